@@ -1,0 +1,74 @@
+{{/* Prefix of every resource's name. */}}
+{{- define "encore.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels that select the pods of one process. Call with (list . "gateway"). */}}
+{{- define "encore.selector" -}}
+{{- $top := index . 0 -}}
+app.kubernetes.io/name: {{ $top.Chart.Name }}
+app.kubernetes.io/instance: {{ $top.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* All labels of one process's resources. Call with (list . "gateway"). */}}
+{{- define "encore.labels" -}}
+{{- $top := index . 0 -}}
+{{ include "encore.selector" . }}
+app.kubernetes.io/version: {{ $top.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $top.Release.Service }}
+app.kubernetes.io/part-of: encore
+helm.sh/chart: {{ printf "%s-%s" $top.Chart.Name $top.Chart.Version }}
+{{- end -}}
+
+{{/* One of the three images. Call with (list . "services"). */}}
+{{- define "encore.image" -}}
+{{- $top := index . 0 -}}
+image: {{ printf "%s-%s:%s" $top.Values.image.repository (index . 1) (default $top.Chart.AppVersion $top.Values.image.tag) | quote }}
+imagePullPolicy: {{ $top.Values.image.pullPolicy }}
+{{- end -}}
+
+{{/* What every pod has: nobody is root, and nothing talks to the Kubernetes API. */}}
+{{- define "encore.pod" -}}
+automountServiceAccountToken: false
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{/* Ray writes beside /tmp, so only the services have a read-only root. Call with true or false. */}}
+{{- define "encore.container" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: {{ . }}
+  capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* One variable from the Secret. Call with (list . "ENCORE_API_TOKEN" "apiToken"). */}}
+{{- define "encore.secret" -}}
+{{- $top := index . 0 -}}
+- name: {{ index . 1 }}
+  valueFrom:
+    secretKeyRef: {name: {{ $top.Values.secrets.name }}, key: {{ get $top.Values.secrets (index . 2) }}}
+{{- end -}}
+
+{{/* The blob store's credentials, where there are any. */}}
+{{- define "encore.storeEnvironment" -}}
+{{- with .Values.secrets.storeEnvironment }}
+envFrom:
+  - secretRef: {name: {{ . }}}
+{{- end }}
+{{- end -}}

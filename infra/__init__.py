@@ -1,0 +1,1 @@
+"""Everything around the code: the local stack, Kafka's artifacts, images, locks."""

@@ -1,0 +1,19 @@
+# The factory on Ray Train. KubeRay's own probes call wget. Build from the root: docker build -f infra/docker/training.Dockerfile -t encore-training .
+FROM python:3.11-slim-bookworm
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app PIP_NO_CACHE_DIR=1
+RUN apt-get update && apt-get install -y --no-install-recommends wget libsndfile1 && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 10001 --create-home encore
+WORKDIR /app
+
+COPY infra/locks/training.txt infra/locks/training.txt
+RUN pip install uv==0.13.9 && uv pip install --system --no-cache -r infra/locks/training.txt
+
+COPY schemas schemas
+COPY serving serving
+COPY training training
+COPY infra/docker/guard.py infra/docker/guard.py
+RUN python infra/docker/guard.py schemas serving training --without kafka-python,supervisor,pytest
+
+USER 10001
+CMD ["python", "-m", "training.main"]

@@ -1,0 +1,23 @@
+"""The addresses that a person needs once the stack is up."""
+
+from infra.local.part import Stack
+
+
+def addresses(stack: Stack) -> dict[str, str]:
+    """Title to address, in the order in which they are shown. The token is behind the #: browsers do not send it."""
+    environment = stack.environment
+    gateway = stack.part("gateway").address
+    pages = {
+        "listening page": f"{gateway}/#token={environment['ENCORE_API_TOKEN']}",
+        "API document": f"{gateway}/docs",
+        "MLflow": environment["ENCORE_MLFLOW_URL"],
+        "Ray dashboard": stack.part("ray").address,
+    }
+    metrics = {f"metrics of {part.name}": part.metrics for part in stack.parts if part.metrics}
+    return pages | metrics
+
+
+def show(stack: Stack) -> None:
+    """Print them."""
+    for title, address in addresses(stack).items():
+        print(f"  {title:<24}{address}")

@@ -1,0 +1,103 @@
+"""The launcher's words: commands and options, nothing else. Standard library only, so that `--help` answers at once."""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+EPILOG = "Data, logs and ports live in .encore/ (ENCORE_HOME moves it), the environment in .venv (ENCORE_VENV)."
+PASSING_ON = ("demo", "test", "bench")
+
+# What `add_parser` of the sub-commands gives; argparse has no public name for its owner.
+Commands = Callable[..., argparse.ArgumentParser]
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; `options` holds what goes on to the play, pytest or the benchmark untouched."""
+    known, passed_on = parser().parse_known_args(arguments)
+    if known.command not in PASSING_ON and passed_on:
+        parser().error(f"unrecognised: {' '.join(passed_on)}")
+    known.options = passed_on
+    return known
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="./encore", description="Encore on one machine.", epilog=EPILOG)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_add_up, _add_down, _add_status, _add_logs, _add_demo, _add_test, _add_bench):
+        add(commands.add_parser)
+    return top
+
+
+def _add_up(add: Commands) -> None:
+    up = add(
+        "up",
+        help="set up what is missing and start every part in the background",
+        description="Set up what is missing, start every part in the background, wait until all are healthy. On a "
+        "stack that runs already it checks every part and starts those that are missing.",
+        epilog="Anything may be run elsewhere: with ENCORE_POSTGRES_DSN, ENCORE_KAFKA_BOOTSTRAP, ENCORE_MLFLOW_URL or "
+        "ENCORE_RAY_ADDRESS set, that part is used and none is started.",
+    )
+    up.add_argument("parts", nargs="*", metavar="PART", help="start only these parts and what they need")
+
+
+def _add_down(add: Commands) -> None:
+    add(
+        "down",
+        help="stop everything; the data stays",
+        description="Stop every part in reverse order and make sure that no process is left. The data stays.",
+    )
+
+
+def _add_status(add: Commands) -> None:
+    status = add(
+        "status",
+        help="show each part: address, health, process id, memory, restarts",
+        description="Show each part with its address, health, process id, memory and restarts. The exit status is 0 "
+        "when every part is healthy.",
+    )
+    status.add_argument("--json", action="store_true", help="the same for a program")
+
+
+def _add_logs(add: Commands) -> None:
+    logs = add("logs", help="show the log of one part", description="Show the last lines of one part's log.")
+    logs.add_argument("part", metavar="NAME", help="a part as in ./encore status, or supervisor")
+    logs.add_argument("-n", "--lines", type=int, default=50, help="how many lines (default 50)")
+    logs.add_argument("-f", "--follow", action="store_true", help="stay and show what is added, until Ctrl-C")
+
+
+def _add_demo(add: Commands) -> None:
+    demo = add(
+        "demo",
+        help="start everything and play the loop with simulated listeners",
+        usage="./encore demo [-h] [--json FILE] [PLAY OPTIONS]",
+        allow_abbrev=False,
+        description="Set up, start, and play the whole loop with simulated listeners: songs, tracks, ratings, a "
+        "training round, a canary, a decision. The stack stays up. Options that are not named here go on to "
+        "`python -m training.study.demo`.",
+    )
+    demo.add_argument("--json", metavar="FILE", help="write the same facts for a program")
+
+
+def _add_test(add: Commands) -> None:
+    add(
+        "test",
+        help="run the tests on a stack of their own",
+        usage="./encore test [-h] [PYTEST OPTIONS]",
+        allow_abbrev=False,
+        description="Run the tests on a stack of their own (own ports, own data folder). Everything after `test` goes "
+        "to pytest: ./encore test -k word",
+    )
+
+
+def _add_bench(add: Commands) -> None:
+    bench = add(
+        "bench",
+        help="measure the engine on this machine",
+        usage="./encore bench [-h] [--json FILE] engine [OPTIONS]",
+        allow_abbrev=False,
+        description="Measure the engine on this machine, beside diffusers, PEFT and Ray Serve, print the table in "
+        "Markdown and say how many rows a step should take here. About ten minutes on two cores; best with nothing "
+        "else running. Options that are not named here go on to `python -m tests.benchmarks.engine`.",
+    )
+    bench.add_argument("part", choices=("engine",), help="what is measured")
+    bench.add_argument("--json", metavar="FILE", help="write the same figures for a program")

@@ -1,0 +1,61 @@
+"""What each replica of the engine does, asked of the engine itself: beside the table of parts, and in its JSON."""
+
+import json
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.home import Home
+from infra.local.part import Stack
+
+ANSWER_S = 3.0
+
+
+def replicas(home: Home) -> list[dict[str, Any]]:
+    """`GET /status` of the stack's engine, one dict a replica; empty when there is no stack or no answer."""
+    try:
+        url = Stack.load(home.stack_file).environment["ENCORE_ENGINE_URL"]
+        with urlopen(f"{url}/status", timeout=ANSWER_S) as answer:  # noqa: S310 - our own engine's address
+            found: list[dict[str, Any]] = json.load(answer)["replicas"]
+    except (FileNotFoundError, KeyError, URLError, TimeoutError, ValueError):
+        return []
+    return sorted(found, key=lambda replica: str(replica["replica"]))
+
+
+def show(found: list[dict[str, Any]], console: Console) -> None:
+    """Print one line a replica: its batch, its queue, its pool and the versions that were used last."""
+    if not found:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("engine replica")
+    for title in ("pid", "rows", "waiting", "step", "adapters", "held"):
+        table.add_column(title, justify="right")
+    table.add_column("used last")
+    for replica in found:
+        table.add_row(*row(replica))
+    console.print(table)
+
+
+def row(replica: dict[str, Any]) -> list[str]:
+    """The cells of one replica; rows of the batch and adapters of the pool with their bounds."""
+    pool = replica["adapters"]
+    return [
+        replica["replica"],
+        str(replica["pid"]),
+        f"{replica['rows']} of {replica['most_rows']}",
+        str(replica["waiting"]),
+        f"{1000 * replica['step_seconds']:.0f} ms",
+        f"{pool['resident']} of {pool['slots'] - 1}",
+        str(pool["pinned"]),
+        " ".join(short(name) for name in pool["last_used"]),
+    ]
+
+
+def short(version: str) -> str:
+    """`listener-<id>/3` as the end of the id, which tells listeners of one hour apart, and the version."""
+    name, number = version.rsplit("/", 1)
+    return f"{name[-6:]}/{number}"

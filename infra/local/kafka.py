@@ -1,0 +1,138 @@
+"""Apache Kafka in KRaft mode as a part: one node from its Maven artifacts, and our topics on it."""
+
+import base64
+import hashlib
+import shutil
+import string
+import subprocess
+import uuid
+from pathlib import Path
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from infra.local import system
+from infra.local.errors import StackError
+from infra.local.home import PROJECT, Home
+from infra.local.part import Part, Probe
+from infra.local.progress import step
+from schemas import topics
+
+ARTIFACTS = PROJECT / "infra" / "kafka"
+LIBS = ARTIFACTS / "libs"
+HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC")
+
+
+def part(home: Home, port: int) -> Part:
+    """The broker on `port`."""
+    folder = home.folder / "kafka"
+    return Part(
+        name="kafka",
+        command=(
+            *_java(),
+            *HEAP,
+            f"-Dlog4j2.configurationFile={ARTIFACTS / 'log4j2.xml'}",
+            "-cp",
+            f"{LIBS}/*",
+            "kafka.Kafka",
+            str(folder / "server.properties"),
+        ),
+        address=f"127.0.0.1:{port}",
+        probe=Probe("kafka", f"127.0.0.1:{port}"),
+        after=("data folder of kafka",),
+        stop_wait_s=30,
+        patience_s=300,
+    )
+
+
+def ensure_artifacts() -> None:
+    """Java, and Kafka's jars by Maven unless they are there for the present pom.
+
+    Raises:
+        StackError: Java or Maven is missing and cannot be installed, or Maven failed.
+    """
+    system.ensure([system.JAVA])
+    pom = ARTIFACTS / "pom.xml"
+    digest = hashlib.sha256(pom.read_bytes()).hexdigest()
+    stamp = LIBS / "stamp"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    system.ensure([system.JAVA, system.MAVEN])
+    with step("fetching Kafka's jars (Maven)"):
+        draft = PROJECT / "build" / f"kafka-libs-{uuid.uuid4().hex}"
+        command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={draft}"]
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if result.returncode:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise StackError(f"Maven could not fetch Kafka's jars:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
+        (draft / "stamp").write_text(digest)
+        shutil.rmtree(LIBS, ignore_errors=True)
+        draft.rename(LIBS)
+
+
+def make_data_folder(home: Home, port: int, controller_port: int) -> None:
+    """Write the configuration, and format the data folder once; it appears under its name only when complete.
+
+    Raises:
+        StackError: formatting failed; the text carries what it said.
+    """
+    folder = home.folder / "kafka"
+    folder.mkdir(exist_ok=True)
+    data, draft = folder / "data", folder / "data.new"
+    _configure(folder / "server.properties", data, port, controller_port)
+    if (data / "meta.properties").exists():
+        return
+    shutil.rmtree(draft, ignore_errors=True)
+    format_properties = home.run / "kafka-format.properties"
+    _configure(format_properties, draft, port, controller_port)
+    # In front, so that no id starts with the dash of an option.
+    cluster = "E" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:21]
+    command = [
+        *_java(),
+        "-Xmx128m",
+        "-cp",
+        f"{LIBS}/*",
+        "kafka.tools.StorageTool",
+        "format",
+        "--standalone",
+        "-t",
+        cluster,
+        "-c",
+        str(format_properties),
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise StackError(f"Kafka's data folder could not be made: {result.stdout[-2000:]}{result.stderr[-2000:]}")
+    draft.rename(data)
+
+
+def make_topics(bootstrap: str) -> None:
+    """Create our topics that are missing, with their partitions.
+
+    Raises:
+        StackError: the broker refused.
+    """
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), client_id="encore-stack")
+    try:
+        known = set(admin.list_topics())
+        shape = {"num_partitions": topics.PARTITIONS, "replication_factor": -1}
+        wanted = {name: shape for name in topics.ALL if name not in known}
+        if wanted:
+            admin.create_topics(wanted, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        return
+    except KafkaError as error:
+        raise StackError(f"Kafka's topics cannot be created: {error}") from error
+    finally:
+        admin.close()
+
+
+def _configure(file: Path, data: Path, port: int, controller_port: int) -> None:
+    template = string.Template((ARTIFACTS / "server.properties").read_text())
+    # The reader of .properties files takes a backslash as an escape.
+    values = {"data": str(data).replace("\\", "\\\\"), "port": port, "controller_port": controller_port}
+    file.write_text(template.substitute(values))
+
+
+def _java() -> list[str]:
+    return [shutil.which("java") or "java"]

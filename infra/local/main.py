@@ -1,0 +1,126 @@
+"""The launcher's commands, inside the prepared environment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.local import addresses, engine_status, kafka, logs, status, system
+from infra.local.cli import parse
+from infra.local.down import down
+from infra.local.errors import StackError
+from infra.local.home import PROJECT, Home
+from infra.local.part import Stack
+from infra.local.up import up
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    setup_seconds = float(os.environ.pop("ENCORE_SETUP_SECONDS", "0"))
+    caller = Path(os.environ.pop("ENCORE_CALLER_FOLDER", "."))
+    options = parse(arguments)
+    home = Home.of(os.environ)
+    try:
+        match options.command:
+            case "up":
+                return _up(home, options)
+            case "down":
+                return _down(home)
+            case "status":
+                return _status(home, options)
+            case "logs":
+                logs.show(home, options.part, options.lines, follow=options.follow)
+                return 0
+            case "demo":
+                return _demo(home, options, caller, setup_seconds)
+            case "bench":
+                return _bench(options, caller)
+            case _:
+                return _test(options)
+    except StackError as error:
+        print(f"encore: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def _up(home: Home, options: Namespace) -> int:
+    started = time.monotonic()
+    stack, _ = _start(home, options.parts)
+    what = ", ".join(options.parts) or "Encore"
+    print(f"\nUp after {time.monotonic() - started:.0f} s, in {home.folder}: {what}. Stop it with ./encore down.")
+    if not options.parts:
+        addresses.show(stack)
+    return 0
+
+
+def _start(home: Home, parts: Sequence[str]) -> tuple[Stack, dict[str, float]]:
+    """Bring the stack up; returns it and seconds by phase."""
+    since = time.monotonic()
+    if not os.environ.get("ENCORE_KAFKA_BOOTSTRAP") and (not parts or set(parts) - {"postgres", "mlflow", "ray"}):
+        kafka.ensure_artifacts()
+    artifacts = time.monotonic() - since
+    stack, by_part = up(home, os.environ, parts)
+    seconds = {f"start {name}": value for name, value in by_part.items()}
+    return stack, {"kafka artifacts": round(artifacts, 1), "start": round(time.monotonic() - since, 1), **seconds}
+
+
+def _down(home: Home) -> int:
+    left = down(home)
+    if left:
+        print(f"{left} processes had outlived their supervisor; they were ended.", file=sys.stderr)
+    print("Nothing of Encore runs any more; the data stays.")
+    return 0
+
+
+def _status(home: Home, options: Namespace) -> int:
+    found = status.statuses(home)
+    if options.json:
+        print(status.as_json(found, engine_status.replicas(home)))
+    elif found:
+        status.show(found, engine_status.replicas(home))
+    else:
+        print("Encore does not run here: ./encore up starts it.")
+    return 0 if status.all_healthy(found) else 1
+
+
+def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) -> int:
+    """Start, then let the simulated listeners play in the stack's environment. The stack stays up."""
+    stack, seconds = _start(home, ())
+    phases = home.run / "phases.json"
+    phases.write_text(json.dumps({"environment": setup_seconds, **seconds}))
+    facts = ["--json", str(caller / options.json)] if options.json else []
+    environment = os.environ | dict(stack.environment) | {"ENCORE_URL": stack.part("gateway").address}
+    play = [sys.executable, "-m", "training.study.demo", "--phases", str(phases), *facts, *options.options]
+    outcome = subprocess.run(play, cwd=PROJECT, env=environment, check=False).returncode
+    print("\nThe stack is up; stop it with ./encore down.")
+    addresses.show(stack)
+    return outcome
+
+
+def _bench(options: Namespace, caller: Path) -> int:
+    """Measure in a process of its own, without the settings of a stack that runs."""
+    facts = ["--json", str(caller / options.json)] if options.json else []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ENCORE_")}
+    command = [sys.executable, "-m", f"tests.benchmarks.{options.part}", *facts, *options.options]
+    return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
+
+
+def _test(options: Namespace) -> int:
+    """Become pytest. Settings of a running stack are not passed on: the tests start their own."""
+    system.ensure([system.JAVA, system.MAVEN, system.CHROMIUM])
+    kafka.ensure_artifacts()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ENCORE_")}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *options.options], environment)  # noqa: S606 (becomes it)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,162 @@
+"""The public HTTP API of the gateway: what a product, an operator and an analyst send and get."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from schemas.base import CohortKey, CohortValue, Frozen, Problem, Sha256
+from schemas.generation import Prompt, Seconds, Seed
+
+TrackStatus = Literal["queued", "running", "ready", "failed"]
+ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back"]
+Verdict = Literal["promote", "hold", "roll_back"]
+
+
+class ListenerCreate(Frozen):
+    """`attributes` make cohorts: a listener with `{"home": "folk"}` belongs to the cohort `home=folk`."""
+
+    attributes: Annotated[dict[CohortKey, CohortValue], Field(max_length=16, default_factory=dict)]
+
+
+class Listener(Frozen):
+    listener_id: UUID
+    attributes: dict[str, str]
+    created_at: AwareDatetime
+
+
+class Song(Frozen):
+    song_id: UUID
+    listener_id: UUID
+    filename: str
+    seconds: float
+    sha256: Sha256
+    created_at: AwareDatetime
+
+
+class TrackCreate(Frozen):
+    listener_id: UUID
+    prompt: Prompt = ""
+    seconds: Seconds = 10.0
+    seed: Seed | None = None
+
+
+class TrackProgress(Frozen):
+    """How far a track in the making is. `place` counts the requests before it in its engine's queue, `to_go_s` is an
+    estimate in seconds; what is not known yet is null."""
+
+    stage: Literal["queued", "denoising", "decoding"]
+    place: int | None = None
+    step: int | None = None
+    steps: int | None = None
+    to_go_s: float | None = None
+
+
+class Track(Frozen):
+    """What a listener may know of a track. The arm is not told: ratings are blind. `progress` is there while the track
+    is made by the gateway that answers."""
+
+    track_id: UUID
+    listener_id: UUID
+    prompt: str
+    seconds: float
+    seed: int
+    status: TrackStatus
+    pair_id: UUID | None = None
+    problem: Problem | None = None
+    progress: TrackProgress | None = None
+    created_at: AwareDatetime
+
+
+class Pair(Frozen):
+    """Two tracks for one prompt, from different arms, in the order in which they are to be offered."""
+
+    pair_id: UUID
+    first: Track
+    second: Track
+
+
+class RejectedEvent(Frozen):
+    index: int
+    id: str | None
+    problem: Problem
+
+
+class EventsResult(Frozen):
+    """`accepted` events are in Kafka, acknowledged by all in-sync replicas."""
+
+    accepted: int
+    rejected: list[RejectedEvent]
+
+
+class ArmSummary(Frozen):
+    cohort: str
+    arm: str
+    mean: float | None
+    ratings: int
+    listeners: int
+
+
+class Uplift(Frozen):
+    """Mean over listeners of (mean rating on `arm` - mean rating on `baseline`), 95 % t-interval clustered by
+    listener. Every cohort with a member in the release has its row; the estimate is null where fewer than two listeners
+    rated both arms."""
+
+    cohort: str
+    release_id: UUID | None
+    arm: str
+    baseline: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    listeners: int
+    ratings: int
+
+
+class UpliftReport(Frozen):
+    arms: list[ArmSummary]
+    uplift: list[Uplift]
+
+
+class RoundCreate(Frozen):
+    """An operator's wish to train now; `listeners` empty means everyone with something new."""
+
+    listeners: Annotated[list[UUID], Field(default_factory=list)]
+
+
+class RoundView(Frozen):
+    round_id: UUID
+    status: Literal["requested", "running", "trained", "failed", "empty"]
+    listeners: int
+    versions: int
+    created_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    detail: str = ""
+
+
+class DecisionView(Frozen):
+    decision_id: UUID
+    release_id: UUID
+    look: int
+    verdict: Verdict
+    reason: str
+    inputs: dict[str, object]
+    decided_at: AwareDatetime
+
+
+class ReleaseView(Frozen):
+    release_id: UUID
+    round_id: UUID
+    status: ReleaseStatus
+    listeners: int
+    started_at: AwareDatetime
+    decided_at: AwareDatetime | None = None
+    decisions: Annotated[list[DecisionView], Field(default_factory=list)]
+
+
+class FeedbackCounts(Frozen):
+    """How far the aggregator is: events folded, refused, and waiting per topic."""
+
+    folded: int
+    dead_lettered: int
+    lag: dict[str, int]

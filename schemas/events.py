@@ -1,0 +1,144 @@
+"""Every event, as CloudEvents 1.0 in JSON structured mode.
+
+`source` + `id` identify an event, `subject` is the listener. An event speaks for itself: a play event carries the
+stretch that was heard since the one before it, so that arrival order, repeats and gaps change no aggregate.
+"""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
+
+from schemas.base import Open, Sha256, Uuid7
+
+Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+Arm = Literal["base", "champion", "candidate"]
+
+
+class Event(Open):
+    """CloudEvents 1.0 context attributes (spec section 3)."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Uuid7
+    source: Annotated[str, Field(min_length=1, max_length=200)]
+    subject: UUID
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+class Heard(Open):
+    """A stretch of a track that was played, `[from_ms, to_ms)`."""
+
+    from_ms: Milliseconds
+    to_ms: Milliseconds
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.to_ms <= self.from_ms:
+            raise ValueError("to_ms must be greater than from_ms")
+        return self
+
+
+class Playback(Open):
+    """`position_ms` is where the player stands now; `heard` what was played since this play's previous event."""
+
+    play_id: UUID
+    track_id: UUID
+    position_ms: Milliseconds
+    heard: Heard | None = None
+
+
+class PlayEvent(Event):
+    """Segment's playback vocabulary; heartbeats come every 10 s at most."""
+
+    type: Literal[
+        "encore.play.started",
+        "encore.play.heartbeat",
+        "encore.play.paused",
+        "encore.play.resumed",
+        "encore.play.seeked",
+        "encore.play.completed",
+        "encore.play.interrupted",
+    ]
+    data: Playback
+
+
+class Rating(Open):
+    track_id: UUID
+    stars: Annotated[int, Field(ge=1, le=5)]
+
+
+class RatingEvent(Event):
+    type: Literal["encore.rating.given"] = "encore.rating.given"
+    data: Rating
+
+
+class PairVote(Open):
+    """`first` and `second` are the order in which the two tracks were offered."""
+
+    pair_id: UUID
+    choice: Literal["first", "second", "tie", "both_bad"]
+
+
+class PairEvent(Event):
+    type: Literal["encore.pair.voted"] = "encore.pair.voted"
+    data: PairVote
+
+
+class TrackMade(Open):
+    """What analysis and training need to know of a track; propensity is the chance its arm had when it was drawn."""
+
+    track_id: UUID
+    arm: Arm
+    propensity: Annotated[float, Field(gt=0, le=1)]
+    release_id: UUID | None = None
+    model_version: str | None = None
+    pair_id: UUID | None = None
+    prompt: str
+    seconds: Annotated[float, Field(gt=0)]
+    features_url: str
+    sha256: Sha256
+
+
+class TrackFailed(Open):
+    track_id: UUID
+    arm: Arm
+    release_id: UUID | None = None
+    code: str
+
+
+class TrackMadeEvent(Event):
+    type: Literal["encore.track.made"] = "encore.track.made"
+    data: TrackMade
+
+
+class TrackFailedEvent(Event):
+    type: Literal["encore.track.failed"] = "encore.track.failed"
+    data: TrackFailed
+
+
+class Release(Open):
+    release_id: UUID
+    round_id: UUID
+    listeners: Annotated[int, Field(ge=0)]
+    reason: str
+
+
+class ReleaseEvent(Event):
+    """`subject` is the release id: a release belongs to no one listener."""
+
+    type: Literal[
+        "encore.release.started", "encore.release.promoted", "encore.release.held", "encore.release.rolled_back"
+    ]
+    data: Release
+
+
+ListenerEvent = Annotated[PlayEvent | RatingEvent | PairEvent, Field(discriminator="type")]
+FeedbackEvent = Annotated[
+    PlayEvent | RatingEvent | PairEvent | TrackMadeEvent | TrackFailedEvent, Field(discriminator="type")
+]
+
+LISTENER_EVENT: TypeAdapter[PlayEvent | RatingEvent | PairEvent] = TypeAdapter(ListenerEvent)
+FEEDBACK_EVENT: TypeAdapter[PlayEvent | RatingEvent | PairEvent | TrackMadeEvent | TrackFailedEvent] = TypeAdapter(
+    FeedbackEvent
+)

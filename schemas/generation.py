@@ -1,0 +1,81 @@
+"""What the gateway asks of the engine, and what comes back."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.base import Frozen, Problem, Sha256
+from schemas.events import Arm
+from schemas.registry import AdapterRef
+
+MAX_PROMPT = 300
+MIN_SECONDS, MAX_SECONDS = 2.0, 120.0
+MAX_SONG_BYTES = 50 * 1024 * 1024
+MAX_SONG_SECONDS, MIN_SONG_SECONDS = 600.0, 1.0
+MAX_SONGS = 3
+LOUDNESS_LUFS = -16.0
+SAMPLE_RATE = 22_050
+PARTS_FOLDER = "live"
+
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
+Seconds = Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def part_key(track_id: UUID, number: int) -> str:
+    """Where in the blob store a part of an unfinished track lies: 16-bit little-endian mono PCM at `SAMPLE_RATE`, parts
+    numbered from 0."""
+    return f"{PARTS_FOLDER}/{track_id}.{number:04d}.pcm"
+
+
+class SongRequest(Frozen):
+    """`source` is the raw upload's URL in the blob store, `destination` the folder to write to."""
+
+    song_id: UUID
+    source: str
+    destination: str
+
+
+class SongFacts(Frozen):
+    seconds: Annotated[float, Field(gt=0)]
+    sha256: Sha256
+    loudness_lufs: float
+    audio_url: str
+    features_url: str
+
+
+class GenerationRequest(Frozen):
+    """One track. `songs` are feature files of the listener's songs; empty for the base arm. No adapter means the
+    bare base model. `destination` is the folder in the blob store to write to."""
+
+    track_id: UUID
+    listener_id: UUID
+    arm: Arm
+    prompt: Prompt = ""
+    seconds: Seconds = 10.0
+    seed: Seed
+    songs: Annotated[tuple[str, ...], Field(max_length=MAX_SONGS)] = ()
+    adapter: AdapterRef | None = None
+    destination: str
+
+
+class TrackFacts(Frozen):
+    seconds: Annotated[float, Field(gt=0)]
+    sha256: Sha256
+    audio_url: str
+    features_url: str
+
+
+class Progress(Frozen):
+    """One line of the engine's answer. `place` counts the requests ahead; `to_go_s` is an estimate in seconds. `step`
+    and `steps` count over the whole track. `ready_s` seconds of a long track can be heard already, from its parts."""
+
+    stage: Literal["queued", "denoising", "decoding", "done", "failed"]
+    place: int | None = None
+    step: int | None = None
+    steps: int | None = None
+    to_go_s: float | None = None
+    ready_s: float | None = None
+    track: TrackFacts | None = None
+    problem: Problem | None = None

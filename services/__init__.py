@@ -1,0 +1,1 @@
+"""The light processes around the model: gateway, aggregator, rollout, and what they share."""

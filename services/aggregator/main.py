@@ -1,0 +1,169 @@
+"""`python -m services.aggregator.main`: read a batch, fold it, write it with its offsets, and so on until SIGTERM.
+
+Kafka's own group offsets are not used: the group only shares out the partitions. A batch is retried, the same one,
+until Postgres has it; nothing is ever skipped.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from schemas.topics import FEEDBACK
+from services.aggregator import metrics
+from services.aggregator.batch import Batch, halves, sort_out
+from services.aggregator.settings import AggregatorSettings
+from services.aggregator.store import OwnershipLost, Store, Unstorable, Written
+from services.errors import BackendAway
+from services.postgres import open_pool
+from services.settings import read
+from services.streams import Consumer, Message, TopicPartition
+from services.streams_kafka import KafkaReader
+from services.telemetry import configure_logging, serve_metrics
+
+GROUP = "encore-aggregator"
+POLL_S = 0.5
+LAG_EVERY_S = 5.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+
+log = structlog.get_logger()
+
+
+class Aggregator:
+    """One member of the group. `run` returns after `stop` is set and the batch in hand is written or given up."""
+
+    def __init__(self, consumer: Consumer, store: Store, batch_size: int, stop: threading.Event) -> None:
+        self._consumer = consumer
+        self._store = store
+        self._batch_size = batch_size
+        self._stop = stop
+        self._next: dict[TopicPartition, int] = {}
+        self._lag_due = 0.0
+        self._pause_s = FIRST_PAUSE_S
+
+    def run(self) -> None:
+        self._consumer.subscribe(FEEDBACK, self._assigned, self._revoked)
+        try:
+            while not self._stop.is_set():
+                self._step()
+        finally:
+            self._consumer.close()
+            log.info("stopped")
+
+    def _step(self) -> None:
+        try:
+            messages = self._consumer.poll(self._batch_size, POLL_S)
+        except BackendAway as error:
+            self._wait_for(error)
+            return
+        self._pause_s = FIRST_PAUSE_S
+        if messages:
+            self._apply(messages)
+        self._measure_lag()
+
+    def _apply(self, messages: Sequence[Message]) -> None:
+        """Write these messages, as often as it takes; what was written by an earlier attempt changes nothing."""
+        started = time.perf_counter()
+        while not self._stop.is_set():
+            try:
+                self._write(messages)
+            except BackendAway as error:
+                self._wait_for(error)
+            except OwnershipLost as error:
+                self._start_over(error)
+                return
+            else:
+                metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+                metrics.BATCH_EVENTS.observe(len(messages))
+                self._pause_s = FIRST_PAUSE_S
+                return
+
+    def _write(self, messages: Sequence[Message]) -> None:
+        batch = sort_out(messages)
+        try:
+            self._note(batch, self._store.write(batch, self._next))
+        except Unstorable as error:
+            # One value spoils the transaction of all: halve until the message that carries it is alone.
+            if len(messages) == 1:
+                buried = batch.buried(f"cannot be stored: {error}")
+                self._note(buried, self._store.write(buried, self._next))
+                return
+            for half in halves(messages):
+                self._write(half)
+
+    def _note(self, batch: Batch, written: Written) -> None:
+        """After the commit."""
+        self._next.update(batch.reached)
+        for arrival in written.kept:
+            metrics.EVENTS.labels(arrival.event.type).inc()
+        metrics.DUPLICATES.inc(written.duplicates)
+        for message, reason in written.dead:
+            metrics.DEAD_LETTERS.labels(message.topic).inc()
+            log.warning(
+                "dead_letter",
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                listener_id=message.key.decode("utf-8", "replace") if message.key else None,
+                reason=reason,
+            )
+        for (topic, partition), reached in batch.reached.items():
+            metrics.NEXT_OFFSET.labels(topic, partition).set(reached)
+        log.debug("batch", folded=len(written.kept), duplicates=written.duplicates, dead=len(written.dead))
+
+    def _assigned(self, places: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        offsets = self._store.offsets(places)
+        self._next.update(offsets)
+        log.info("assigned", partitions=[f"{place.topic}/{place.partition}" for place in sorted(places)])
+        return offsets
+
+    def _revoked(self, places: frozenset[TopicPartition]) -> None:
+        self._forget(places)
+        log.info("revoked", partitions=[f"{place.topic}/{place.partition}" for place in sorted(places)])
+
+    def _start_over(self, error: OwnershipLost) -> None:
+        metrics.OWNERSHIP_LOST.inc()
+        log.warning("ownership_lost", reason=str(error))
+        self._consumer.close()
+        self._forget(frozenset(self._next))
+
+    def _forget(self, places: frozenset[TopicPartition]) -> None:
+        for place in places & self._next.keys():
+            del self._next[place]
+            metrics.forget(place)
+
+    def _wait_for(self, error: BackendAway) -> None:
+        metrics.RETRIES.labels(error.backend).inc()
+        log.warning("backend_away", backend=error.backend, reason=error.message, pause_s=self._pause_s)
+        self._stop.wait(self._pause_s)
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+
+    def _measure_lag(self) -> None:
+        if not self._next or time.monotonic() < self._lag_due:
+            return
+        self._lag_due = time.monotonic() + LAG_EVERY_S
+        try:
+            ends = self._consumer.end_offsets(sorted(self._next))
+        except BackendAway as error:
+            metrics.RETRIES.labels(error.backend).inc()
+            return
+        for (topic, partition), end in ends.items():
+            metrics.LAG.labels(topic, partition).set(end - self._next[TopicPartition(topic, partition)])
+
+
+def main() -> None:
+    settings = read(AggregatorSettings)
+    configure_logging("aggregator", settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    serve_metrics(settings.metrics_host, settings.metrics_port)
+    consumer = KafkaReader(settings.kafka_bootstrap, GROUP, session_timeout_s=settings.aggregator_session_s)
+    with open_pool(settings.postgres_dsn) as pool:
+        Aggregator(consumer, Store(pool), settings.aggregator_batch, stop).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The aggregator's metrics; each name with its unit and meaning."""
+
+from contextlib import suppress
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.streams import TopicPartition
+
+EVENTS = Counter("encore_aggregator_events_total", "Events folded, each once, by CloudEvents type.", ["type"])
+DUPLICATES = Counter("encore_aggregator_duplicates_total", "Events that had been folded before.")
+DEAD_LETTERS = Counter("encore_aggregator_dead_letters_total", "Messages set aside as unreadable.", ["topic"])
+BATCH_SECONDS = Histogram(
+    "encore_aggregator_batch_seconds",
+    "Time from the messages of a batch to its commit.",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+BATCH_EVENTS = Histogram(
+    "encore_aggregator_batch_events", "Messages in a batch.", buckets=(1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
+)
+RETRIES = Counter("encore_aggregator_retries_total", "Attempts that a backend's absence cost.", ["backend"])
+OWNERSHIP_LOST = Counter("encore_aggregator_ownership_lost_total", "Batches refused because another owns a partition.")
+NEXT_OFFSET = Gauge("encore_aggregator_next_offset", "Stored offset: what is read next.", ["topic", "partition"])
+LAG = Gauge("encore_aggregator_lag_messages", "Messages written but not folded yet.", ["topic", "partition"])
+
+
+def forget(place: TopicPartition) -> None:
+    """Stop reporting a partition that another aggregator reports now."""
+    for gauge in (NEXT_OFFSET, LAG):
+        with suppress(KeyError):
+            gauge.remove(place.topic, str(place.partition))

@@ -1,0 +1,164 @@
+"""The aggregator's rows in Postgres. A batch is one transaction: events, aggregates, dead letters and stored offsets
+change together or not at all, so a batch that was interrupted anywhere is simply written again."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+from pydantic_core import from_json, to_json
+
+from services.aggregator.batch import Arrival, Batch, DeadLetter
+from services.aggregator.fold import Aggregates, fold
+from services.postgres import Pool, load_queries, transaction
+from services.streams import TopicPartition
+
+_INCOMING_TYPES = ("int4", "text", "uuid", "text", "uuid", "timestamptz", "jsonb", "text", "int4", "int8")
+_TRACK_FACTS = (
+    "arm",
+    "propensity",
+    "release_id",
+    "model_version",
+    "pair_id",
+    "prompt",
+    "seconds",
+    "features_url",
+    "sha256",
+)
+
+
+class OwnershipLost(Exception):
+    """A stored offset is not where this consumer left it: the partition has another owner now, or the outcome of this
+    consumer's last commit was not what it saw. Nothing was written; reading starts over from the stored offsets."""
+
+
+class Unstorable(Exception):
+    """Postgres refuses some value in the batch, and would refuse it again."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one transaction did: `kept` are the events that were new."""
+
+    kept: Sequence[Arrival]
+    duplicates: int
+    dead: Sequence[DeadLetter]
+
+
+class Store:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+    def offsets(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where reading goes on; a partition that was never read starts at 0.
+
+        Raises:
+            BackendAway: the database cannot be reached.
+        """
+        wanted = _columns(sorted(places), "topics", "partitions")
+        with transaction(self._pool) as connection:
+            connection.execute(self._queries["add_offsets"], wanted)
+            rows = connection.execute(self._queries["offsets"], wanted).fetchall()
+        return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    def write(self, batch: Batch, expected: Mapping[TopicPartition, int]) -> Written:
+        """Apply a batch; `expected` are the stored offsets as this consumer left them.
+
+        Raises:
+            OwnershipLost: one of them is elsewhere.
+            Unstorable: a value cannot be stored.
+            BackendAway: the database cannot be reached; whether the batch was applied is then not known.
+        """
+        try:
+            with transaction(self._pool) as connection:
+                self._advance(connection, batch, expected)
+                self._bury(connection, batch.dead)
+                kept = self._keep_new(connection, batch.arrivals)
+                self._merge(connection, fold(arrival.event for arrival in kept))
+        except (psycopg.DataError, psycopg.IntegrityError, UnicodeError, OverflowError) as error:
+            raise Unstorable(str(error).strip().splitlines()[0]) from error
+        return Written(kept, len(batch.arrivals) - len(kept), batch.dead)
+
+    def _advance(self, connection: Connection[DictRow], batch: Batch, expected: Mapping[TopicPartition, int]) -> None:
+        """First of all: it finds a zombie before any work, and its row locks make two owners take turns."""
+        moves = [(*place, expected[place], reached) for place, reached in sorted(batch.reached.items())]
+        moved = connection.execute(
+            self._queries["advance_offsets"], _columns(moves, "topics", "partitions", "expected", "reached")
+        ).rowcount
+        if moved != len(moves):
+            raise OwnershipLost(f"{len(moves) - moved} of {len(moves)} partitions have another owner")
+
+    def _bury(self, connection: Connection[DictRow], dead: Sequence[DeadLetter]) -> None:
+        rows = [(*message.place, message.offset, message.key, message.value, reason) for message, reason in dead]
+        self._execute(
+            connection, "add_dead_letters", rows, "topics", "partitions", "offsets", "keys", "values", "reasons"
+        )
+
+    def _keep_new(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Store the events that are not stored yet, and answer them."""
+        if not arrivals:
+            return []
+        connection.execute(self._queries["make_incoming"])
+        with connection.cursor() as cursor:
+            with cursor.copy(self._queries["copy_incoming"]) as copy:
+                copy.set_types(_INCOMING_TYPES)
+                for ordinal, (message, event) in enumerate(arrivals):
+                    data = Jsonb(message.value, dumps=_data_as_sent)
+                    place = (message.topic, message.partition, message.offset)
+                    copy.write_row(
+                        (ordinal, event.source, event.id, event.type, event.subject, event.time, data, *place)
+                    )
+            rows = cursor.execute(self._queries["keep_new"]).fetchall()
+        new = {(row["source"], str(row["id"])) for row in rows}
+        first_of = {arrival.identity: arrival for arrival in reversed(arrivals)}
+        return [first_of[identity] for identity in first_of if identity in new]
+
+    def _merge(self, connection: Connection[DictRow], state: Aggregates) -> None:
+        plays = [
+            (*key, _multirange(play.heard), play.reached_ms, play.first_at, play.last_at)
+            for key, play in state.plays.items()
+        ]
+        self._execute(connection, "merge_plays", plays, "listeners", "tracks", "heard", "reached", "first", "last")
+        ratings = [(*key, row.stars, row.rated_at, row.event_id) for key, row in state.ratings.items()]
+        self._execute(connection, "merge_ratings", ratings, "listeners", "tracks", "stars", "times", "ids")
+        votes = [
+            (pair, vote.listener_id, vote.choice, vote.voted_at, vote.event_id) for pair, vote in state.votes.items()
+        ]
+        self._execute(connection, "merge_votes", votes, "pairs", "listeners", "choices", "times", "ids")
+        self._merge_tracks(connection, state)
+
+    def _merge_tracks(self, connection: Connection[DictRow], state: Aggregates) -> None:
+        rows = [
+            (key, made.listener_id, *(getattr(made.track, name) for name in _TRACK_FACTS), made.made_at)
+            for key, made in state.tracks.items()
+        ]
+        self._execute(connection, "merge_tracks", rows, "tracks", "listeners", *_TRACK_FACTS, "times")
+        failed = [
+            (key, row.listener_id, row.arm, row.release_id, row.code, row.failed_at)
+            for key, row in state.failures.items()
+        ]
+        self._execute(connection, "merge_failures", failed, "tracks", "listeners", "arms", "releases", "codes", "times")
+
+    def _execute(
+        self, connection: Connection[DictRow], name: str, rows: Sequence[tuple[Any, ...]], *columns: str
+    ) -> None:
+        if rows:
+            connection.execute(self._queries[name], _columns(rows, *columns))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], *names: str) -> dict[str, list[Any]]:
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _multirange(intervals: Sequence[tuple[int, int]]) -> str:
+    return "{" + ",".join(f"[{start},{end})" for start, end in intervals) + "}"
+
+
+def _data_as_sent(value: bytes) -> bytes:
+    """The `data` of an event with all its fields, those of later writers too."""
+    return to_json(from_json(value)["data"])

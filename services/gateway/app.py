@@ -1,0 +1,103 @@
+"""`create_app`: the routes, the errors, the listening page, and the life of what they work with."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.staticfiles import StaticFiles
+
+from schemas.base import Problem
+from schemas.events import LISTENER_EVENT
+from services.gateway import problems
+from services.gateway.access import require_token
+from services.gateway.blobs import Blobs
+from services.gateway.board import Board
+from services.gateway.claims import Claims
+from services.gateway.engine import Engine
+from services.gateway.middleware import JsonLimited, Observed
+from services.gateway.outbox import Outbox
+from services.gateway.parts import Parts
+from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, tracks
+from services.gateway.settings import GatewaySettings
+from services.gateway.store import Store
+from services.gateway.tracks import TrackMaker
+from services.postgres import open_async_pool
+
+log = structlog.get_logger()
+
+_STATIC: Final = Path(__file__).parent / "static"
+_GUARDED: Final = (listeners.router, songs.router, tracks.router, audio.router, pairs.router, events.router)
+
+
+def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
+    """The application; it connects when it starts and lets go when it ends, the `outbox` included."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.parts = await _started(settings, outbox, stack)
+            yield
+
+    app = FastAPI(
+        title="Encore",
+        version="1",
+        summary="Music that gets better by being heard.",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    errors: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem}, "503": {"model": Problem}}
+    for router in (*_GUARDED, operators.router):
+        app.include_router(router, dependencies=[Depends(require_token)], responses=errors)
+    app.include_router(health.router)
+    app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")
+    app.add_middleware(JsonLimited)
+    app.add_middleware(Observed)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitStack) -> Parts:
+    pool = await stack.enter_async_context(open_async_pool(settings.postgres_dsn))
+    kept = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=1))
+    stack.push_async_callback(outbox.aclose)
+    store, board, engine = Store(pool), Board(), Engine(settings.engine_url)
+    claims, blobs = Claims(kept), Blobs(settings.store_url)
+    stack.push_async_callback(engine.aclose)
+    stack.push_async_callback(claims.aclose)
+    maker = TrackMaker(
+        store, claims, engine, outbox, board, width=settings.engine_requests, patience=settings.engine_patience
+    )
+    for work in (maker.run(), _tidy(blobs)):
+        stack.push_async_callback(_ended, asyncio.create_task(work))
+    return Parts(settings, store, blobs, engine, outbox, board, maker)
+
+
+async def _tidy(blobs: Blobs) -> None:
+    try:
+        dropped = await blobs.drop_abandoned()
+    except OSError as error:
+        log.warning("store_away", error=str(error))
+    else:
+        log.info("abandoned_uploads_dropped", count=dropped)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        event = LISTENER_EVENT.json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= {**event.pop("$defs"), "ListenerEvent": event}
+        app.openapi_schema = document
+    return app.openapi_schema

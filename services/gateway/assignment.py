@@ -1,0 +1,92 @@
+"""Which arm a track is made with: a salted hash, so that a draw can be repeated and explained. Pure: no client here.
+
+The arm depends on nothing but salt, listener, track (or pair) and shares. It does not decide whether a release is good.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from schemas.events import Arm
+
+ARMS: Final[tuple[Arm, ...]] = ("base", "champion", "candidate")
+STEADY: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.75}
+CANARY: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.375, "candidate": 0.375}
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """An arm and the chance that it had, in (0, 1]."""
+
+    arm: Arm
+    propensity: float
+
+
+def normalised(shares: Mapping[Arm, float]) -> dict[Arm, float]:
+    """Shares that sum to one, in the order of `ARMS`; arms without a share are left out.
+
+    Raises:
+        ValueError: an unknown arm, a negative share, or nothing to share.
+    """
+    unknown = set(shares) - set(ARMS)
+    if unknown:
+        raise ValueError(f"unknown arms: {sorted(unknown)}")
+    if any(share < 0 for share in shares.values()):
+        raise ValueError("a share must not be negative")
+    total = sum(shares.values())
+    if total <= 0:
+        raise ValueError("at least one arm needs a share")
+    return {arm: shares[arm] / total for arm in ARMS if shares.get(arm, 0) > 0}
+
+
+def draw_arm(salt: str, listener_id: UUID, track_id: UUID, shares: Mapping[Arm, float]) -> Draw:
+    """The arm of one track."""
+    chances = normalised(shares)
+    arm = _pick(_uniform(salt, listener_id, track_id, "arm"), chances)
+    return Draw(arm, chances[arm])
+
+
+def draw_pair(salt: str, listener_id: UUID, pair_id: UUID, shares: Mapping[Arm, float]) -> tuple[Draw, Draw]:
+    """Two different arms in the order in which they are offered.
+
+    The two are drawn by their shares without replacement and then ordered by a fair coin. A track's propensity is the
+    chance that its place in the pair had its arm, so that the propensities of all arms for one place sum to one.
+
+    Raises:
+        ValueError: fewer than two arms have a share.
+    """
+    chances = normalised(shares)
+    if len(chances) < 2:
+        raise ValueError("a pair needs two arms with a share")
+    one = _pick(_uniform(salt, listener_id, pair_id, "one"), chances)
+    other = _pick(_uniform(salt, listener_id, pair_id, "other"), normalised(_without(chances, one)))
+    swapped = _uniform(salt, listener_id, pair_id, "order") < 0.5
+    first, second = (other, one) if swapped else (one, other)
+    return Draw(first, _place_chance(first, chances)), Draw(second, _place_chance(second, chances))
+
+
+def _place_chance(arm: Arm, chances: Mapping[Arm, float]) -> float:
+    drawn_second = sum(
+        chance * chances[arm] / (1 - chance) for other, chance in chances.items() if other != arm and chance < 1
+    )
+    return (chances[arm] + drawn_second) / 2
+
+
+def _without(chances: Mapping[Arm, float], arm: Arm) -> dict[Arm, float]:
+    return {name: chance for name, chance in chances.items() if name != arm}
+
+
+def _uniform(salt: str, listener_id: UUID, subject: UUID, purpose: str) -> float:
+    digest = hashlib.sha256(f"{salt}|{listener_id}|{subject}|{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _pick(at: float, chances: Mapping[Arm, float]) -> Arm:
+    edge = 0.0
+    for arm, chance in chances.items():
+        edge += chance
+        if at < edge:
+            return arm
+    return arm  # rounding may leave the last edge a hair below one

@@ -1,0 +1,95 @@
+"""The blob store: raw uploads in, audio out, behind one fsspec URL. Calls block, so they run in threads."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import IO, Final
+from uuid import UUID
+
+import fsspec
+from fsspec import AbstractFileSystem
+from fsspec.core import strip_protocol
+
+from schemas.generation import PARTS_FOLDER, part_key
+
+_CHUNK: Final = 256 * 1024
+_ABANDONED_S: Final = 3600.0
+
+
+class Blobs:
+    """Raises OSError from every call when the store is away, FileNotFoundError when a key is missing."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._files: AbstractFileSystem
+        self._files, self._root = fsspec.url_to_fs(self._url)
+
+    def incoming(self, upload_id: UUID) -> str:
+        return f"{self._url}/incoming/{upload_id}"
+
+    def song(self, song_id: UUID) -> str:
+        return f"{self._url}/songs/{song_id}"
+
+    def track(self, track_id: UUID) -> str:
+        return f"{self._url}/tracks/{track_id}"
+
+    async def is_reachable(self) -> bool:
+        try:
+            await asyncio.to_thread(self._files.makedirs, self._root, exist_ok=True)
+            return bool(await asyncio.to_thread(self._files.exists, self._root))
+        except OSError:
+            return False
+
+    async def put(self, url: str, source: IO[bytes]) -> None:
+        """Copies `source`, from where it stands to its end."""
+        await asyncio.to_thread(self._put, self._path(url), source)
+
+    async def drop(self, url: str) -> None:
+        """Removes a blob; one that is not there is no error."""
+        try:
+            await asyncio.to_thread(self._files.rm_file, self._path(url))
+        except FileNotFoundError:
+            return
+
+    async def size(self, url: str) -> int:
+        return int(await asyncio.to_thread(self._files.size, self._path(url)))
+
+    async def read(self, url: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes `[start, stop)`, piece by piece."""
+        path = self._path(url)
+        for at in range(start, stop, _CHUNK):
+            yield await asyncio.to_thread(self._files.cat_file, path, at, min(at + _CHUNK, stop))
+
+    async def part(self, track_id: UUID, number: int) -> bytes | None:
+        """A part of a track that is being made; None if it is not there yet."""
+        path = self._path(f"{self._url}/{part_key(track_id, number)}")
+        try:
+            return bytes(await asyncio.to_thread(self._files.cat_file, path))
+        except FileNotFoundError:
+            return None
+
+    async def drop_abandoned(self) -> int:
+        """Removes what is more than an hour old of uploads that a killed process left behind and of parts of tracks,
+        which are whole by then; returns how many files."""
+        return sum([await asyncio.to_thread(self._drop_old, folder) for folder in ("incoming", PARTS_FOLDER)])
+
+    def _drop_old(self, name: str) -> int:
+        folder = f"{self._root}/{name}"
+        if not self._files.exists(folder):
+            return 0
+        old = [path for path in self._files.ls(folder, detail=False) if self._age(path) > _ABANDONED_S]
+        for path in old:
+            self._files.rm_file(path)
+        return len(old)
+
+    def _age(self, path: str) -> float:
+        return time.time() - float(self._files.modified(path).timestamp())
+
+    def _put(self, path: str, source: IO[bytes]) -> None:
+        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        with self._files.open(path, "wb") as target:
+            while piece := source.read(_CHUNK):
+                target.write(piece)
+
+    def _path(self, url: str) -> str:
+        return str(strip_protocol(url))

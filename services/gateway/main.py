@@ -1,0 +1,39 @@
+"""`python -m services.gateway.main`: the gateway as a process."""
+
+import signal
+import sys
+
+import uvicorn
+
+from schemas.topics import FEEDBACK
+from services.gateway.app import create_app
+from services.gateway.outbox import Outbox
+from services.gateway.settings import GatewaySettings
+from services.settings import read
+from services.streams_kafka import KafkaReader, KafkaWriter
+from services.telemetry import configure_logging
+
+
+def outbox_to(bootstrap: str) -> Outbox:
+    """An outbox to Kafka; it connects when it is first used."""
+    reader = KafkaReader(bootstrap, "encore-gateway")
+    reader.subscribe(FEEDBACK, lambda _: {}, lambda _: None)  # names the topics; it never polls, so it never joins
+    return Outbox(KafkaWriter(bootstrap), reader)
+
+
+def main() -> None:
+    settings = read(GatewaySettings)
+    configure_logging("gateway", settings.log_level)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has shut down
+    uvicorn.run(
+        create_app(settings, outbox_to(settings.kafka_bootstrap)),
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()

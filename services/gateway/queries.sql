@@ -1,0 +1,103 @@
+-- name: add_listener
+insert into gateway.listeners (listener_id, attributes) values (%(listener_id)s, %(attributes)s::jsonb)
+returning listener_id, attributes, created_at;
+
+-- name: listener
+select listener_id, attributes, created_at from gateway.listeners where listener_id = %(listener_id)s;
+
+-- name: lock_listener
+-- Held while a track is planned, so that the limit on open tracks counts right.
+select listener_id from gateway.listeners where listener_id = %(listener_id)s for update;
+
+-- name: known_listeners
+select listener_id from gateway.listeners where listener_id = any(%(ids)s);
+
+-- name: songs
+select song_id, listener_id, filename, seconds, sha256, created_at from gateway.songs
+where listener_id = %(listener_id)s order by created_at desc, song_id desc;
+
+-- name: song_of_upload
+select song_id, listener_id, filename, seconds, sha256, created_at from gateway.songs
+where listener_id = %(listener_id)s and upload_sha256 = %(upload_sha256)s;
+
+-- name: add_song
+insert into gateway.songs
+    (song_id, listener_id, filename, upload_sha256, seconds, sha256, loudness_lufs, audio_url, features_url)
+values
+    (%(song_id)s, %(listener_id)s, %(filename)s, %(upload_sha256)s, %(seconds)s, %(sha256)s, %(loudness_lufs)s,
+     %(audio_url)s, %(features_url)s)
+on conflict (listener_id, upload_sha256) do nothing
+returning song_id, listener_id, filename, seconds, sha256, created_at;
+
+-- name: song_features
+-- The newest first.
+select features_url from gateway.songs where listener_id = %(listener_id)s
+order by created_at desc, song_id desc limit %(limit)s;
+
+-- name: models
+-- What the listener may hear: their champion, and the candidate of a canary that runs.
+select r.release_id, r.salt, r.plan -> 'shares' as shares,
+       c.version as champion_version, c.url as champion_url, c.sha256 as champion_sha256,
+       c.base_hash as champion_base_hash,
+       d.version as candidate_version, d.url as candidate_url, d.sha256 as candidate_sha256,
+       d.base_hash as candidate_base_hash
+from rollout.listener_models m
+left join rollout.releases r on r.release_id = m.release_id and r.status = 'canary'
+left join training.adapters c on c.listener_id = m.listener_id and c.version = m.champion_version
+left join training.adapters d on d.listener_id = m.listener_id and d.version = m.candidate_version
+where m.listener_id = %(listener_id)s;
+
+-- name: count_open
+select count(*) as open from gateway.tracks where listener_id = %(listener_id)s and status in ('queued', 'running');
+
+-- name: add_track
+insert into gateway.tracks
+    (track_id, listener_id, pair_id, prompt, seconds, seed, arm, propensity, release_id, request, status)
+values
+    (%(track_id)s, %(listener_id)s, %(pair_id)s, %(prompt)s, %(seconds)s, %(seed)s, %(arm)s, %(propensity)s,
+     %(release_id)s, %(request)s::jsonb, 'queued')
+returning *;
+
+-- name: add_pair
+insert into gateway.pairs (pair_id, listener_id, first_track, second_track)
+values (%(pair_id)s, %(listener_id)s, %(first_track)s, %(second_track)s);
+
+-- name: pair
+select pair_id, listener_id, first_track, second_track from gateway.pairs where pair_id = %(pair_id)s;
+
+-- name: track
+select * from gateway.tracks where track_id = %(track_id)s;
+
+-- name: tracks
+select * from gateway.tracks
+where listener_id = %(listener_id)s
+  and (%(before)s::uuid is null
+       or (created_at, track_id) < (select created_at, track_id from gateway.tracks where track_id = %(before)s))
+order by created_at desc, track_id desc limit %(limit)s;
+
+-- name: open_tracks
+select * from gateway.tracks
+where status in ('queued', 'running') and not track_id = any(%(except)s)
+order by created_at limit %(limit)s;
+
+-- name: mark_running
+update gateway.tracks set status = 'running' where track_id = %(track_id)s and status in ('queued', 'running')
+returning *;
+
+-- name: mark_ready
+update gateway.tracks
+set status = 'ready', seconds = %(seconds)s, audio_url = %(audio_url)s, features_url = %(features_url)s,
+    sha256 = %(sha256)s, finished_at = now()
+where track_id = %(track_id)s and status in ('queued', 'running')
+returning *;
+
+-- name: mark_failed
+update gateway.tracks set status = 'failed', problem = %(problem)s::jsonb, finished_at = now()
+where track_id = %(track_id)s and status in ('queued', 'running')
+returning *;
+
+-- name: known_tracks
+select track_id, listener_id, seconds, status from gateway.tracks where track_id = any(%(ids)s);
+
+-- name: known_pairs
+select pair_id, listener_id from gateway.pairs where pair_id = any(%(ids)s);

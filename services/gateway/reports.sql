@@ -1,0 +1,56 @@
+-- name: rounds
+-- Every wish and every round, a wish with the round that it became.
+select coalesce(r.round_id, q.request_id)                   as round_id,
+       coalesce(r.status, 'requested')                      as status,
+       coalesce(cardinality(coalesce(r.listeners, q.listeners)), 0) as listeners,
+       (select count(*) from training.adapters a where a.round_id = r.round_id) as versions,
+       coalesce(q.created_at, r.started_at)                 as created_at,
+       r.finished_at,
+       coalesce(r.detail, '')                               as detail
+from gateway.round_requests q
+full join training.rounds r on r.request_id = q.request_id
+where %(round_id)s::uuid is null or r.round_id = %(round_id)s or q.request_id = %(round_id)s
+order by created_at desc limit %(limit)s;
+
+-- name: add_round_request
+insert into gateway.round_requests (request_id, listeners) values (%(request_id)s, %(listeners)s)
+returning request_id, created_at;
+
+-- name: releases
+select r.release_id, r.round_id, r.status, r.started_at, r.decided_at,
+       (select count(*) from rollout.members m where m.release_id = r.release_id) as listeners
+from rollout.releases r
+where %(release_id)s::uuid is null or r.release_id = %(release_id)s
+order by r.started_at desc limit %(limit)s;
+
+-- name: decisions
+select decision_id, release_id, look, verdict, reason, inputs, decided_at from rollout.decisions
+where release_id = any(%(ids)s) order by look;
+
+-- name: arm_means
+select cohort, arm, mean, ratings, listeners from analytics.arm_means
+where (%(cohort)s::text is null or cohort = %(cohort)s) and release_id = %(release_id)s order by cohort, arm;
+
+-- name: arm_means_overall
+-- Over all releases and the time between them: mean over listeners of the mean of all their ratings on the arm.
+select cohort, arm, avg(mean)::double precision as mean, sum(ratings)::int as ratings, count(*)::int as listeners
+from (
+    select c.cohort, m.arm, m.listener_id, sum(m.mean * m.ratings) / sum(m.ratings) as mean, sum(m.ratings) as ratings
+    from analytics.listener_means m join analytics.cohorts c using (listener_id)
+    where %(cohort)s::text is null or c.cohort = %(cohort)s
+    group by c.cohort, m.arm, m.listener_id
+) own
+group by cohort, arm order by cohort, arm;
+
+-- name: uplift
+select cohort, release_id, arm, baseline, estimate, low, high, listeners, ratings from analytics.uplift
+where (%(cohort)s::text is null or cohort = %(cohort)s)
+  and (%(release_id)s::uuid is null or release_id = %(release_id)s)
+order by cohort, release_id nulls first, arm, baseline;
+
+-- name: counts
+select coalesce(sum(folded), 0)::bigint as folded, coalesce(sum(dead_lettered), 0)::bigint as dead_lettered
+from feedback.counts;
+
+-- name: next_offsets
+select topic, partition, next_offset from feedback.offsets;

@@ -1,0 +1,108 @@
+"""What listeners did: play, rating and pair events in batches, answered once Kafka has acknowledged them."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from schemas.api import EventsResult, RejectedEvent
+from schemas.events import PairEvent
+from services.errors import ServiceError
+from services.gateway import metrics
+from services.gateway.intake import MAX_BATCH, Known, KnownTrack, ListenerEvent, read, refusal
+from services.gateway.outbox import outgoing
+from services.gateway.parts import At, Parts
+from services.streams import Outgoing
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_BATCH,
+                    "items": {"$ref": "#/components/schemas/ListenerEvent"},
+                },
+                "example": [
+                    {
+                        "specversion": "1.0",
+                        "type": "encore.rating.given",
+                        "id": "019a0000-0000-7000-8000-00000000000a",
+                        "source": "my-player",
+                        "subject": "019a0000-0000-7000-8000-000000000000",
+                        "time": "2026-01-01T12:00:00Z",
+                        "data": {"track_id": "019a0000-0000-7000-8000-000000000001", "stars": 5},
+                    }
+                ],
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=202, openapi_extra=_BODY, responses={422: {"model": EventsResult}})
+async def post_events(request: Request, response: Response, parts: At) -> EventsResult:
+    """Takes a JSON array of 1 to 500 CloudEvents. Good ones are accepted even if others are not: those come back by
+    index with a code, the field and what was expected. With none accepted the status is 422. Sending an event again
+    (same `source` and `id`) changes nothing."""
+    events, rejected = read(await _batch(request))
+    known = await _known(parts, events.values())
+    now = datetime.now(UTC)
+    accepted: list[Outgoing] = []
+    for index, event in events.items():
+        problem = refusal(event, known, now)
+        if problem is None:
+            accepted.append(outgoing(event))
+        else:
+            rejected.append(RejectedEvent(index=index, id=str(event.id), problem=problem))
+    await parts.outbox.send(accepted)
+    _count(accepted, rejected)
+    response.status_code = 202 if accepted else 422
+    return EventsResult(accepted=len(accepted), rejected=sorted(rejected, key=lambda each: each.index))
+
+
+async def _batch(request: Request) -> list[object]:
+    try:
+        batch = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise ServiceError(
+            "malformed_json", "The body is not JSON.", status=400, field="body", expected="JSON"
+        ) from error
+    if not isinstance(batch, list) or not 1 <= len(batch) <= MAX_BATCH:
+        raise ServiceError(
+            "not_a_batch",
+            "The body is no batch.",
+            status=422,
+            field="body",
+            expected=f"an array of 1 to {MAX_BATCH} events",
+        )
+    return batch
+
+
+async def _known(parts: Parts, events: Iterable[ListenerEvent]) -> Known:
+    """What Postgres knows of the listeners, tracks and pairs that the events speak of."""
+    listed = list(events)
+    pairs = {event.data.pair_id for event in listed if isinstance(event, PairEvent)}
+    tracks = {event.data.track_id for event in listed if not isinstance(event, PairEvent)}
+    listener_rows, track_rows, pair_rows = await parts.store.known({event.subject for event in listed}, tracks, pairs)
+    return Known(
+        listeners=frozenset(row["listener_id"] for row in listener_rows),
+        tracks={
+            row["track_id"]: KnownTrack(row["listener_id"], row["seconds"], row["status"] == "ready")
+            for row in track_rows
+        },
+        pairs={row["pair_id"]: row["listener_id"] for row in pair_rows},
+    )
+
+
+def _count(accepted: Iterable[Outgoing], rejected: Iterable[RejectedEvent]) -> None:
+    for record in accepted:
+        metrics.EVENTS_ACCEPTED.labels(record.topic).inc()
+    for event in rejected:
+        metrics.EVENTS_REJECTED.labels(event.problem.code).inc()

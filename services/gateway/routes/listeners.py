@@ -1,0 +1,43 @@
+"""Listeners: who hears, and to which cohorts they belong."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Response
+
+from schemas.api import Listener, ListenerCreate
+from services.errors import ServiceError
+from services.gateway.parts import At, Parts
+
+router = APIRouter(prefix="/v1/listeners", tags=["listeners"])
+
+_EXAMPLE = {"folk": {"value": {"attributes": {"home": "folk", "age_band": "30-39"}}}}
+
+
+@router.post("", status_code=201)
+async def create_listener(
+    body: Annotated[ListenerCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
+) -> Listener:
+    """Creates a listener. Each attribute makes a cohort, such as `home=folk`."""
+    listener = await parts.store.add_listener(body.attributes)
+    response.headers["Location"] = f"/v1/listeners/{listener.listener_id}"
+    return listener
+
+
+@router.get("/{listener_id}")
+async def get_listener(listener_id: UUID, parts: At) -> Listener:
+    return await require_listener(parts, listener_id)
+
+
+async def require_listener(parts: Parts, listener_id: UUID) -> Listener:
+    """The listener, or 404 `unknown_listener`."""
+    listener = await parts.store.listener(listener_id)
+    if listener is None:
+        raise unknown_listener()
+    return listener
+
+
+def unknown_listener() -> ServiceError:
+    return ServiceError(
+        "unknown_listener", "No such listener.", status=404, field="listener_id", expected="the id of a listener"
+    )

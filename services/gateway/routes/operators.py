@@ -1,0 +1,84 @@
+"""For operators and analysts: training rounds, releases and their decisions, uplift, how far feedback is."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Query, Response
+
+from schemas.api import FeedbackCounts, ReleaseView, RoundCreate, RoundView, UpliftReport
+from schemas.topics import FEEDBACK
+from services.errors import ServiceError
+from services.gateway.parts import At
+from services.gateway.reports import Reports
+from services.gateway.routes.listeners import unknown_listener
+
+router = APIRouter(prefix="/v1", tags=["operators"])
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+@router.get("/uplift")
+async def get_uplift(
+    parts: At,
+    cohort: Annotated[
+        str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="such as `home=folk`, or `all`")
+    ] = None,
+    release_id: Annotated[UUID | None, Query(description="only tracks of this release's canary")] = None,
+) -> UpliftReport:
+    """Mean rating of each arm, and the uplift over the baseline with its 95 % interval, clustered by listener.
+
+    Without a release: means over everything, uplift for each release and (`release_id` null) outside any canary."""
+    return await Reports(parts.store).uplift(cohort, release_id)
+
+
+@router.post("/rounds", status_code=202)
+async def create_round(
+    body: Annotated[RoundCreate, Body(openapi_examples={"everyone": {"value": {"listeners": []}}})],
+    parts: At,
+    response: Response,
+) -> RoundView:
+    """Asks the factory to train now. `Location` tells the state, also once the wish has become a round."""
+    known, _, _ = await parts.store.known(body.listeners, (), ())
+    if len(known) < len(set(body.listeners)):
+        raise unknown_listener()
+    wish = await Reports(parts.store).ask_for_round(body)
+    response.headers["Location"] = f"/v1/rounds/{wish.round_id}"
+    return wish
+
+
+@router.get("/rounds")
+async def list_rounds(parts: At, limit: Limit = 100) -> list[RoundView]:
+    """Rounds and wishes for one, newest first."""
+    return await Reports(parts.store).rounds(limit)
+
+
+@router.get("/rounds/{round_id}")
+async def get_round(round_id: UUID, parts: At) -> RoundView:
+    """A round, by its own id or by the id of the wish that it fulfils."""
+    rounds = await Reports(parts.store).rounds(1, round_id)
+    if not rounds:
+        raise ServiceError(
+            "unknown_round", "No such round.", status=404, field="round_id", expected="the id of a round"
+        )
+    return rounds[0]
+
+
+@router.get("/releases")
+async def list_releases(parts: At, limit: Limit = 100) -> list[ReleaseView]:
+    """Releases, newest first, with every decision and its inputs."""
+    return await Reports(parts.store).releases(limit)
+
+
+@router.get("/releases/{release_id}")
+async def get_release(release_id: UUID, parts: At) -> ReleaseView:
+    releases = await Reports(parts.store).releases(1, release_id)
+    if not releases:
+        expected = "the id of a release"
+        raise ServiceError("unknown_release", "No such release.", status=404, field="release_id", expected=expected)
+    return releases[0]
+
+
+@router.get("/feedback")
+async def get_feedback(parts: At) -> FeedbackCounts:
+    """How many events are folded and refused, and how many wait in each topic."""
+    return await Reports(parts.store).feedback(await parts.outbox.end_offsets(FEEDBACK))

@@ -1,0 +1,65 @@
+"""Blind pairs: one prompt, one seed, two arms, and the order in which they are offered."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Response
+
+from schemas.api import Pair, TrackCreate
+from services.errors import ServiceError
+from services.gateway.assignment import draw_pair
+from services.gateway.parts import At
+from services.gateway.planning import planned
+from services.gateway.routes.listeners import unknown_listener
+from services.gateway.routes.tracks import require_engine, require_open_slots, require_storable, seed_or_drawn
+from services.identifiers import uuid7
+
+router = APIRouter(prefix="/v1/pairs", tags=["pairs"])
+
+_EXAMPLE = {
+    "harp": {"value": {"listener_id": "019a0000-0000-7000-8000-000000000000", "prompt": "a slow air", "seconds": 8}}
+}
+
+
+@router.post("", status_code=202)
+async def create_pair(
+    body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
+) -> Pair:
+    """Asks for two tracks to be compared. Which is which is not told; the vote says first, second, tie or both bad."""
+    require_storable(body.prompt)
+    await require_engine(parts)
+    pair_id, ids, seed = uuid7(), (uuid7(), uuid7()), seed_or_drawn(body)
+    async with parts.store.planning(body.listener_id) as planning:
+        if planning is None:
+            raise unknown_listener()
+        await require_open_slots(planning, parts.settings.open_tracks_per_listener, 2)
+        own = await planning.taste()
+        draws = draw_pair(own.salt or parts.settings.arm_salt, body.listener_id, pair_id, own.arm_shares)
+        await planning.add_pair(pair_id, *ids)
+        first, second = [
+            await planning.add_track(
+                planned(
+                    draw,
+                    own,
+                    track_id=track_id,
+                    listener_id=body.listener_id,
+                    prompt=body.prompt,
+                    seconds=body.seconds,
+                    seed=seed,
+                    destination=parts.blobs.track(track_id),
+                    pair_id=pair_id,
+                )
+            )
+            for draw, track_id in zip(draws, ids, strict=True)
+        ]
+    parts.maker.wake()
+    response.headers["Location"] = f"/v1/pairs/{pair_id}"
+    return Pair(pair_id=pair_id, first=first, second=second)
+
+
+@router.get("/{pair_id}")
+async def get_pair(pair_id: UUID, parts: At) -> Pair:
+    tracks = await parts.store.pair(pair_id)
+    if tracks is None:
+        raise ServiceError("unknown_pair", "No such pair.", status=404, field="pair_id", expected="the id of a pair")
+    return Pair(pair_id=pair_id, first=tracks[0], second=tracks[1])

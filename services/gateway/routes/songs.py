@@ -1,0 +1,115 @@
+"""Songs that listeners bring: taken in as a stream, handed to the engine for normalisation and features."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Request, Response
+
+from schemas.api import Song
+from schemas.base import Problem
+from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
+from services.errors import BackendAway, ServiceError
+from services.gateway import metrics
+from services.gateway.engine import EngineAway, EngineRefused
+from services.gateway.parts import At, Parts
+from services.gateway.routes.listeners import require_listener
+from services.gateway.uploads import Upload, receive_upload
+from services.identifiers import uuid7
+
+log = structlog.get_logger()
+router = APIRouter(prefix="/v1/listeners", tags=["songs"])
+
+_FORM: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary", "contentMediaType": "audio/*"}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/{listener_id}/songs", status_code=201, openapi_extra=_FORM, responses={200: {"model": Song}})
+async def upload_song(listener_id: UUID, request: Request, response: Response, parts: At) -> Song:
+    """Takes a song in the multipart field `file`: wav, flac, ogg or mp3, 1 second to 10 minutes, at most 50 MB.
+
+    The same bytes again answer 200 with the song they became the first time. The newest three songs are used.
+    """
+    await require_listener(parts, listener_id)
+    async with receive_upload(request, MAX_SONG_BYTES) as upload:
+        known = await parts.store.song_of_upload(listener_id, upload.sha256)
+        if known is None:
+            await _require_room(parts, listener_id)
+            song = await _take_in(parts, listener_id, upload)
+            if song is not None:
+                response.headers["Location"] = f"/v1/listeners/{listener_id}/songs"
+                metrics.SONGS.labels("stored").inc()
+                return song
+            known = await parts.store.song_of_upload(listener_id, upload.sha256)
+    assert known is not None
+    metrics.SONGS.labels("repeated").inc()
+    response.status_code = 200
+    return known
+
+
+@router.get("/{listener_id}/songs")
+async def list_songs(listener_id: UUID, parts: At) -> list[Song]:
+    """The listener's songs, newest first."""
+    await require_listener(parts, listener_id)
+    return await parts.store.songs(listener_id)
+
+
+async def _require_room(parts: Parts, listener_id: UUID) -> None:
+    most = parts.settings.songs_kept
+    if len(await parts.store.songs(listener_id)) >= most:
+        raise ServiceError(
+            "too_many_songs",
+            "This listener has enough songs.",
+            status=409,
+            field="file",
+            expected=f"at most {most} songs",
+        )
+
+
+async def _take_in(parts: Parts, listener_id: UUID, upload: Upload) -> Song | None:
+    song_id = uuid7()
+    source = parts.blobs.incoming(song_id)
+    try:
+        await parts.blobs.put(source, upload.file)
+        facts = await _processed(
+            parts, SongRequest(song_id=song_id, source=source, destination=parts.blobs.song(song_id))
+        )
+    except OSError as error:
+        raise BackendAway("store", "The upload cannot be stored now.") from error
+    finally:
+        await _forget(parts, source)
+    return await parts.store.add_song(song_id, listener_id, upload.filename, upload.sha256, facts)
+
+
+async def _processed(parts: Parts, request: SongRequest) -> SongFacts:
+    try:
+        return await parts.engine.take_song(request)
+    except EngineRefused as refusal:
+        metrics.SONGS.labels("refused").inc()
+        raise _refused(refusal.problem) from refusal
+    except EngineAway as error:
+        raise BackendAway("engine", f"The song cannot be processed now ({error}).") from error
+
+
+def _refused(problem: Problem) -> ServiceError:
+    expected = problem.expected or "a wav, flac, ogg or mp3 file with 1 second to 10 minutes of sound"
+    return ServiceError(problem.code, problem.message, status=422, field="file", expected=expected)
+
+
+async def _forget(parts: Parts, source: str) -> None:
+    try:
+        await parts.blobs.drop(source)
+    except OSError as error:
+        log.warning("upload_left_behind", url=source, error=str(error))

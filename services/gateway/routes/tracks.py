@@ -1,0 +1,197 @@
+"""Tracks: asked for, followed, heard, cancelled. Which arm a track is made with is drawn here and never told."""
+
+import secrets
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from schemas.api import Track, TrackCreate, TrackProgress
+from schemas.base import Problem
+from schemas.generation import Progress
+from services.errors import BackendAway, ServiceError
+from services.gateway.assignment import draw_arm
+from services.gateway.parts import At, Parts
+from services.gateway.planning import planned
+from services.gateway.routes.listeners import require_listener, unknown_listener
+from services.gateway.store import Planning, TrackRow
+from services.identifiers import uuid7
+
+router = APIRouter(prefix="/v1", tags=["tracks"])
+
+MAX_DRAWN_SEED: Final = 2**53  # what a browser's numbers hold exactly
+_LOOK_S: Final = 0.5  # how often a track that is made elsewhere, or not yet, is looked up
+_SILENCE_S: Final = 3.0
+_SHOWN: Final = ("queued", "denoising", "decoding")
+_EXAMPLE: Final = {
+    "fiddle": {
+        "value": {
+            "listener_id": "019a0000-0000-7000-8000-000000000000",
+            "prompt": "a lively reel with fiddle",
+            "seconds": 10,
+            "seed": 7,
+        }
+    }
+}
+
+
+@router.post("/tracks", status_code=202)
+async def create_track(
+    body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
+) -> Track:
+    """Asks for a track; it is made in the background. `Location` is where its state is read."""
+    require_storable(body.prompt)
+    await require_engine(parts)
+    track_id = uuid7()
+    async with parts.store.planning(body.listener_id) as planning:
+        if planning is None:
+            raise unknown_listener()
+        await require_open_slots(planning, parts.settings.open_tracks_per_listener, 1)
+        own = await planning.taste()
+        draw = draw_arm(own.salt or parts.settings.arm_salt, body.listener_id, track_id, own.arm_shares)
+        plan = planned(
+            draw,
+            own,
+            track_id=track_id,
+            listener_id=body.listener_id,
+            prompt=body.prompt,
+            seconds=body.seconds,
+            seed=seed_or_drawn(body),
+            destination=parts.blobs.track(track_id),
+        )
+        track = await planning.add_track(plan)
+    parts.maker.wake()
+    response.headers["Location"] = f"/v1/tracks/{track_id}"
+    return track
+
+
+@router.get("/tracks/{track_id}")
+async def get_track(track_id: UUID, parts: At) -> Track:
+    """The track; while it is made with its place in the queue, its step and the time to go."""
+    return _with_progress(parts, (await require_track(parts, track_id)).track)
+
+
+@router.get("/listeners/{listener_id}/tracks")
+async def list_tracks(
+    listener_id: UUID,
+    parts: At,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    before: Annotated[UUID | None, Query(description="only tracks older than this one")] = None,
+) -> list[Track]:
+    """The listener's tracks, newest first; `before` = the last one gives the next page."""
+    await require_listener(parts, listener_id)
+    return [_with_progress(parts, track) for track in await parts.store.tracks(listener_id, limit, before)]
+
+
+@router.delete("/tracks/{track_id}")
+async def cancel_track(track_id: UUID, parts: At) -> Track:
+    """Stops a track that is not finished; it then counts as failed with the code `cancelled`."""
+    await require_track(parts, track_id)
+    cancelled = await parts.store.mark_failed(track_id, Problem(code="cancelled", message="The track was cancelled."))
+    parts.maker.cancel(track_id)
+    track = (await require_track(parts, track_id)).track
+    if not cancelled and (track.problem is None or track.problem.code != "cancelled"):
+        raise ServiceError(
+            "already_finished",
+            "The track is finished.",
+            status=409,
+            field="track_id",
+            expected="a track that is not finished",
+        )
+    return track
+
+
+@router.get(
+    "/tracks/{track_id}/events",
+    response_class=EventSourceResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def follow_track(track_id: UUID, parts: At) -> EventSourceResponse:
+    """Server-sent events: `queued`, `denoising`, `decoding` with the engine's progress, at last `ready` or `failed`
+    with the track. A client that reconnects is told the present state first, whatever its `Last-Event-ID`."""
+    await require_track(parts, track_id)
+    return EventSourceResponse(_news(parts, track_id), ping=15)
+
+
+async def _news(parts: Parts, track_id: UUID) -> AsyncIterator[ServerSentEvent]:
+    seen = 0
+    yield ServerSentEvent(event="queued", data=Progress(stage="queued").model_dump_json(exclude_none=True))
+    while True:
+        row = await require_track(parts, track_id)
+        if row.track.status in ("ready", "failed"):
+            yield _sent(row.track.status, row.track)
+            return
+        latest = parts.board.latest(track_id)
+        if latest is None:
+            await parts.board.wait(track_id, seen, _LOOK_S)
+        while latest is not None:
+            number, progress = latest
+            if number != seen:
+                seen = number
+                yield _sent(progress.stage, progress, number)
+            await parts.board.wait(track_id, seen, _SILENCE_S)
+            newer = parts.board.latest(track_id)
+            if newer == latest:
+                break
+            latest = newer
+
+
+def _sent(event: str, data: BaseModel, number: int | None = None) -> ServerSentEvent:
+    shown = data.model_dump_json(exclude_none=isinstance(data, Progress))
+    return ServerSentEvent(event=event, data=shown, id=None if number is None else str(number))
+
+
+def _with_progress(parts: Parts, track: Track) -> Track:
+    latest = parts.board.latest(track.track_id)
+    if track.status in ("ready", "failed") or latest is None or latest[1].stage not in _SHOWN:
+        return track
+    progress = TrackProgress.model_validate(latest[1].model_dump(include=set(TrackProgress.model_fields)))
+    return track.model_copy(update={"progress": progress})
+
+
+async def require_engine(parts: Parts) -> None:
+    """Passes if the engine answers, else 503 `engine_away`."""
+    if not await parts.engine.is_reachable():
+        raise BackendAway("engine", "The engine does not answer.")
+
+
+async def require_open_slots(planning: Planning, most: int, wanted: int) -> None:
+    """Passes if the listener may have `wanted` more tracks in the making, else 429 `too_many_open_tracks`."""
+    if await planning.count_open() + wanted > most:
+        raise ServiceError(
+            "too_many_open_tracks",
+            "This listener's earlier tracks are still in the making.",
+            status=429,
+            field="listener_id",
+            expected=f"at most {most} open tracks",
+            retry_after=5,
+        )
+
+
+async def require_track(parts: Parts, track_id: UUID) -> TrackRow:
+    """The track, or 404 `unknown_track`."""
+    row = await parts.store.track(track_id)
+    if row is None:
+        raise ServiceError(
+            "unknown_track", "No such track.", status=404, field="track_id", expected="the id of a track"
+        )
+    return row
+
+
+def require_storable(prompt: str) -> None:
+    """Passes unless the prompt holds what no database stores."""
+    if "\0" in prompt:
+        raise ServiceError(
+            "invalid_value",
+            "The prompt holds a NUL character.",
+            status=422,
+            field="prompt",
+            expected="a text without NUL",
+        )
+
+
+def seed_or_drawn(body: TrackCreate) -> int:
+    return secrets.randbelow(MAX_DRAWN_SEED) if body.seed is None else body.seed

@@ -1,0 +1,28 @@
+"""What the gateway is told by its environment."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from services.settings import Settings
+
+
+class GatewaySettings(Settings):
+    """Read once in `main`. Times are in seconds."""
+
+    api_token: SecretStr
+    engine_url: str = "http://127.0.0.1:8000"
+    store_url: str
+    gateway_host: str = "127.0.0.1"
+    gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+    arm_salt: str = "encore"
+    """Salts the draw of arms outside a canary; a canary brings its own."""
+    songs_kept: Annotated[int, Field(ge=3)] = 20
+    """How many songs a listener may store; the newest three are used."""
+    open_tracks_per_listener: Annotated[int, Field(ge=2)] = 12
+    """Tracks a listener may have waiting or in the making."""
+    engine_requests: Annotated[int, Field(ge=1)] = 32
+    """Tracks asked of the engine at the same time."""
+    engine_patience: Annotated[float, Field(gt=0)] = 120.0
+    """How long a track waits for an engine that is away before it fails."""

@@ -1,0 +1,210 @@
+"""The gateway's rows in Postgres: listeners, songs, tracks and pairs. The only place that runs SQL on them.
+
+Reads of what other processes own, for reports, are in `reports`.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, LiteralString, Protocol
+from uuid import UUID
+
+from schemas.api import Listener, Song, Track
+from schemas.base import Problem
+from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
+from services.gateway.planning import PlannedTrack, Taste, taste
+from services.identifiers import uuid7
+from services.postgres import AsyncPool, Queries, load_queries, reaching
+
+Row = Mapping[str, Any]
+
+
+class Run(Protocol):
+    """Runs a named query within a transaction."""
+
+    async def __call__(self, name: str, **parameters: Any) -> Sequence[Row]: ...
+
+
+_TRACK_FIELDS: Final = ("track_id", "listener_id", "prompt", "seconds", "seed", "status", "pair_id", "created_at")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRow:
+    """A track with what the listener is not told."""
+
+    track: Track
+    request: GenerationRequest
+    propensity: float
+    release_id: UUID | None
+    audio_url: str | None
+    sha256: str | None
+
+
+def track_row(row: Row) -> TrackRow:
+    problem = None if row["problem"] is None else Problem.model_validate(row["problem"])
+    return TrackRow(
+        track=Track(problem=problem, **{name: row[name] for name in _TRACK_FIELDS}),
+        request=GenerationRequest.model_validate(row["request"]),
+        propensity=row["propensity"],
+        release_id=row["release_id"],
+        audio_url=row["audio_url"],
+        sha256=row["sha256"],
+    )
+
+
+class Planning:
+    """One transaction in which tracks are planned for one listener, whose row is locked meanwhile."""
+
+    def __init__(self, run: Run, listener_id: UUID) -> None:
+        self._run = run
+        self._listener_id = listener_id
+
+    async def count_open(self) -> int:
+        rows = await self._run("count_open", listener_id=self._listener_id)
+        return int(rows[0]["open"])
+
+    async def taste(self) -> Taste:
+        songs = await self._run("song_features", listener_id=self._listener_id, limit=MAX_SONGS)
+        models = await self._run("models", listener_id=self._listener_id)
+        return taste(self._listener_id, [row["features_url"] for row in songs], models[0] if models else None)
+
+    async def add_track(self, planned: PlannedTrack) -> Track:
+        request = planned.request
+        rows = await self._run(
+            "add_track",
+            **request.model_dump(include={"track_id", "listener_id", "prompt", "seconds", "seed", "arm"}),
+            pair_id=planned.pair_id,
+            propensity=planned.propensity,
+            release_id=planned.release_id,
+            request=request.model_dump_json(),
+        )
+        return track_row(rows[0]).track
+
+    async def add_pair(self, pair_id: UUID, first: UUID, second: UUID) -> None:
+        await self._run(
+            "add_pair",
+            pair_id=pair_id,
+            listener_id=self._listener_id,
+            first_track=first,
+            second_track=second,
+        )
+
+
+class Store:
+    """Raises BackendAway from every method while Postgres is away."""
+
+    def __init__(self, pool: AsyncPool) -> None:
+        self._pool = pool
+        self._queries: Queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+    async def is_reachable(self) -> bool:
+        return bool(await self.rows("select 1 as one"))
+
+    async def rows(self, sql: LiteralString, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        """The rows of one statement in a transaction of its own; empty if the statement gives none."""
+        with reaching():
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(sql, parameters)
+                return await cursor.fetchall() if cursor.description else []
+
+    async def add_listener(self, attributes: Mapping[str, str]) -> Listener:
+        row = await self._one("add_listener", listener_id=uuid7(), attributes=json.dumps(dict(attributes)))
+        assert row is not None
+        return Listener.model_validate(row)
+
+    async def listener(self, listener_id: UUID) -> Listener | None:
+        row = await self._one("listener", listener_id=listener_id)
+        return None if row is None else Listener.model_validate(row)
+
+    async def songs(self, listener_id: UUID) -> list[Song]:
+        return [Song.model_validate(row) for row in await self._all("songs", listener_id=listener_id)]
+
+    async def song_of_upload(self, listener_id: UUID, upload_sha256: str) -> Song | None:
+        row = await self._one("song_of_upload", listener_id=listener_id, upload_sha256=upload_sha256)
+        return None if row is None else Song.model_validate(row)
+
+    async def add_song(
+        self, song_id: UUID, listener_id: UUID, filename: str, upload_sha256: str, facts: SongFacts
+    ) -> Song | None:
+        """None if the same upload has become a song meanwhile."""
+        row = await self._one(
+            "add_song",
+            song_id=song_id,
+            listener_id=listener_id,
+            filename=filename,
+            upload_sha256=upload_sha256,
+            **facts.model_dump(),
+        )
+        return None if row is None else Song.model_validate(row)
+
+    @asynccontextmanager
+    async def planning(self, listener_id: UUID) -> AsyncIterator[Planning | None]:
+        """A transaction that commits at the end of the block; None for an unknown listener."""
+        async with self._transaction() as run:
+            known = await run("lock_listener", listener_id=listener_id)
+            yield Planning(run, listener_id) if known else None
+
+    async def track(self, track_id: UUID) -> TrackRow | None:
+        row = await self._one("track", track_id=track_id)
+        return None if row is None else track_row(row)
+
+    async def tracks(self, listener_id: UUID, limit: int, before: UUID | None) -> list[Track]:
+        rows = await self._all("tracks", listener_id=listener_id, limit=limit, before=before)
+        return [track_row(row).track for row in rows]
+
+    async def pair(self, pair_id: UUID) -> tuple[Track, Track] | None:
+        """The two tracks in the order in which they are offered."""
+        row = await self._one("pair", pair_id=pair_id)
+        if row is None:
+            return None
+        first, second = await self.track(row["first_track"]), await self.track(row["second_track"])
+        assert first is not None
+        assert second is not None
+        return first.track, second.track
+
+    async def open_tracks(self, excluded: Iterable[UUID], limit: int) -> list[TrackRow]:
+        """Tracks that are yet to be made, oldest first."""
+        rows = await self._all("open_tracks", limit=limit, **{"except": list(excluded)})
+        return [track_row(row) for row in rows]
+
+    async def mark_running(self, track_id: UUID) -> bool:
+        """False if the track is finished or cancelled; so do the other marks."""
+        return await self._one("mark_running", track_id=track_id) is not None
+
+    async def mark_ready(self, track_id: UUID, facts: TrackFacts) -> bool:
+        return await self._one("mark_ready", track_id=track_id, **facts.model_dump()) is not None
+
+    async def mark_failed(self, track_id: UUID, problem: Problem) -> bool:
+        row = await self._one("mark_failed", track_id=track_id, problem=problem.model_dump_json())
+        return row is not None
+
+    async def known(
+        self, listeners: Iterable[UUID], tracks: Iterable[UUID], pairs: Iterable[UUID]
+    ) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+        """Rows of those listeners, tracks and pairs that exist."""
+        async with self._transaction() as run:
+            return (
+                await run("known_listeners", ids=list(listeners)),
+                await run("known_tracks", ids=list(tracks)),
+                await run("known_pairs", ids=list(pairs)),
+            )
+
+    async def _all(self, name: str, **parameters: Any) -> Sequence[Row]:
+        return await self.rows(self._queries[name], parameters)
+
+    async def _one(self, name: str, **parameters: Any) -> Row | None:
+        rows = await self._all(name, **parameters)
+        return rows[0] if rows else None
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Run]:
+        with reaching():
+            async with self._pool.connection() as connection:
+
+                async def run(name: str, **parameters: Any) -> Sequence[Row]:
+                    cursor = await connection.execute(self._queries[name], parameters)
+                    return await cursor.fetchall() if cursor.description else []
+
+                yield run

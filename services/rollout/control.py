@@ -1,0 +1,147 @@
+"""One turn of the control loop: start canaries, look at running ones, carry out what was decided.
+
+Safe to be killed anywhere: a decision is stored first, together with what listeners are served; then the registry's
+aliases, the event and the release's status follow, each of which may be repeated. It computes no statistics.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from statistics import fmean
+from uuid import UUID
+
+import structlog
+
+from schemas.registry import CANDIDATE, CHAMPION, PREVIOUS, model_name
+from services.errors import BackendAway
+from services.rollout import announce, metrics
+from services.rollout.decide import decide, information
+from services.rollout.engine import Prefetch
+from services.rollout.evidence import Evidence
+from services.rollout.plan import Plan
+from services.rollout.registry import Registry, UnknownVersion
+from services.rollout.store import Conflict, Member, Outcome, Running, Store, WaitingRound
+from services.streams import Producer
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Control:
+    """`announced` are the releases whose start this process has told Kafka; a restart tells it again."""
+
+    store: Store
+    registry: Registry
+    producer: Producer
+    prefetch: Prefetch
+    plan: Plan
+    announced: set[UUID] = field(default_factory=set)
+
+    def turn(self) -> None:
+        """Everything that can be done now.
+
+        Raises:
+            BackendAway: Postgres cannot be reached. Other backends that are away only put their own steps off.
+        """
+        self.start_canaries()
+        unfinished = 0
+        for running in self.store.running():
+            try:
+                unfinished += not self.advance(running)
+            except BackendAway as error:
+                if error.backend == "postgres":
+                    raise
+                unfinished += self.store.outcome(running.release_id) is not None
+                metrics.AWAY.labels(error.backend).inc()
+                log.warning("put_off", release_id=str(running.release_id), backend=error.backend, error=error.message)
+        metrics.UNFINISHED.set(unfinished)
+        counts = self.store.releases_by_status()
+        for status in ("canary", "promoted", "held", "rolled_back"):
+            metrics.RELEASES.labels(status).set(counts.get(status, 0))
+
+    def start_canaries(self) -> None:
+        """Open a release for each trained round whose listeners are free."""
+        waiting = self.store.waiting_rounds()
+        ready = startable(waiting, self.store.listeners_in_canaries())
+        metrics.WAITING.set(len(waiting) - len(ready))
+        for each in ready:
+            try:
+                release_id = self.store.open_release(each.round_id, self.plan)
+            except Conflict:
+                continue
+            if release_id is not None:
+                log.info("canary_started", release_id=str(release_id), listeners=len(each.listeners))
+                self.prefetch(self.store.candidates(release_id))
+
+    def advance(self, running: Running) -> bool:
+        """Bring one release as far as it can be brought; False when a final decision was not carried out."""
+        outcome = self.store.outcome(running.release_id) or self.look(running)
+        if outcome is not None:
+            self.carry_out(running, outcome)
+        elif running.release_id not in self.announced:
+            self.producer.send_all([announce.started(running)])
+            self.announced.add(running.release_id)
+        return True
+
+    def look(self, running: Running) -> Outcome | None:
+        """Decide if something is due, and store it; the outcome when that ends the release."""
+        evidence, past = self.store.evidence(running.release_id), self.store.looks(running.release_id)
+        _show(evidence, running.plan)
+        decision = decide(evidence, running.plan, past, running.age_s)
+        if decision is None or not self.store.record(running, decision, evidence, past):
+            return None
+        metrics.DECISIONS.labels(decision.verdict).inc()
+        log.info(
+            "decided",
+            release_id=str(running.release_id),
+            look=decision.look,
+            verdict=decision.verdict,
+            final=decision.final,
+            reason=decision.reason,
+        )
+        return self.store.outcome(running.release_id)
+
+    def carry_out(self, running: Running, outcome: Outcome) -> None:
+        """Aliases, event, status: in this order, all of it repeatable."""
+        for member in self.store.members(running.release_id):
+            try:
+                move_aliases(self.registry, member, adopts=outcome.adopts(member.listener_id))
+            except UnknownVersion as error:
+                # The listener was erased meanwhile; their release mates must not wait for that.
+                log.warning("version_gone", listener_id=str(member.listener_id), error=error.message)
+        self.producer.send_all([announce.decided(running, outcome)])
+        self.store.finish(running.release_id, outcome)
+        self.announced.discard(running.release_id)
+        log.info("carried_out", release_id=str(running.release_id), verdict=outcome.verdict)
+
+
+def startable(waiting: Iterable[WaitingRound], busy: AbstractSet[UUID]) -> list[WaitingRound]:
+    """The rounds that may start now. Rounds that share a listener go one after the other, the older first."""
+    taken, ready = set(busy), []
+    for each in waiting:
+        if not each.listeners & taken:
+            ready.append(each)
+        taken |= each.listeners
+    return ready
+
+
+def move_aliases(registry: Registry, member: Member, *, adopts: bool) -> None:
+    """Let the listener's aliases say what was decided; what is right already is left alone.
+
+    The candidate alias goes only while it names this release's version: a newer round may have set it anew.
+    """
+    model = model_name(member.listener_id)
+    now = registry.aliases(model)
+    if adopts:
+        if member.champion_version is not None and now.get(PREVIOUS) != member.champion_version:
+            registry.point(model, PREVIOUS, member.champion_version)
+        if now.get(CHAMPION) != member.candidate_version:
+            registry.point(model, CHAMPION, member.candidate_version)
+    if now.get(CANDIDATE) == member.candidate_version:
+        registry.drop(model, CANDIDATE)
+
+
+def _show(evidence: Evidence, plan: Plan) -> None:
+    metrics.INFORMATION.set(information(evidence, plan))
+    differences = evidence.differences("champion", "candidate")
+    metrics.UPLIFT.set(fmean(differences) if differences else float("nan"))

@@ -1,0 +1,35 @@
+"""Tells the engine which adapters will be asked for soon. A hint: without it the first request loads its adapter."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import httpx
+import structlog
+
+from schemas.registry import AdapterRef
+
+BATCH: Final = 100
+
+
+class Prefetch(Protocol):
+    def __call__(self, adapters: Sequence[AdapterRef], /) -> None: ...
+
+
+class EnginePrefetch:
+    """Asks `POST /adapters` in batches. Whatever goes wrong is logged, and is nobody's problem."""
+
+    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
+        self._url = f"{url.rstrip('/')}/adapters"
+        self._timeout_s = timeout_s
+
+    def __call__(self, adapters: Sequence[AdapterRef], /) -> None:
+        log = structlog.get_logger()
+        try:
+            with httpx.Client(timeout=self._timeout_s) as client:
+                for start in range(0, len(adapters), BATCH):
+                    batch = [adapter.model_dump(mode="json") for adapter in adapters[start : start + BATCH]]
+                    client.post(self._url, json=batch).raise_for_status()
+        except httpx.HTTPError as error:
+            log.warning("prefetch_failed", adapters=len(adapters), error=f"{type(error).__name__}: {error}")
+        else:
+            log.info("prefetched", adapters=len(adapters))

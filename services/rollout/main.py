@@ -1,0 +1,60 @@
+"""The rollout process: `python -m services.rollout.main`. Wiring, and a loop that outlives its backends."""
+
+import signal
+import sys
+import threading
+import time
+
+import structlog
+from pydantic import ValidationError
+
+from services.errors import BackendAway
+from services.postgres import open_pool
+from services.rollout import metrics
+from services.rollout.control import Control
+from services.rollout.engine import EnginePrefetch
+from services.rollout.registry import MlflowRegistry
+from services.rollout.settings import RolloutSettings
+from services.rollout.store import Store
+from services.settings import read
+from services.streams_kafka import KafkaWriter
+from services.telemetry import configure_logging, serve_metrics
+
+
+def main() -> None:
+    settings = read(RolloutSettings)
+    try:
+        plan = settings.plan()
+    except ValidationError as error:
+        sys.stderr.write(f"ENCORE_ROLLOUT_*: {error.errors()[0]['msg']}.\n")
+        raise SystemExit(2) from error
+    configure_logging("rollout", settings.log_level)
+    serve_metrics(settings.metrics_host, settings.metrics_port)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    producer = KafkaWriter(settings.kafka_bootstrap)
+    with open_pool(settings.postgres_dsn) as pool, MlflowRegistry(settings.mlflow_url) as registry:
+        control = Control(Store(pool), registry, producer, EnginePrefetch(settings.engine_url), plan)
+        run(control, settings.rollout_poll_s, stopping)
+    producer.close()
+
+
+def run(control: Control, poll_s: float, stopping: threading.Event) -> None:
+    """Turn after turn until told to stop; a turn that has begun is finished."""
+    log = structlog.get_logger()
+    log.info("started", poll_s=poll_s)
+    while not stopping.is_set():
+        try:
+            with metrics.TICK.time():
+                control.turn()
+            metrics.LAST.set(time.time())
+        except BackendAway as error:
+            metrics.AWAY.labels(error.backend).inc()
+            log.warning("put_off", backend=error.backend, error=error.message)
+        stopping.wait(poll_s)
+    log.info("stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What the rollout process is told by its environment, and the plan that new canaries get from it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from services.rollout.plan import Plan
+from services.settings import Port, Settings
+
+
+class RolloutSettings(Settings):
+    """Read once in `main`. The fields from `rollout_base_share` on make the plan of canaries that start from now on."""
+
+    metrics_port: Port = 9102
+    mlflow_url: str = "http://127.0.0.1:5000"
+    engine_url: str = "http://127.0.0.1:8000"
+
+    rollout_poll_s: Annotated[float, Field(gt=0)] = 2.0
+    """Seconds between two readings of the feedback."""
+    rollout_base_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """Share of tracks on the base arm; champion and candidate share the rest equally."""
+    rollout_looks: tuple[float, ...] = (0.5, 1.0)
+    """Fractions of the planned ratings at which promotion is considered."""
+    rollout_ratings_per_arm: Annotated[float, Field(gt=0)] = 3.0
+    """Mean ratings per listener, on candidate and on champion each, that the last look waits for."""
+    rollout_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """One-sided chance, over all looks, to promote a candidate that is no better."""
+    rollout_guardrail_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Chance, over a whole canary and all guardrails, to roll back a candidate that is no worse."""
+    rollout_sample_ratio_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
+    """Below this chance of the tracks' split over the arms nothing is promoted."""
+    rollout_minimum_listeners: Annotated[int, Field(ge=2)] = 3
+    """Listeners who rated both arms without whom nothing is promoted."""
+    rollout_max_age_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
+    """Age of a canary, in seconds, at which the last look is taken with what is there."""
+
+    def plan(self) -> Plan:
+        """The plan of a canary that starts now.
+
+        Raises:
+            ValueError: these settings make no plan that can be decided by.
+        """
+        share = (1 - self.rollout_base_share) / 2
+        return Plan(
+            shares={"base": self.rollout_base_share, "champion": share, "candidate": share},
+            looks=self.rollout_looks,
+            ratings_per_arm=self.rollout_ratings_per_arm,
+            alpha=self.rollout_alpha,
+            guardrail_alpha=self.rollout_guardrail_alpha,
+            sample_ratio_alpha=self.rollout_sample_ratio_alpha,
+            minimum_listeners=self.rollout_minimum_listeners,
+            max_age_s=self.rollout_max_age_s,
+        )

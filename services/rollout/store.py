@@ -1,0 +1,214 @@
+"""The rollout process's rows in Postgres: it reads rounds, adapters and feedback, and writes schema `rollout` only."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from schemas.api import ReleaseStatus, Verdict
+from schemas.events import Arm
+from schemas.registry import AdapterRef
+from services.identifiers import uuid7
+from services.postgres import Pool, Queries, load_queries, transaction
+from services.rollout.decide import Decision
+from services.rollout.evidence import ArmCounts, Evidence, ListenerRatings, Look
+from services.rollout.plan import Plan
+from services.rollout.stats import Ratings, clustered_interval
+
+COMPARED: Final[tuple[tuple[Arm, Arm], ...]] = (("champion", "base"), ("candidate", "base"), ("candidate", "champion"))
+STATUS: Final[Mapping[Verdict, ReleaseStatus]] = {
+    "promote": "promoted",
+    "hold": "held",
+    "roll_back": "rolled_back",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRound:
+    round_id: UUID
+    listeners: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A release whose status is canary. `age_s` is by the database's clock, in seconds."""
+
+    release_id: UUID
+    round_id: UUID
+    plan: Plan
+    started_at: datetime
+    age_s: float
+    listeners: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`champion_version` is what it was when the release started; None is the cold start."""
+
+    listener_id: UUID
+    candidate_version: int
+    champion_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A final decision as stored: the intent that every start continues from."""
+
+    decision_id: UUID
+    verdict: Verdict
+    reason: str
+    decided_at: datetime
+    keeps: frozenset[UUID]
+
+    def adopts(self, listener_id: UUID) -> bool:
+        """Whether this listener's candidate becomes their champion."""
+        return self.verdict == "promote" and listener_id not in self.keeps
+
+
+class Conflict(Exception):
+    """A member is in another canary; the release was not opened."""
+
+
+class Store:
+    """All methods raise `BackendAway` while Postgres cannot be reached."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._queries: Queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+    def waiting_rounds(self) -> list[WaitingRound]:
+        """Trained rounds without a release, the oldest first."""
+        return [WaitingRound(row["round_id"], frozenset(row["listeners"])) for row in self._rows("waiting_rounds")]
+
+    def listeners_in_canaries(self) -> set[UUID]:
+        """Whose arms are being compared now."""
+        return {row["listener_id"] for row in self._rows("listeners_in_canaries")}
+
+    def open_release(self, round_id: UUID, plan: Plan) -> UUID | None:
+        """Start the canary of a round: release, members and what they are served, in one transaction.
+
+        None when the round has a release already.
+
+        Raises:
+            Conflict: a member is in another canary.
+        """
+        release_id = uuid7()
+        ids = {"release_id": release_id, "round_id": round_id}
+        with transaction(self._pool) as connection:
+            row = {**ids, "salt": release_id.hex, "plan": plan.model_dump_json()}
+            if connection.execute(self._queries["open_release"], row).fetchone() is None:
+                return None
+            members = connection.execute(self._queries["add_members"], ids).rowcount
+            if connection.execute(self._queries["serve_candidates"], ids).rowcount != members:
+                raise Conflict(str(round_id))
+        return release_id
+
+    def candidates(self, release_id: UUID) -> list[AdapterRef]:
+        """The adapters under test."""
+        return [AdapterRef.model_validate(row) for row in self._rows("candidates", release_id=release_id)]
+
+    def running(self) -> list[Running]:
+        """Releases that are not over, the oldest first."""
+        return [
+            Running(
+                release_id=row["release_id"],
+                round_id=row["round_id"],
+                plan=Plan.model_validate(row["plan"]),
+                started_at=row["started_at"],
+                age_s=row["age_s"],
+                listeners=row["listeners"],
+            )
+            for row in self._rows("running")
+        ]
+
+    def looks(self, release_id: UUID) -> list[Look]:
+        """The looks taken so far that decided nothing final, in order."""
+        return [Look(row["look"], row["fraction"], row["spent"]) for row in self._rows("looks", release_id=release_id)]
+
+    def outcome(self, release_id: UUID) -> Outcome | None:
+        """The final decision, if there is one."""
+        rows = self._rows("outcome", release_id=release_id)
+        return Outcome(**(rows[0] | {"keeps": frozenset(rows[0]["keeps"])})) if rows else None
+
+    def members(self, release_id: UUID) -> list[Member]:
+        """Who takes part, with the versions that are compared."""
+        return [Member(**row) for row in self._rows("members", release_id=release_id)]
+
+    def evidence(self, release_id: UUID) -> Evidence:
+        """What is known now."""
+        arms: dict[UUID, dict[Any, Ratings]] = {each.listener_id: {} for each in self.members(release_id)}
+        for row in self._rows("ratings", release_id=release_id):
+            if row["listener_id"] in arms:
+                arms[row["listener_id"]][row["arm"]] = _ratings(row)
+        before = {row["listener_id"]: _ratings(row) for row in self._rows("ratings_before", release_id=release_id)}
+        tracks = {row.pop("arm"): ArmCounts(**row) for row in self._rows("tracks", release_id=release_id)}
+        each = (ListenerRatings(who, before.get(who, Ratings()), ratings) for who, ratings in arms.items())
+        return Evidence(tuple(each), tracks)
+
+    def record(
+        self, running: Running, decision: Decision, evidence: Evidence, past: Sequence[Look] = (), by: str = "rollout"
+    ) -> bool:
+        """Store a decision with its inputs; when it is final, also what the listeners are served from now on.
+
+        One transaction. False when the release is over or this look was recorded before: nothing was changed.
+        """
+        ids = {"release_id": running.release_id}
+        row = {
+            **ids,
+            "decision_id": uuid7(),
+            "look": decision.look,
+            "verdict": decision.verdict,
+            "reason": decision.reason,
+            "inputs": json.dumps(inputs(running, decision, evidence, past) | {"by": by}),
+        }
+        keeps = {"promote": decision.verdict == "promote", "keeps": list(decision.keeps)}
+        with transaction(self._pool) as connection:
+            release = connection.execute(self._queries["lock_release"], ids).fetchone()
+            if release is None or release["status"] != "canary":
+                return False
+            if connection.execute(self._queries["record_decision"], row).fetchone() is None:
+                return False
+            if decision.final:
+                connection.execute(self._queries["serve_outcome"], {**ids, **keeps})
+        return True
+
+    def finish(self, release_id: UUID, outcome: Outcome) -> None:
+        """The decision is carried out; may be repeated."""
+        change = {"release_id": release_id, "status": STATUS[outcome.verdict], "decided_at": outcome.decided_at}
+        with transaction(self._pool) as connection:
+            connection.execute(self._queries["finish"], change)
+
+    def releases_by_status(self) -> dict[str, int]:
+        """How many releases have each status."""
+        return {row["status"]: row["releases"] for row in self._rows("releases_by_status")}
+
+    def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
+        with transaction(self._pool) as connection:
+            return connection.execute(self._queries[name], values).fetchall()
+
+
+def inputs(running: Running, decision: Decision, evidence: Evidence, past: Sequence[Look]) -> dict[str, Any]:
+    """Everything the decision followed from, and the numbers it gave: `decide` repeats it from this alone."""
+    return {
+        **TypeAdapter(Decision).dump_python(decision, mode="json"),
+        "plan": running.plan.model_dump(mode="json"),
+        "age_s": running.age_s,
+        "uplift": {f"{arm} - {baseline}": _interval(evidence, baseline, arm) for arm, baseline in COMPARED},
+        "past": [asdict(look) for look in past],
+        "evidence": TypeAdapter(Evidence).dump_python(evidence, mode="json"),
+    }
+
+
+def _interval(evidence: Evidence, baseline: Arm, arm: Arm) -> dict[str, float] | None:
+    """The 95 % interval for the reader, the same as the analysts' view gives; verdicts use stricter levels."""
+    interval = clustered_interval(evidence.differences(baseline, arm))
+    return None if interval is None else asdict(interval)
+
+
+def _ratings(row: Mapping[str, Any]) -> Ratings:
+    return Ratings(row["count"], row["total"], row["squares"])

@@ -1,0 +1,53 @@
+"""What every service process is told by its environment; each process derives its own frozen class from this one.
+
+Nothing is read at import time: `main` calls `read` once and passes the result down.
+"""
+
+import sys
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+PREFIX = "ENCORE_"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(BaseSettings):
+    """Shared by all service processes. A field `name` is the variable `ENCORE_NAME`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    postgres_dsn: str
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    """`host:port`, several separated by commas."""
+    log_level: LogLevel = "info"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 0
+    """0 lets the system choose; the log line `metrics` tells which."""
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def read(kind: type[SettingsT]) -> SettingsT:
+    """The settings of this process; where one is wrong, one sentence to stderr and exit status 2."""
+    try:
+        return kind()
+    except ValidationError as error:
+        sentence = _sentence(error)
+    except SettingsError as error:  # a list or mapping that is not JSON
+        sentence = f"{error}."
+    sys.stderr.write(sentence + "\n")
+    raise SystemExit(2)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    variable = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
+    if first["type"] == "missing":
+        return f"{variable} is not set, and has no default."
+    said = "" if "secret" in first["type"] else f" is {first['input']!r}"
+    return f"{variable}{said}: {first['msg']}."

@@ -1,0 +1,242 @@
+"""Event logs on Apache Kafka: the home of kafka-python.
+
+kafka-python runs its network loop, and with it the rebalance listener, in a thread of its own. A listener that asked
+Postgres there would stop heartbeats, so it only notes what changed and pauses what is new; `poll` does the rest in the
+caller's thread, before any message of a new partition.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
+from kafka import TopicPartition as KafkaPartition
+from kafka.coordinator.base import MemberState
+from kafka.errors import KafkaError
+
+from services.errors import BackendAway, NotAcknowledged
+from services.streams import Message, OnAssigned, OnRevoked, Outgoing, TopicPartition, require_size
+
+_CONNECT_S: Final = 5
+_METADATA_S: Final = 5
+_DELIVERY_S: Final = 10
+_COOL_OFF_S: Final = 1.0
+
+
+class KafkaWriter:
+    """A `Producer`: idempotent, acknowledged by all in-sync replicas. It connects at the first message."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._connecting = threading.Lock()
+        self._failed_at = -_COOL_OFF_S
+        self._client: Any = None
+
+    def send_all(self, messages: Sequence[Outgoing]) -> None:
+        require_size(messages)
+        if not messages:
+            return
+        try:
+            client = self._connected()
+        except BackendAway as error:
+            raise NotAcknowledged(tuple(range(len(messages))), error.message) from error
+        futures: list[Any] = []
+        reason: KafkaError | None = None
+        for message in messages:
+            try:
+                futures.append(client.send(message.topic, key=message.key, value=message.value))
+            except KafkaError as error:  # no metadata, no buffer: the rest would wait as long for the same
+                reason = error
+                break
+        missing = list(range(len(futures), len(messages)))
+        deadline = time.monotonic() + _DELIVERY_S + 1
+        for index, future in enumerate(futures):
+            try:
+                future.get(timeout=max(0.0, deadline - time.monotonic()))
+            except KafkaError as error:
+                reason = error
+                missing.append(index)
+        if missing:
+            text = f"{len(missing)} of {len(messages)} messages were not acknowledged ({type(reason).__name__})"
+            raise NotAcknowledged(tuple(sorted(missing)), text)
+
+    def close(self) -> None:
+        with self._connecting:
+            if self._client is not None:
+                self._client.close(timeout=_CONNECT_S)
+                self._client = None
+
+    def _connected(self) -> Any:
+        if self._client is not None:
+            return self._client
+        with self._connecting:
+            if self._client is None:
+                # Threads that queued up behind a failed attempt fail with it instead of each waiting in turn.
+                if time.monotonic() - self._failed_at < _COOL_OFF_S:
+                    raise BackendAway("kafka", "Kafka cannot be reached")
+                try:
+                    self._client = KafkaProducer(
+                        bootstrap_servers=self._bootstrap.split(","),
+                        acks="all",
+                        enable_idempotence=True,
+                        linger_ms=2,
+                        max_block_ms=_METADATA_S * 1000,
+                        request_timeout_ms=_DELIVERY_S * 1000 // 2,
+                        delivery_timeout_ms=_DELIVERY_S * 1000,
+                        bootstrap_timeout_ms=_CONNECT_S * 1000,
+                        reconnect_backoff_max_ms=1000,
+                        allow_auto_create_topics=False,
+                    )
+                except KafkaError as error:
+                    self._failed_at = time.monotonic()
+                    raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
+            return self._client
+
+
+class KafkaReader:
+    """A `Consumer` in a group; silent for `session_timeout_s`, a member loses its partitions."""
+
+    def __init__(self, bootstrap: str, group: str, *, session_timeout_s: float = 10.0) -> None:
+        self._bootstrap = bootstrap
+        self._group = group
+        self._session_timeout_s = session_timeout_s
+        self._client: Any = None
+        self._subscription: tuple[tuple[str, ...], OnAssigned, OnRevoked] | None = None
+        self._changes = _Changes()
+
+    def subscribe(self, topics: Sequence[str], on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
+        self._subscription = (tuple(topics), on_assigned, on_revoked)
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Message]:
+        if self._subscription is None:
+            raise ValueError("poll before subscribe")
+        client = self._connected()
+        self._apply_changes()
+        try:
+            batches = client.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+        except KafkaError as error:
+            if not getattr(error, "retriable", False):
+                raise
+            return []
+        _keep_joining(client)
+        # A rebalance inside this poll paused what is new, so nothing read above belongs to it.
+        self._apply_changes()
+        return [
+            Message(record.topic, record.partition, record.offset, record.key, record.value, record.timestamp)
+            for batch in batches.values()
+            for record in batch
+        ]
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        if self._client is None:
+            raise ValueError(f"{place.topic}[{place.partition}] is not assigned")
+        self._client.seek(KafkaPartition(*place), offset)
+
+    def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        client = self._connected()
+        try:
+            ends = client.end_offsets([KafkaPartition(*place) for place in places], timeout_ms=_METADATA_S * 1000)
+        except KafkaError as error:
+            raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
+        return {TopicPartition(place.topic, place.partition): offset for place, offset in ends.items()}
+
+    def close(self) -> None:
+        if self._client is not None:
+            client, self._client = self._client, None
+            client.close(autocommit=False, timeout_ms=_CONNECT_S * 1000)
+
+    def _apply_changes(self) -> None:
+        assert self._subscription is not None
+        _, on_assigned, on_revoked = self._subscription
+        lost, gained = self._changes.take()
+        if lost:
+            on_revoked(lost)
+        if not gained:
+            return
+        try:
+            starts = on_assigned(gained)
+        except Exception:
+            self._changes.gain(gained)
+            raise
+        # Between the look and here the network thread may have taken some away again.
+        held = {TopicPartition(place.topic, place.partition) for place in self._client.assignment()}
+        for place in gained & held:
+            if place in starts:
+                self._client.seek(KafkaPartition(*place), starts[place])
+            else:
+                self._client.seek_to_beginning(KafkaPartition(*place))
+            self._client.resume(KafkaPartition(*place))
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            assert self._subscription is not None
+            try:
+                client = KafkaConsumer(
+                    bootstrap_servers=self._bootstrap.split(","),
+                    group_id=self._group,
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                    isolation_level="read_committed",
+                    session_timeout_ms=int(self._session_timeout_s * 1000),
+                    heartbeat_interval_ms=int(self._session_timeout_s * 1000 / 4),
+                    request_timeout_ms=30_000,
+                    bootstrap_timeout_ms=_CONNECT_S * 1000,
+                    reconnect_backoff_max_ms=1000,
+                    allow_auto_create_topics=False,
+                )
+            except KafkaError as error:
+                raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
+            self._changes = _Changes()
+            client.subscribe(topics=list(self._subscription[0]), listener=_Listener(client, self._changes))
+            self._client = client
+        return self._client
+
+
+def _keep_joining(client: Any) -> None:
+    """kafka-python 3.0.12 forgets that it was joining when a join that new metadata caused outlasts a poll: the answer
+    is then never applied, and the member sits without partitions or heartbeats. This makes the next poll go on."""
+    if client.group_metadata().state is MemberState.REBALANCING:
+        client._coordinator.request_rejoin()  # noqa: SLF001 - there is no public way to ask for it
+
+
+class _Changes:
+    """What the network thread has noted and the caller's thread has not dealt with yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._gained: set[TopicPartition] = set()
+        self._lost: set[TopicPartition] = set()
+
+    def gain(self, places: Iterable[TopicPartition]) -> None:
+        with self._lock:
+            self._gained |= set(places)
+
+    def lose(self, places: Iterable[TopicPartition]) -> None:
+        with self._lock:
+            self._lost |= set(places)
+            self._gained -= set(places)
+
+    def take(self) -> tuple[frozenset[TopicPartition], frozenset[TopicPartition]]:
+        """(lost, gained) since the last call."""
+        with self._lock:
+            taken = frozenset(self._lost), frozenset(self._gained)
+            self._lost, self._gained = set(), set()
+            return taken
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library is untyped
+    def __init__(self, client: Any, changes: _Changes) -> None:
+        self._client = client
+        self._changes = changes
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        self._changes.lose({TopicPartition(*place) for place in revoked})
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        self._changes.lose({TopicPartition(*place) for place in lost})
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        if assigned:
+            self._client.pause(*assigned)
+        self._changes.gain({TopicPartition(*place) for place in assigned})

@@ -1,0 +1,1 @@
+"""Serving: the engine (the product's inference path) and, around it, Ray Serve."""

@@ -1,0 +1,65 @@
+"""A submitted job: what it waits for, how far it is, and who is told. Not for the model: see `engine`."""
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from torch import Tensor
+
+from serving.engine.params import Job, Update
+from serving.engine.windows import Canvas
+
+Notify = Callable[[Update], None]
+
+
+class Ticket:
+    """A submitted job: `future` gives its latents [frames, channels] or says why there are none.
+
+    Attributes:
+        canvas: the latents so far; the engine's thread alone touches it.
+        cancelled: nobody waits for it any more.
+    """
+
+    def __init__(self, job: Job, notify: Notify | None) -> None:
+        self.job = job
+        self.canvas = Canvas(job.parts, job.start.shape[1], job.given)
+        self.future: Future[Tensor] = Future()
+        # From here on only the engine ends it: a waiter that gives up must call `Engine.cancel`.
+        self.future.set_running_or_notify_cancel()
+        self.cancelled = False
+        self._notify = notify
+
+    @property
+    def deadline(self) -> float:
+        """On the clock of `time.monotonic`; infinite if there is none."""
+        return math.inf if self.job.deadline is None else self.job.deadline
+
+    @property
+    def late(self) -> bool:
+        """Whether its deadline has passed."""
+        return time.monotonic() > self.deadline
+
+    @property
+    def cost_left(self) -> float:
+        """Row-frames of the windows that are not made yet."""
+        return self.job.cost * (len(self.job.parts) - self.canvas.done)
+
+    @property
+    def steps_taken(self) -> int:
+        """Steps of the windows that are made."""
+        return self.canvas.done * self.job.path.steps
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole track."""
+        return len(self.job.parts) * self.job.path.steps
+
+    def tell(self, update: Update) -> None:
+        """Passes news on; whoever cannot take news any more has left."""
+        if self._notify is None:
+            return
+        try:
+            self._notify(update)
+        except RuntimeError:
+            self.cancelled = True

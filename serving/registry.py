@@ -1,0 +1,121 @@
+"""From a reference to verified tensors in the engine's pool. A version is immutable, so nothing here goes stale.
+
+Three tiers: the pool, copies on a local disk where the blob store is remote, the blob store.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from schemas.registry import AdapterRef
+from serving.blobs import Blobs
+from serving.cache import DiskCache
+from serving.engine.adapters import AdapterError, parse
+from serving.engine.engine import Engine
+from serving.engine.refusals import StoppedError
+from serving.engine.slots import AdapterKey, NoFreeSlotError
+from serving.errors import Refused, busy, refused
+
+LOG = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One adapter that was asked for: where it was found, and what reading it cost."""
+
+    tier: Literal["memory", "disk", "store"]
+    seconds: float = 0.0
+    size: int = 0
+
+
+def key_of(ref: AdapterRef) -> AdapterKey:
+    """The name under which the engine keeps an adapter."""
+    return AdapterKey(str(ref.listener_id), ref.version, ref.sha256)
+
+
+class Registry:
+    """Loads adapters when they are first asked for."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        engine: Engine,
+        readers: Executor,
+        cache: DiskCache | None = None,
+        observe: Callable[[Lookup], None] | None = None,
+    ) -> None:
+        """`observe` is told of every adapter that was found, on any thread."""
+        self._blobs, self._engine, self._readers, self._cache = blobs, engine, readers, cache
+        self._observe = observe
+        self._loading: dict[AdapterKey, asyncio.Future[None]] = {}
+
+    async def ensure(self, ref: AdapterRef) -> AdapterKey:
+        """Makes an adapter resident; many requests for one adapter load it once.
+
+        Raises:
+            Refused: 422 the bytes are not what the reference says or do not fit this base, 404 or
+                503 they cannot be read, 503 no slot is free.
+        """
+        self._require_base(ref)
+        key = key_of(ref)
+        if self._engine.resident(key):
+            self._tell(Lookup("memory"))
+            return key
+        task = self._loading.get(key)
+        if task is None:
+            reading = asyncio.get_running_loop().run_in_executor(self._readers, self._install, ref)
+            task = self._loading[key] = asyncio.ensure_future(reading)
+            task.add_done_callback(lambda _: self._loading.pop(key, None))
+        # Shielded: one request that is cancelled must not take the load from the others.
+        await asyncio.shield(task)
+        return key
+
+    def preload(self, refs: Sequence[AdapterRef]) -> int:
+        """Fills free slots with the last of these adapters that can be loaded; how many those are. Blocks."""
+        free = self._engine.limits.slots - 1 - len(self._engine.state().resident)
+        loaded = 0
+        for ref in refs[max(0, len(refs) - free) :]:
+            try:
+                self._require_base(ref)
+                self._install(ref)
+                loaded += 1
+            except Refused as refusal:
+                LOG.info("adapter_not_preloaded", model_version=ref.model_version, code=refusal.problem.code)
+        return loaded
+
+    def _require_base(self, ref: AdapterRef) -> None:
+        expected = self._engine.base.manifest.base_hash
+        if ref.base_hash != expected:
+            message = "The adapter was trained on another base."
+            raise refused(422, "adapter_wrong_base", message, field="adapter", expected=expected)
+
+    def _install(self, ref: AdapterRef) -> None:
+        began = time.monotonic()
+        copy = None if self._cache is None else self._cache.get(ref.sha256)
+        data = self._blobs.read(ref.url, field="adapter") if copy is None else copy
+        engine = self._engine
+        try:
+            adapter = parse(
+                data,
+                engine.shapes,
+                engine.limits.rank,
+                base_hash=engine.base.manifest.base_hash,
+                sha256=ref.sha256 if copy is None else None,
+            )
+            engine.install(key_of(ref), adapter.factors)
+        except AdapterError as error:
+            raise refused(422, f"adapter_{error.reason}", error.message, field="adapter") from error
+        except (NoFreeSlotError, StoppedError):
+            raise busy(1.0) from None
+        self._tell(Lookup("store" if copy is None else "disk", time.monotonic() - began, len(data)))
+        if copy is None and self._cache is not None:
+            self._cache.put(data)
+
+    def _tell(self, lookup: Lookup) -> None:
+        if self._observe is not None:
+            self._observe(lookup)

@@ -1,0 +1,82 @@
+"""Real servers for the tests that need them, each started once, when the first test asks for it:
+
+- `postgres_server`: DSN of a server's maintenance database; `postgres_dsn`: a fresh, migrated database on it
+- `kafka_bootstrap`: a broker with our topics; `mlflow_url`: an MLflow server
+- `stack`: everything running, apart from the servers above; such tests carry the marker `e2e` and run last
+"""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+
+from infra.local.home import Home
+from infra.local.jobs import migrate
+from infra.local.postgres import make_databases, with_database
+from tests.stacks import RunningStack, start, temporary_home
+
+TEMPLATE = "encore_template"
+
+# How long an example takes says how busy the machine is, and nothing of the law.
+settings.register_profile("encore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("encore")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End-to-end tests come last: what is wrong in a part shows in its own tests first."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+
+
+@pytest.fixture(scope="session")
+def servers_home() -> Iterator[Home]:
+    """The data folder of the single servers."""
+    with temporary_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_home: Home) -> str:
+    """DSN of the maintenance database, with the rights to create others."""
+    return with_database(start(servers_home, "postgres").postgres_dsn, "postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """Name of a migrated database that others are copied from."""
+    make_databases(postgres_server, [TEMPLATE])
+    migrate(with_database(postgres_server, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def postgres_dsn(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """A fresh, migrated database, dropped after the test."""
+    name = f"test_{uuid4().hex}"
+    create = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(postgres_template))
+    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(create)
+        yield with_database(postgres_server, name)
+        connection.execute(drop)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(servers_home: Home) -> str:
+    """host:port of a broker that has our topics."""
+    return start(servers_home, "kafka", "topics").kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(servers_home: Home) -> str:
+    """URL of an MLflow server on PostgreSQL."""
+    return start(servers_home, "mlflow").mlflow_url
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    """The whole stack; rounds write a checkpoint every second, so that there is one to be killed after."""
+    with temporary_home() as home:
+        yield start(home, settings={"ENCORE_FACTORY_CHECKPOINT_S": "1"})

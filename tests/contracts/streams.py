@@ -1,0 +1,220 @@
+"""What every `Producer` and `Consumer` must do; run against the broker in memory and against Apache Kafka."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from typing import Protocol
+from uuid import uuid4
+
+import pytest
+
+from services.errors import BackendAway, NotAcknowledged
+from services.streams import MAX_MESSAGE_BYTES, Consumer, Message, Outgoing, Producer, TopicPartition
+
+PARTITIONS = 3
+PATIENCE_S = 300.0
+
+
+class Broker(Protocol):
+    """The broker under test, with one topic of three partitions."""
+
+    topic: str
+
+    def producer(self) -> Producer: ...
+    def consumer(self, group: str) -> Consumer: ...
+
+
+class Member:
+    """A consumer that starts where `stored` says, and remembers what it was told and given."""
+
+    def __init__(self, consumer: Consumer, topic: str, stored: Mapping[TopicPartition, int] | None = None) -> None:
+        self.consumer = consumer
+        self.stored = stored or {}
+        self.held: set[TopicPartition] = set()
+        self.early: list[Message] = []
+        self.got: list[Message] = []
+        self.refusals = 0
+        consumer.subscribe([topic], self._assigned, self._revoked)
+
+    def poll(self, max_records: int = 500, timeout_s: float = 0.1) -> list[Message]:
+        messages = self.consumer.poll(max_records, timeout_s)
+        self.early += [message for message in messages if message.place not in self.held]
+        self.got += messages
+        return messages
+
+    def read(self, count: int) -> list[Message]:
+        """The next `count` messages or more."""
+        before = len(self.got)
+        until(lambda: self.poll() is not None and len(self.got) >= before + count)
+        return self.got[before:]
+
+    def _assigned(self, places: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        if self.refusals:
+            self.refusals -= 1
+            raise BackendAway("postgres", "away")
+        self.held |= places
+        return {place: self.stored[place] for place in places if place in self.stored}
+
+    def _revoked(self, places: frozenset[TopicPartition]) -> None:
+        self.held -= places
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Wait for what is bound to happen."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not done():
+        assert time.monotonic() < deadline, "it did not happen"
+
+
+def numbered(topic: str, count: int, keys: int = 7) -> list[Outgoing]:
+    return [Outgoing(topic, f"key-{number % keys}".encode(), str(number).encode()) for number in range(count)]
+
+
+def by_key(messages: list[Message]) -> dict[bytes | None, list[bytes | None]]:
+    found = defaultdict(list)
+    for message in messages:
+        found[message.key].append(message.value)
+    return dict(found)
+
+
+class StreamsContract:
+    @pytest.fixture
+    def broker(self) -> Broker:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def producer(self, broker: Broker) -> Iterator[Producer]:
+        producer = broker.producer()
+        yield producer
+        producer.close()
+
+    @pytest.fixture
+    def join(self, broker: Broker) -> Iterator[Callable[..., Member]]:
+        """Makes members of one group."""
+        group, members = f"group-{uuid4().hex}", []
+
+        def make(stored: Mapping[TopicPartition, int] | None = None) -> Member:
+            members.append(Member(broker.consumer(group), broker.topic, stored))
+            return members[-1]
+
+        yield make
+        for member in members:
+            member.consumer.close()
+
+    def test_everything_arrives_once_and_in_order_within_its_key(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        sent = numbered(broker.topic, 200)
+        producer.send_all(sent)
+        got = join().read(200)
+        assert by_key(got) == {
+            key: [message.value for message in sent if message.key == key] for key in {m.key for m in sent}
+        }
+
+    def test_one_key_is_in_one_partition_and_offsets_count_up_from_zero(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 50))
+        member = join()
+        got = member.read(50)
+        places = {(message.key, message.partition) for message in got}
+        assert len(places) == len({message.key for message in got})
+        ordered = sorted(got, key=lambda message: message.place)
+        for place, messages in groupby(ordered, key=lambda message: message.place):
+            offsets = [message.offset for message in messages]
+            assert offsets == list(range(len(offsets)))
+            assert member.consumer.end_offsets([place]) == {place: len(offsets)}
+
+    def test_reading_starts_at_the_stored_offsets(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 90))
+        places = [TopicPartition(broker.topic, partition) for partition in range(PARTITIONS)]
+        ends = join().consumer.end_offsets(places)
+        fullest = max(places, key=lambda place: ends[place])
+        member = join({fullest: 5})
+        got = member.read(85)
+        assert min(message.offset for message in got if message.place == fullest) == 5
+        assert len(got) == 85
+
+    def test_nothing_comes_before_the_callback_has_returned(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 30))
+        member = join()
+        member.refusals = 2
+        for _ in range(2):
+            with pytest.raises(BackendAway):
+                until(lambda: bool(member.poll()))
+        assert member.got == []
+        member.read(30)
+        assert member.early == []
+
+    def test_a_poll_gives_at_most_what_is_asked_for(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 40))
+        member = join()
+        until(lambda: len(member.poll(max_records=7)) <= 7 and len(member.got) >= 40)
+        assert len(member.got) == 40
+
+    def test_two_members_share_and_one_takes_over_when_the_other_leaves(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        everything = {TopicPartition(broker.topic, partition) for partition in range(PARTITIONS)}
+        first, second = join(), join()
+        until(lambda: first.poll() is not None and first.held == everything)
+
+        def shared() -> bool:
+            first.poll()
+            second.poll()
+            return bool(first.held) and bool(second.held) and first.held | second.held == everything
+
+        until(shared)
+        assert not first.held & second.held
+        first.consumer.close()
+        until(lambda: second.poll() is not None and second.held == everything)
+        producer.send_all(numbered(broker.topic, 20))
+        second.read(20)
+        assert second.early == []
+
+    def test_seek_reads_again(self, broker: Broker, producer: Producer, join: Callable[..., Member]) -> None:
+        producer.send_all(numbered(broker.topic, 10, keys=1))
+        member = join()
+        place = member.read(10)[0].place
+        member.consumer.seek(place, 6)
+        assert [message.offset for message in member.read(4)] == [6, 7, 8, 9]
+
+    def test_seek_refuses_a_partition_of_others(self, broker: Broker, join: Callable[..., Member]) -> None:
+        with pytest.raises(ValueError, match="assigned"):
+            join().consumer.seek(TopicPartition(broker.topic, 0), 1)
+
+    def test_after_close_a_poll_joins_anew_at_the_stored_offsets(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 10, keys=1))
+        member = join()
+        place = member.read(10)[0].place
+        member.consumer.close()
+        member.stored = {place: 8}
+        assert [message.offset for message in member.read(2)] == [8, 9]
+
+    def test_a_message_too_large_is_refused_before_anything_is_sent(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        large = Outgoing(broker.topic, b"key", bytes(MAX_MESSAGE_BYTES))
+        with pytest.raises(ValueError, match="message 1 "):
+            producer.send_all([*numbered(broker.topic, 1), large])
+        producer.send_all([Outgoing(broker.topic, b"after", b"after")])
+        assert [message.key for message in join().read(1)] == [b"after"]
+
+    def test_what_was_not_acknowledged_is_named(self, broker: Broker, producer: Producer) -> None:
+        good = numbered(broker.topic, 2)
+        with pytest.raises(NotAcknowledged) as caught:
+            producer.send_all([*good, Outgoing("no-such-topic", b"key", b"value")])
+        assert caught.value.missing == (2,)
+        assert caught.value.status == 503
+
+    def test_nothing_to_send_is_no_error(self, producer: Producer) -> None:
+        producer.send_all([])

@@ -1,0 +1,256 @@
+"""Golden facts of the rendered chart: which processes there are, what they are told, and how they are kept."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.documents.settings import classes, settings_of
+from schemas import topics
+from tests.helm.conftest import CHART, Render, Resource
+
+ROOT = CHART.parents[1]
+PROCESSES = {"gateway", "aggregator", "rollout", "engine", "factory", "migrate"}
+
+
+def named(resources: list[Resource], kind: str) -> dict[str, Resource]:
+    return {resource["metadata"]["name"]: resource for resource in resources if resource["kind"] == kind}
+
+
+def pods(resources: list[Resource]) -> dict[str, list[dict[str, Any]]]:
+    """The pod specs of each process, by its component label."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for resource in resources:
+        component = resource["metadata"].get("labels", {}).get("app.kubernetes.io/component", "")
+        for template in _templates(resource.get("spec", {})):
+            found.setdefault(component, []).append(template["spec"])
+    return found
+
+
+def _templates(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [template for item in node for template in _templates(item)]
+    if not isinstance(node, dict):
+        return []
+    if "containers" in node.get("template", {}).get("spec", {}):
+        return [node["template"]]
+    return [template for value in node.values() for template in _templates(value)]
+
+
+def container(pod: dict[str, Any]) -> dict[str, Any]:
+    (only,) = pod["containers"]
+    return dict(only)
+
+
+def environment(pod: dict[str, Any]) -> dict[str, str]:
+    """What a pod's container is told; a reference to a Secret counts as a text."""
+    return {entry["name"]: entry.get("value", "secret") for entry in container(pod)["env"]}
+
+
+def documented_commands() -> dict[str, str]:
+    """Process to command, from the table of docs/architecture.md."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| (?:\(job\) )?(\w+) \| `(python -m [\w.]+)` \|", text, re.MULTILINE)
+    return dict(rows)
+
+
+def test_every_process_of_the_architecture_is_rendered_with_its_command(render: Render) -> None:
+    documented = documented_commands()
+    assert set(documented) == PROCESSES
+    resources = render()
+    assert set(pods(resources)) == PROCESSES
+    for process in ("gateway", "aggregator", "rollout", "migrate"):
+        (pod,) = pods(resources)[process]
+        assert " ".join(container(pod)["command"]) == documented[process]
+    (job,) = named(resources, "RayJob").values()
+    assert job["spec"]["entrypoint"] == documented["factory"]
+
+
+def test_each_process_has_the_image_of_its_own_dependency_group(render: Render) -> None:
+    groups = {"engine": "serving", "factory": "training"}
+    for process, specs in pods(render("everything")).items():
+        image = f"registry.example/music/encore-{groups.get(process, 'services')}:1.2.3"
+        assert {container(spec)["image"] for spec in specs} == {image}
+        assert all(spec["imagePullSecrets"] == [{"name": "pull"}] for spec in specs)
+
+
+def test_nobody_is_root_and_nobody_talks_to_kubernetes(render: Render) -> None:
+    for process, specs in pods(render()).items():
+        for spec in specs:
+            assert spec["securityContext"]["runAsNonRoot"] is True
+            assert spec["automountServiceAccountToken"] is False
+            security = container(spec)["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert security["readOnlyRootFilesystem"] is (process not in {"engine", "factory"})
+
+
+def test_every_container_says_what_it_needs(render: Render) -> None:
+    for specs in pods(render()).values():
+        for spec in specs:
+            resources = container(spec)["resources"]
+            assert {"cpu", "memory"} <= set(resources["requests"])
+            assert "memory" in resources["limits"]
+
+
+def test_deployments_are_probed_where_their_process_answers(render: Render) -> None:
+    paths = {"gateway": ("/health", "/ready"), "aggregator": ("/metrics",) * 2, "rollout": ("/metrics",) * 2}
+    specs = pods(render())
+    for process, (live, ready) in paths.items():
+        probed = container(specs[process][0])
+        ports = {port["name"] for port in probed["ports"]}
+        assert probed["livenessProbe"]["httpGet"]["path"] == live
+        assert probed["readinessProbe"]["httpGet"]["path"] == ready
+        assert probed["startupProbe"]["httpGet"]["port"] in ports
+
+
+@pytest.mark.parametrize("process", sorted(PROCESSES))
+def test_what_a_process_is_told_makes_its_settings(
+    render: Render, process: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = classes(ROOT)
+    kind = shared.get(process, shared["services"])
+    for spec in pods(render())[process]:
+        told = environment(spec)
+        for variable in [setting.variable for setting in settings_of(kind)]:
+            monkeypatch.delenv(variable, raising=False)
+        for name, value in told.items():
+            monkeypatch.setenv(name, value)
+        read = kind()
+        assert set(told) <= {setting.variable for setting in settings_of(kind)}
+        for name, value in told.items():
+            field = str(getattr(read, name.removeprefix("ENCORE_").lower()))
+            assert field in {value, f"{value}.0", "**********"}, name
+
+
+def test_secrets_come_by_reference_only(render: Render) -> None:
+    for specs in pods(render()).values():
+        for spec in specs:
+            for entry in container(spec)["env"]:
+                if entry["name"] in {"ENCORE_POSTGRES_DSN", "ENCORE_API_TOKEN"}:
+                    assert entry["valueFrom"]["secretKeyRef"]["name"] == "encore"
+    assert not named(render("everything"), "Secret")
+
+
+def test_only_processes_that_open_the_blob_store_get_its_credentials(render: Render) -> None:
+    for process, specs in pods(render("everything")).items():
+        for spec in specs:
+            expected = [{"secretRef": {"name": "encore-store"}}] if "ENCORE_STORE_URL" in environment(spec) else None
+            assert container(spec).get("envFrom") == expected, process
+
+
+def test_the_gateway_asks_the_service_that_kuberay_makes_for_the_engine(render: Render) -> None:
+    resources = render()
+    (engine,) = named(resources, "RayService")
+    config = yaml.safe_load(named(resources, "RayService")[engine]["spec"]["serveConfigV2"])
+    url = environment(pods(resources)["gateway"][0])["ENCORE_ENGINE_URL"]
+    assert url == f"http://{engine}-serve-svc:{config['http_options']['port']}"
+
+
+def test_the_engine_is_imported_from_a_builder_that_exists(render: Render) -> None:
+    (service,) = named(render(), "RayService").values()
+    (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
+    module, _, name = application["import_path"].partition(":")
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_an_engine_on_gpus_is_told_so(render: Render) -> None:
+    told = {environment(spec)["ENCORE_ENGINE_DEVICE"] for spec in pods(render("everything"))["engine"]}
+    assert told == {"cuda"}
+
+
+def test_autoscaling_of_engines_is_told_only_where_it_is_asked_for(render: Render) -> None:
+    told = [environment(spec) for spec in pods(render("everything"))["engine"]]
+    assert {env["ENCORE_ENGINE_MAX_REPLICAS"] for env in told} == {"4"}
+    assert {env["ENCORE_ENGINE_TARGET_REQUESTS"] for env in told} == {"6"}
+    assert not any("ENCORE_ENGINE_MAX_REPLICAS" in environment(spec) for spec in pods(render())["engine"])
+
+
+def test_ray_is_the_version_of_the_images(render: Render) -> None:
+    for lock in ("serving", "training"):
+        text = (ROOT / f"infra/locks/{lock}.txt").read_text()
+        pinned = re.search(r"^ray(?:\[[\w,]+\])?==([\d.]+)", text, re.MULTILINE)
+        assert pinned is not None
+        resources = render()
+        (service,), (job,) = named(resources, "RayService").values(), named(resources, "RayJob").values()
+        assert service["spec"]["rayClusterConfig"]["rayVersion"] == pinned.group(1)
+        assert job["spec"]["rayClusterSpec"]["rayVersion"] == pinned.group(1)
+
+
+def test_migrations_run_before_everything_and_need_nothing_of_the_chart(render: Render) -> None:
+    (job,) = named(render(), "Job").values()
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    spec = job["spec"]["template"]["spec"]
+    assert "serviceAccountName" not in spec
+    assert "volumes" not in spec
+    assert "envFrom" not in container(spec)
+
+
+def test_one_rollout_decides_at_a_time(render: Render) -> None:
+    deployment = named(render(), "Deployment")["r-encore-rollout"]
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_the_autoscaler_and_a_fixed_number_exclude_each_other(render: Render) -> None:
+    scaled, fixed = render(), render("fixed-gateway")
+    assert "replicas" not in named(scaled, "Deployment")["r-encore-gateway"]["spec"]
+    assert named(scaled, "HorizontalPodAutoscaler")["r-encore-gateway"]["spec"]["minReplicas"] == 2
+    assert named(fixed, "Deployment")["r-encore-gateway"]["spec"]["replicas"] == 3
+    assert not named(fixed, "HorizontalPodAutoscaler")
+
+
+def test_the_topics_are_those_of_the_contract(render: Render) -> None:
+    found = named(render("everything"), "KafkaTopic")
+    assert set(found) == set(topics.ALL)
+    assert {topic["spec"]["partitions"] for topic in found.values()} == {topics.PARTITIONS}
+    assert {str(topic["spec"]["config"]["retention.ms"]) for topic in found.values()} == {"7776000000", "-1"}
+    assert all(topic["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for topic in found.values())
+
+
+def test_nothing_optional_is_there_unasked(render: Render) -> None:
+    kinds = {resource["kind"] for resource in render()}
+    assert not kinds & {"KafkaTopic", "ServiceMonitor", "PodMonitor", "PrometheusRule", "Ingress", "ConfigMap"}
+
+
+def test_every_process_is_scraped_on_a_port_that_it_has(render: Render) -> None:
+    resources = render("everything")
+    monitors = named(resources, "ServiceMonitor") | named(resources, "PodMonitor")
+    assert {name.removeprefix("r-encore-") for name in monitors} == PROCESSES - {"migrate"}
+    specs = pods(resources)
+    for name, monitor in monitors.items():
+        spec = monitor["spec"]
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+        wanted = {endpoint["port"] for endpoint in spec.get("endpoints") or spec["podMetricsEndpoints"]}
+        offered = {port["name"] for pod in specs[name.removeprefix("r-encore-")] for port in container(pod)["ports"]}
+        assert wanted <= offered
+
+
+def test_selectors_find_the_pods_they_mean(render: Render) -> None:
+    resources = render("everything")
+    for deployment in named(resources, "Deployment").values():
+        chosen = deployment["spec"]["selector"]["matchLabels"]
+        assert chosen.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+        assert chosen["app.kubernetes.io/component"] in PROCESSES
+    for service in named(resources, "Service").values():
+        assert service["spec"]["selector"]["app.kubernetes.io/component"] in PROCESSES
+
+
+def test_the_factory_keeps_its_checkpoints_on_a_volume_of_all_its_pods(render: Render) -> None:
+    for values, claim in (("", "r-encore-factory"), ("everything", "checkpoints")):
+        resources = render(values)
+        assert (claim in named(resources, "PersistentVolumeClaim")) is (values == "")
+        for spec in pods(resources)["factory"]:
+            folder = environment(spec)["ENCORE_FACTORY_FOLDER"]
+            (mount,) = (m for m in container(spec)["volumeMounts"] if m["mountPath"] == folder)
+            (volume,) = (v for v in spec["volumes"] if v["name"] == mount["name"])
+            assert volume["persistentVolumeClaim"]["claimName"] == claim
+
+
+def test_no_template_is_long() -> None:
+    for file in Path(CHART / "templates").rglob("*.yaml"):
+        assert len(file.read_text().splitlines()) <= 120, file

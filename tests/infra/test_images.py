@@ -1,0 +1,120 @@
+"""Images and the compose file: each image can import what it carries, with its own libraries and no others."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.docker import guard
+from infra.documents.settings import INTERNAL, variables
+from infra.local.bootstrap import UV
+from schemas import topics
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKER = ROOT / "infra" / "docker"
+IMAGES = ("services", "serving", "training")
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter that has the libraries of the services image and nothing else."""
+    tools, venv = tmp_path_factory.mktemp("uv"), tmp_path_factory.mktemp("services")
+    install = [sys.executable, "-m", "venv", str(tools)]
+    subprocess.run(install, check=True, capture_output=True, timeout=120)
+    subprocess.run([tools / "bin/pip", "install", "--quiet", UV], check=True, capture_output=True, timeout=300)
+    subprocess.run([tools / "bin/uv", "venv", "--python", sys.executable, str(venv)], check=True, capture_output=True)
+    interpreter = venv / "bin" / "python"
+    lock = ROOT / "infra/locks/services.txt"
+    command = [str(tools / "bin/uv"), "pip", "install", "--python", str(interpreter), "-r", str(lock)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return interpreter
+
+
+def guard_line(image: str) -> list[str]:
+    """The arguments with which the image runs the guard."""
+    found = re.search(
+        r"^RUN python infra/docker/guard\.py (.+)$", (DOCKER / f"{image}.Dockerfile").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    return found.group(1).split()
+
+
+def test_the_services_image_imports_with_its_own_libraries_only(python: Path) -> None:
+    command = [str(python), str(DOCKER / "guard.py"), *guard_line("services"), "--root", str(ROOT)]
+    result = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "lonely").mkdir()
+    (tmp_path / "lonely/__init__.py").write_text("")
+    (tmp_path / "lonely/one.py").write_text("import no_such_library\n")
+    assert guard.main(["lonely", "--root", str(tmp_path)]) == 1
+    assert "lonely.one cannot be imported: ModuleNotFoundError" in capsys.readouterr().err
+
+
+def test_a_library_that_does_not_belong_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guard.main(["nothing", "--root", str(tmp_path), "--without", "pytest,no-such-library"]) == 1
+    assert capsys.readouterr().err == "pytest does not belong into this image\n"
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_pinned_set_has_nothing_that_the_guard_forbids(image: str) -> None:
+    arguments = guard_line(image)
+    forbidden = set(arguments[arguments.index("--without") + 1].split(","))
+    pinned = set(re.findall(r"^([\w.-]+)(?:\[.*?\])?==", (ROOT / f"infra/locks/{image}.txt").read_text(), re.MULTILINE))
+    assert pinned
+    assert not pinned & forbidden
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_is_not_root_and_copies_only_what_there_is(image: str) -> None:
+    lines = (DOCKER / f"{image}.Dockerfile").read_text().splitlines()
+    users = [line for line in lines if line.startswith("USER ")]
+    assert users == ["USER 10001"]
+    for line in lines:
+        if line.startswith("COPY "):
+            assert (ROOT / line.split()[1]).exists(), line
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "infra/compose.yaml").read_text())["services"])
+
+
+def test_compose_runs_every_process_of_ours(compose: dict[str, Any]) -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    commands = dict(re.findall(r"^\| (?:\(job\) )?(\w+) \| `(python -m [\w.]+)` \|", text, re.MULTILINE))
+    for name, command in commands.items():
+        written = compose[name]["command"]
+        assert command in " ".join(written), name
+
+
+def test_compose_sets_only_variables_that_exist(compose: dict[str, Any]) -> None:
+    known = variables(ROOT) | INTERNAL
+    for name, service in compose.items():
+        told = {variable for variable in service.get("environment", {}) if variable.startswith("ENCORE_")}
+        assert told <= known, name
+
+
+def test_compose_waits_only_for_what_it_starts(compose: dict[str, Any]) -> None:
+    for service in compose.values():
+        for other, how in service.get("depends_on", {}).items():
+            assert other in compose
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in compose[other]
+
+
+def test_compose_makes_the_topics_of_the_contract(compose: dict[str, Any]) -> None:
+    script = compose["topics"]["command"][-1]
+    assert re.findall(r"encore\.[\w.]+", script) == list(topics.ALL)
+    assert f"--partitions {topics.PARTITIONS} " in script
+
+
+def test_compose_builds_the_three_images(compose: dict[str, Any]) -> None:
+    built = {service["build"]["dockerfile"] for service in compose.values() if "build" in service}
+    assert built == {f"infra/docker/{image}.Dockerfile" for image in IMAGES}

@@ -1,0 +1,91 @@
+"""The plan of the stack: what is given is used and not started, everything stays on loopback, nothing is forgotten."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.addresses import addresses
+from infra.local.home import Home
+from infra.local.jobs import jobs
+from infra.local.part import Stack
+from infra.local.plan import STOP_ORDER, plan
+from infra.local.ports import Claim, claims
+
+GIVEN = {
+    "ENCORE_POSTGRES_DSN": "postgresql://me:secret@db.example:5433/music",
+    "ENCORE_KAFKA_BOOTSTRAP": "kafka.example:9092",
+    "ENCORE_MLFLOW_URL": "https://mlflow.example",
+    "ENCORE_RAY_ADDRESS": "ray.example:6379",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path / "home")
+    home.make()
+    yield home
+    home.short.rmdir()
+
+
+@pytest.fixture
+def claim() -> Iterator[Claim]:
+    with claims() as claim:
+        yield claim
+
+
+def test_what_is_given_is_used_and_not_started(home: Home, claim: Claim) -> None:
+    stack = plan(home, GIVEN, claim, usual_ports=False)
+    elsewhere = {part.name: part.address for part in stack.parts if not part.is_ours}
+    assert elsewhere.keys() == {"postgres", "kafka", "mlflow", "ray"}
+    assert "secret" not in elsewhere["postgres"]
+    assert {name: stack.environment[name] for name in GIVEN} == GIVEN
+
+
+def test_without_settings_every_part_is_ours_and_on_loopback(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    assert all(part.is_ours for part in stack.parts)
+    for part in stack.parts:
+        assert part.address == "" or "127.0.0.1:" in part.address
+    assert stack.environment["ENCORE_GATEWAY_HOST"] == "127.0.0.1"
+    assert "0.0.0.0" not in str(stack)  # noqa: S104 (looked for, not bound to)
+
+
+def test_needs_are_known_and_stop_order_is_complete(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    parts = {part.name for part in stack.parts}
+    nodes = parts | {job.name for job in jobs(home, stack, {})}
+    needs = {need for part in stack.parts for need in part.after}
+    needs |= {need for job in jobs(home, stack, {}) for need in job.after}
+    assert needs <= nodes
+    assert {part.follows for part in stack.parts} - {""} <= parts
+    assert {name for names in STOP_ORDER for name in names} == parts
+
+
+def test_the_token_is_kept_and_a_given_one_wins(home: Home, claim: Claim) -> None:
+    first, second = (plan(home, {}, claim, usual_ports=False).environment["ENCORE_API_TOKEN"] for _ in range(2))
+    assert first == second
+    assert len(first) >= 32
+    assert (home.folder / "token").stat().st_mode & 0o077 == 0
+    assert plan(home, {"ENCORE_API_TOKEN": "mine"}, claim).environment["ENCORE_API_TOKEN"] == "mine"
+
+
+def test_settings_of_the_caller_reach_the_parts_but_not_the_launchers_own(home: Home, claim: Claim) -> None:
+    environment = plan(
+        home, {"ENCORE_ARM_SALT": "x", "ENCORE_PART": "shell", "HOME": "/"}, claim, usual_ports=False
+    ).environment
+    assert environment["ENCORE_ARM_SALT"] == "x"
+    assert "ENCORE_PART" not in environment
+    assert "HOME" not in environment
+
+
+def test_a_stack_file_gives_back_the_same_stack(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    stack.save(home)
+    assert Stack.load(home.stack_file) == stack
+    assert home.stack_file.stat().st_mode & 0o077 == 0
+
+
+def test_the_listening_page_carries_its_token_behind_the_hash(home: Home, claim: Claim) -> None:
+    stack = plan(home, {"ENCORE_API_TOKEN": "mine"}, claim, usual_ports=False)
+    assert addresses(stack)["listening page"].endswith("/#token=mine")

@@ -1,0 +1,147 @@
+"""A gateway that serves on a free port in a thread, with what stands behind it in the test's hands."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from schemas.topics import ALL, PARTITIONS
+from services.gateway.app import create_app
+from services.gateway.outbox import Outbox
+from services.gateway.settings import GatewaySettings
+from services.streams_memory import MemoryBroker
+from tests.services.gateway.engine import ToneEngine, wav
+
+TOKEN = "a-token-for-tests"
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The app's address while it runs."""
+    # Bound here and handed over, so that nobody else can take the port in between.
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            until(lambda: server.started or not thread.is_alive())
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+@dataclass
+class Gateway:
+    """The served gateway, a client that carries the token, and what is behind."""
+
+    url: str
+    http: httpx.Client
+    engine: ToneEngine
+    broker: MemoryBroker
+    settings: GatewaySettings
+
+    def listener(self, **attributes: str) -> str:
+        answer = self.http.post("/v1/listeners", json={"attributes": attributes})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["listener_id"])
+
+    def upload(self, listener_id: str, content: bytes | None = None, kind: str = "audio/wav") -> httpx.Response:
+        sent = wav() if content is None else content
+        return self.http.post(f"/v1/listeners/{listener_id}/songs", files={"file": ("song.wav", sent, kind)})
+
+    def ask(self, listener_id: str, **wish: Any) -> dict[str, Any]:
+        answer = self.http.post("/v1/tracks", json={"listener_id": listener_id, **wish})
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    def finished(self, track_id: str) -> dict[str, Any]:
+        """The track once it is ready or failed, learnt from its event stream."""
+        return self.news(track_id)[-1][1]
+
+    def news(self, track_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """Every server-sent event until the last."""
+        with self.http.stream("GET", f"/v1/tracks/{track_id}/events") as answer:
+            assert answer.status_code == 200
+            return list(server_sent(answer))
+
+    def events(self, topic: str) -> list[dict[str, Any]]:
+        """What is in a topic."""
+        found = [message for place, log in self.broker.logs.items() if place.topic == topic for message in log]
+        return [json.loads(message.value or b"") for message in found]
+
+
+def server_sent(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+    event = ""
+    for line in answer.iter_lines():
+        if line.startswith("event: "):
+            event = line.removeprefix("event: ")
+        if line.startswith("data: "):
+            yield event, json.loads(line.removeprefix("data: "))
+
+
+@pytest.fixture
+def engine() -> ToneEngine:
+    return ToneEngine()
+
+
+@pytest.fixture
+def engine_url(engine: ToneEngine) -> Iterator[str]:
+    with served(engine.app()) as url:
+        yield url
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    return MemoryBroker(dict.fromkeys(ALL, PARTITIONS))
+
+
+@pytest.fixture
+def settings(postgres_dsn: str, engine_url: str, tmp_path: Path) -> GatewaySettings:
+    return GatewaySettings(
+        postgres_dsn=postgres_dsn,
+        api_token=TOKEN,
+        engine_url=engine_url,
+        store_url=f"file://{tmp_path}/store",
+        engine_patience=1.0,
+        open_tracks_per_listener=4,
+        songs_kept=4,
+    )
+
+
+@contextmanager
+def running(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker) -> Iterator[Gateway]:
+    app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")))
+    with served(app) as url:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=120) as http:
+            yield Gateway(url, http, engine, broker, settings)
+
+
+@pytest.fixture
+def gateway(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker) -> Iterator[Gateway]:
+    with running(settings, engine, broker) as started:
+        yield started
+
+
+@pytest.fixture
+def listener_id(gateway: Gateway) -> str:
+    return gateway.listener(home="folk")

@@ -1,0 +1,135 @@
+"""An engine that keeps the contract of the real one and makes tones: quick, and it can be told to fail."""
+
+import asyncio
+import hashlib
+import io
+import math
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from schemas.base import Problem
+from schemas.generation import GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
+
+RATE = 22_050
+
+
+@dataclass
+class ToneEngine:
+    """`paused` stops tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end early,
+    `busy` how many are a 503 that asks for a second's patience."""
+
+    asked: list[GenerationRequest] = field(default_factory=list)
+    songs: list[SongRequest] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    paused: bool = False
+    away: bool = False
+    breaks_off: int = 0
+    busy: int = 0
+    refusal: Problem | None = None
+    steps: int = 3
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/health")
+        async def health() -> Response:
+            return Response(status_code=503 if self.away else 200)
+
+        @app.post("/songs")
+        async def take_song(request: SongRequest) -> Any:
+            self.songs.append(request)
+            return self._taken(request)
+
+        @app.post("/tracks")
+        async def make_track(request: GenerationRequest) -> Response:
+            self.asked.append(request)
+            if self.away:
+                return Response(status_code=503)
+            if self.busy > 0:
+                self.busy -= 1
+                problem = Problem(code="busy", message="The queue is full.")
+                return JSONResponse(problem.model_dump(), 503, {"Retry-After": "1"})
+            return StreamingResponse(self._lines(request), media_type="application/x-ndjson")
+
+        return app
+
+    def _taken(self, request: SongRequest) -> Any:
+        if self.away:
+            return Response(status_code=503)
+        try:
+            sound, rate = soundfile.read(io.BytesIO(_path(request.source).read_bytes()))
+        except (soundfile.LibsndfileError, struct.error):
+            problem = Problem(code="not_audio", message="The file is no audio.", expected="wav, flac, ogg or mp3")
+            return JSONResponse(problem.model_dump(), 422)
+        audio = _path(request.destination) / "audio.flac"
+        digest = write_flac(audio, np.asarray(sound), rate)
+        return SongFacts(
+            seconds=len(sound) / rate,
+            sha256=digest,
+            loudness_lufs=-20.0,
+            audio_url=f"{request.destination}/audio.flac",
+            features_url=f"{request.destination}/features.safetensors",
+        )
+
+    async def _lines(self, request: GenerationRequest) -> AsyncIterator[bytes]:
+        try:
+            async for progress in self._progress(request):
+                yield progress.model_dump_json().encode() + b"\n"
+        except asyncio.CancelledError:
+            self.cancelled.append(str(request.track_id))
+            raise
+
+    async def _progress(self, request: GenerationRequest) -> AsyncIterator[Progress]:
+        yield Progress(stage="queued", place=0, steps=self.steps, to_go_s=9.0)
+        for step in range(1, self.steps + 1):
+            yield Progress(stage="denoising", step=step, steps=self.steps, to_go_s=float(self.steps - step))
+            # Set from the test's thread, where asyncio's events may not be touched.
+            while self.paused:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        if self.breaks_off > 0:
+            self.breaks_off -= 1
+            return
+        if self.refusal is not None:
+            yield Progress(stage="failed", problem=self.refusal)
+            return
+        yield Progress(stage="decoding")
+        sound = tone(request.seconds, 220 * 2 ** (len(self.asked) % 12 / 12))
+        digest = write_flac(_path(request.destination) / "audio.flac", sound, RATE)
+        facts = TrackFacts(
+            seconds=request.seconds,
+            sha256=digest,
+            audio_url=f"{request.destination}/audio.flac",
+            features_url=f"{request.destination}/features.safetensors",
+        )
+        yield Progress(stage="done", track=facts)
+
+
+def tone(seconds: float, hertz: float) -> Any:
+    """A tone with overtones that fade one after the other; float samples at `RATE`."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    parts = [np.sin(2 * math.pi * hertz * n * time) * np.exp(-time % 1 * n) / n for n in range(1, 6)]
+    return 0.3 * np.sum(parts, axis=0)
+
+
+def wav(seconds: float = 2.0, hertz: float = 330.0) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, tone(seconds, hertz), RATE, format="WAV")
+    return file.getvalue()
+
+
+def write_flac(path: Path, sound: Any, rate: int) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sound, rate, format="FLAC")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _path(url: str) -> Path:
+    return Path(url.removeprefix("file://"))

@@ -1,0 +1,73 @@
+"""Laws of the draw: repeatable, fair to the shares, and another salt is another draw."""
+
+from collections import Counter
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import Arm
+from services.gateway.assignment import CANARY, STEADY, draw_arm, draw_pair, normalised
+
+LISTENER = UUID(int=1)
+shares = st.dictionaries(st.sampled_from(["base", "champion", "candidate"]), st.floats(0.05, 1), min_size=2, max_size=3)
+
+
+def track(number: int) -> UUID:
+    return uuid5(LISTENER, str(number))
+
+
+@given(st.text(max_size=20), st.uuids(), st.uuids(), shares)
+def test_a_draw_can_be_repeated(salt: str, listener: UUID, of: UUID, wanted: dict[Arm, float]) -> None:
+    assert draw_arm(salt, listener, of, wanted) == draw_arm(salt, listener, of, wanted)
+    assert draw_pair(salt, listener, of, wanted) == draw_pair(salt, listener, of, wanted)
+
+
+@given(st.uuids(), st.uuids(), shares)
+def test_an_arm_is_drawn_with_the_chance_it_is_said_to_have(listener: UUID, of: UUID, wanted: dict[Arm, float]) -> None:
+    draw = draw_arm("salt", listener, of, wanted)
+    assert draw.propensity == pytest.approx(normalised(wanted)[draw.arm])
+
+
+@pytest.mark.parametrize("wanted", [STEADY, CANARY])
+def test_shares_are_met(wanted: dict[Arm, float]) -> None:
+    drawn = Counter(draw_arm("salt", LISTENER, track(n), wanted).arm for n in range(20_000))
+    for arm, share in wanted.items():
+        assert drawn[arm] / 20_000 == pytest.approx(share, abs=0.015)
+
+
+def test_another_salt_is_an_independent_draw() -> None:
+    agreed = sum(
+        draw_arm("one", LISTENER, track(n), STEADY).arm == draw_arm("two", LISTENER, track(n), STEADY).arm
+        for n in range(20_000)
+    )
+    assert agreed / 20_000 == pytest.approx(0.25**2 + 0.75**2, abs=0.015)
+
+
+@given(st.uuids(), st.uuids(), shares)
+def test_a_pair_has_two_arms(listener: UUID, pair: UUID, wanted: dict[Arm, float]) -> None:
+    first, second = draw_pair("salt", listener, pair, wanted)
+    assert first.arm != second.arm
+
+
+@pytest.mark.parametrize("wanted", [STEADY, CANARY, {"base": 0.2, "champion": 0.5, "candidate": 0.3}])
+def test_each_place_of_a_pair_has_the_chances_that_are_logged(wanted: dict[Arm, float]) -> None:
+    pairs = [draw_pair("salt", LISTENER, track(n), wanted) for n in range(20_000)]
+    for place in (0, 1):
+        drawn = Counter(pair[place].arm for pair in pairs)
+        logged = {pair[place].arm: pair[place].propensity for pair in pairs}
+        assert sum(logged.values()) == pytest.approx(1)
+        for arm, chance in logged.items():
+            assert drawn[arm] / 20_000 == pytest.approx(chance, abs=0.015)
+
+
+@pytest.mark.parametrize("wrong", [{}, {"base": 0.0}, {"base": -0.1, "champion": 1.1}, {"other": 1.0}])
+def test_wrong_shares_are_refused(wrong: dict[Arm, float]) -> None:
+    with pytest.raises(ValueError, match=r"arm|share"):
+        draw_arm("salt", LISTENER, track(0), wrong)
+
+
+def test_a_pair_of_one_arm_is_refused() -> None:
+    with pytest.raises(ValueError, match="two arms"):
+        draw_pair("salt", LISTENER, track(0), {"champion": 1.0})

@@ -1,0 +1,116 @@
+"""Which events are taken: the pure rules, one by one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from schemas.events import LISTENER_EVENT
+from services.gateway.intake import Known, KnownTrack, read, refusal
+from services.identifiers import uuid7
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ME, YOU, TRACK, THEIRS, UNFINISHED, PAIR = (UUID(int=n) for n in range(1, 7))
+KNOWN = Known(
+    listeners=frozenset({ME, YOU}),
+    tracks={
+        TRACK: KnownTrack(ME, 9.97, ready=True),
+        THEIRS: KnownTrack(YOU, 10.0, ready=True),
+        UNFINISHED: KnownTrack(ME, 10.0, ready=False),
+    },
+    pairs={PAIR: YOU},
+)
+
+
+def event(kind: str, data: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "type": f"encore.{kind}",
+        "id": str(uuid7()),
+        "source": "test",
+        "subject": str(ME),
+        "time": NOW.isoformat(),
+        "data": data,
+        **changed,
+    }
+
+
+def play(position_ms: int = 0, heard: dict[str, int] | None = None, track: UUID = TRACK) -> dict[str, Any]:
+    data = {"play_id": str(UUID(int=9)), "track_id": str(track), "position_ms": position_ms}
+    return event("play.heartbeat", data if heard is None else {**data, "heard": heard})
+
+
+def rating(stars: Any = 4, **changed: Any) -> dict[str, Any]:
+    return event("rating.given", {"track_id": str(TRACK), "stars": stars}, **changed)
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        rating(),
+        rating(traceparent="an extension attribute of CloudEvents"),
+        rating(time=(NOW + timedelta(minutes=4)).isoformat()),
+        play(9_970, {"from_ms": 0, "to_ms": 9_970}),
+        event("pair.voted", {"pair_id": str(PAIR), "choice": "tie"}, subject=str(YOU)),
+    ],
+)
+def test_good_events(good: dict[str, Any]) -> None:
+    assert refusal(LISTENER_EVENT.validate_python(good), KNOWN, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "field"),
+    [
+        (rating(subject=str(UUID(int=99))), "unknown_listener", "subject"),
+        (rating(time=(NOW + timedelta(minutes=6)).isoformat()), "in_the_future", "time"),
+        (rating(source="a\0"), "invalid_value", "source"),
+        (play(9_971), "beyond_track", "data.position_ms"),
+        (play(0, {"from_ms": 0, "to_ms": 9_971}), "beyond_track", "data.heard.to_ms"),
+        (play(track=THEIRS), "not_your_track", "data.track_id"),
+        (play(track=UNFINISHED), "track_not_ready", "data.track_id"),
+        (play(track=UUID(int=99)), "unknown_track", "data.track_id"),
+        (event("pair.voted", {"pair_id": str(PAIR), "choice": "tie"}), "not_your_pair", "data.pair_id"),
+        (event("pair.voted", {"pair_id": str(ME), "choice": "tie"}), "unknown_pair", "data.pair_id"),
+    ],
+)
+def test_events_that_do_not_fit_what_is_known(bad: dict[str, Any], code: str, field: str) -> None:
+    problem = refusal(LISTENER_EVENT.validate_python(bad), KNOWN, NOW)
+    assert problem is not None
+    assert (problem.code, problem.field) == (code, field)
+    assert problem.expected
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "field"),
+    [
+        (rating(6), "out_of_range", "data.stars"),
+        (rating(0), "out_of_range", "data.stars"),
+        (rating("many"), "wrong_type", "data.stars"),
+        (rating(id="019a"), "wrong_type", "id"),
+        (rating(id=str(UUID(int=5))), "invalid_value", "id"),
+        (rating(time="2026-01-01T00:00:00"), "wrong_type", "time"),
+        (rating(type="encore.rating.taken"), "unknown_type", "type"),
+        ({"id": "x"}, "missing_field", "type"),
+        (event("rating.given", {"stars": 3}), "missing_field", "data.track_id"),
+        (play(0, {"from_ms": 5, "to_ms": 5}), "invalid_value", "data.heard"),
+        ("text", "wrong_type", None),
+        (None, "wrong_type", None),
+    ],
+)
+def test_events_of_the_wrong_shape(bad: object, code: str, field: str | None) -> None:
+    events, (rejected,) = read([bad])
+    assert not events
+    assert (rejected.index, rejected.problem.code, rejected.problem.field) == (0, code, field)
+    assert rejected.problem.expected
+
+
+def test_good_and_bad_are_told_apart_by_index() -> None:
+    events, rejected = read([rating(), rating(6), rating()])
+    assert sorted(events) == [0, 2]
+    assert [each.index for each in rejected] == [1]
+
+
+def test_an_id_that_cannot_be_written_is_still_named() -> None:
+    _, (rejected,) = read([{"id": "\ud800"}])
+    assert rejected.id == "?"

@@ -1,0 +1,123 @@
+"""What operators and analysts read: uplift, rounds and wishes for one, releases with their decisions."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from services.gateway.assignment import draw_arm
+from tests.services.gateway.conftest import Gateway
+
+
+@pytest.fixture
+def postgres(gateway: Gateway) -> Any:
+    """A connection with which the tests write what other processes would."""
+    with psycopg.connect(gateway.settings.postgres_dsn, autocommit=True) as connection:
+        yield connection
+
+
+def rated(postgres: Any, listener_id: str, arm: str, stars: int, release_id: UUID | None = None) -> None:
+    track_id = uuid4()
+    postgres.execute(
+        "insert into feedback.tracks (track_id, listener_id, arm, propensity, release_id, prompt, seconds,"
+        " features_url, sha256, made_at) values (%s, %s, %s, 0.5, %s, '', 5, '', '', now())",
+        (track_id, listener_id, arm, release_id),
+    )
+    postgres.execute(
+        "insert into feedback.ratings values (%s, %s, %s, now(), %s)", (listener_id, track_id, stars, uuid4())
+    )
+
+
+def test_uplift_is_told_by_cohort_and_release(gateway: Gateway, postgres: Any) -> None:
+    release_id = uuid4()
+    for home, gain in (("folk", 1), ("folk", 3), ("rock", 0)):
+        listener_id = gateway.listener(home=home)
+        rated(postgres, listener_id, "base", 2, release_id)
+        rated(postgres, listener_id, "candidate", 2 + gain, release_id)
+        rated(postgres, listener_id, "base", 4)
+    report = gateway.http.get("/v1/uplift", params={"cohort": "home=folk", "release_id": str(release_id)}).json()
+    (uplift,) = report["uplift"]
+    assert (uplift["estimate"], uplift["listeners"], uplift["ratings"]) == (2, 2, 4)
+    assert uplift["low"] < 0 < uplift["high"]
+    means = {arm["arm"]: (arm["mean"], arm["ratings"], arm["listeners"]) for arm in report["arms"]}
+    assert means == {"base": (2, 2, 2), "candidate": (4, 2, 2)}
+    every = gateway.http.get("/v1/uplift").json()
+    assert {arm["cohort"] for arm in every["arms"]} == {"all", "home=folk", "home=rock"}
+    overall = {arm["arm"]: arm["mean"] for arm in every["arms"] if arm["cohort"] == "all"}
+    assert overall["base"] == 3
+
+
+def test_a_wish_for_a_round_is_found_before_and_after_it_became_one(gateway: Gateway, postgres: Any) -> None:
+    listener_id = gateway.listener()
+    asked = gateway.http.post("/v1/rounds", json={"listeners": [listener_id]})
+    assert asked.status_code == 202
+    wish = asked.json()
+    assert (wish["status"], wish["listeners"]) == ("requested", 1)
+    assert gateway.http.get(asked.headers["location"]).json() == wish
+    round_id = uuid4()
+    postgres.execute(
+        "insert into training.rounds (round_id, request_id, status, listeners) values (%s, %s, 'trained', %s)",
+        (round_id, wish["round_id"], [UUID(listener_id)]),
+    )
+    postgres.execute(
+        "insert into training.adapters (listener_id, version, round_id, url, sha256, base_hash, rank, snapshot_sha256)"
+        " values (%s, 1, %s, '', '', '', 8, '')",
+        (listener_id, round_id),
+    )
+    (found,) = gateway.http.get("/v1/rounds").json()
+    assert (found["round_id"], found["status"], found["versions"]) == (str(round_id), "trained", 1)
+    assert gateway.http.get(asked.headers["location"]).json() == found
+
+
+@pytest.fixture
+def release_id(postgres: Any, listener_id: str) -> UUID:
+    """A canary with candidate version 2 of the listener's adapter, and one decision."""
+    round_id, release_id, sha = uuid4(), uuid4(), "a" * 64
+    postgres.execute(
+        "insert into training.rounds (round_id, status, listeners) values (%s, 'trained', '{}')", (round_id,)
+    )
+    for version in (1, 2):
+        postgres.execute(
+            "insert into training.adapters (listener_id, version, round_id, url, sha256, base_hash, rank,"
+            " snapshot_sha256) values (%s, %s, %s, %s, %s, %s, 8, '')",
+            (listener_id, version, round_id, f"file:///adapter-{version}", sha, sha),
+        )
+    plan = {"shares": {"base": 0.2, "champion": 0.4, "candidate": 0.4}}
+    postgres.execute(
+        "insert into rollout.releases (release_id, round_id, status, salt, plan) values (%s, %s, 'canary', 's', %s)",
+        (release_id, round_id, Jsonb(plan)),
+    )
+    postgres.execute("insert into rollout.members values (%s, %s, 2, 1)", (release_id, listener_id))
+    postgres.execute("insert into rollout.listener_models values (%s, 1, null, 2, %s)", (listener_id, release_id))
+    postgres.execute(
+        "insert into rollout.decisions (decision_id, release_id, look, verdict, reason, inputs)"
+        " values (%s, %s, 1, 'hold', 'too few ratings', '{\"ratings\": 3}')",
+        (uuid4(), release_id),
+    )
+    return release_id
+
+
+def test_a_release_is_shown_with_its_decisions(gateway: Gateway, release_id: UUID) -> None:
+    (release,) = gateway.http.get("/v1/releases").json()
+    assert release == gateway.http.get(f"/v1/releases/{release_id}").json()
+    assert (release["status"], release["listeners"]) == ("canary", 1)
+    (decision,) = release["decisions"]
+    assert (decision["verdict"], decision["inputs"]) == ("hold", {"ratings": 3})
+
+
+def test_a_canary_is_heard_with_its_adapters_and_shares(gateway: Gateway, listener_id: str, release_id: UUID) -> None:
+    for _ in range(12):
+        gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
+    with psycopg.connect(gateway.settings.postgres_dsn) as connection:
+        rows = connection.execute(
+            "select track_id, arm, propensity, release_id, request from gateway.tracks"
+        ).fetchall()
+    assert len(rows) == 12
+    versions = {"base": None, "champion": 1, "candidate": 2}
+    for track_id, arm, propensity, release, request in rows:
+        draw = draw_arm("s", UUID(listener_id), track_id, {"base": 0.2, "champion": 0.4, "candidate": 0.4})
+        assert release == release_id
+        assert (arm, propensity) == (draw.arm, pytest.approx(draw.propensity))
+        assert (request["adapter"] or {}).get("version") == versions[arm]

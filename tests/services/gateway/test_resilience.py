@@ -1,0 +1,140 @@
+"""Backends that go away and come back, and a gateway that is started again."""
+
+import asyncio
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from schemas.base import Problem
+from schemas.generation import GenerationRequest
+from schemas.topics import TRACKS
+from services.gateway.engine import Engine, EngineAway
+from services.gateway.settings import GatewaySettings
+from services.streams_memory import MemoryBroker
+from tests.services.gateway.conftest import Gateway, running, until
+from tests.services.gateway.engine import ToneEngine
+
+
+def test_an_engine_that_is_away_takes_no_wishes(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.away = True
+    for answer in (
+        gateway.http.post("/v1/tracks", json={"listener_id": listener_id}),
+        gateway.http.post("/v1/pairs", json={"listener_id": listener_id}),
+        gateway.upload(listener_id),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_away")
+        assert int(answer.headers["retry-after"]) > 0
+    assert gateway.http.get(f"/v1/listeners/{listener_id}/tracks").json() == []
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.breaks_off = 1
+    assert gateway.finished(gateway.ask(listener_id)["track_id"])["status"] == "ready"
+    assert len(gateway.engine.asked) == 2
+    assert gateway.engine.asked[0] == gateway.engine.asked[1]
+
+
+def test_patience_with_the_engine_ends(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.breaks_off = 1000
+    track = gateway.finished(gateway.ask(listener_id)["track_id"])
+    assert (track["status"], track["problem"]["code"]) == ("failed", "engine_away")
+
+
+def test_a_busy_engine_is_asked_again(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.busy = 1
+    assert gateway.finished(gateway.ask(listener_id)["track_id"])["status"] == "ready"
+    assert len(gateway.engine.asked) == 2
+
+
+def test_a_busy_engine_says_when_to_come_back(engine: ToneEngine, engine_url: str) -> None:
+    request = GenerationRequest(track_id=uuid4(), listener_id=uuid4(), arm="base", seed=1, destination="file:///none")
+
+    async def ask() -> EngineAway:
+        client = Engine(engine_url)
+        with pytest.raises(EngineAway) as caught:
+            await anext(client.make_track(request))
+        await client.aclose()
+        return caught.value
+
+    engine.busy = 1
+    away = asyncio.run(ask())
+    assert (away.problem.code, away.retry_after_s) == ("busy", 1.0)
+
+
+def test_an_engine_that_stays_busy_is_named_so(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.busy = 1000
+    track = gateway.finished(gateway.ask(listener_id)["track_id"])
+    assert (track["status"], track["problem"]["code"]) == ("failed", "busy")
+
+
+@pytest.mark.parametrize("code", ["adapter_mismatch", "deadline", "engine_failed"])
+def test_a_refused_track_fails_with_the_engines_reason(gateway: Gateway, listener_id: str, code: str) -> None:
+    gateway.engine.refusal = Problem(code=code, message="It cannot be made.")
+    track = gateway.finished(gateway.ask(listener_id)["track_id"])
+    assert (track["status"], track["problem"]["code"]) == ("failed", code)
+    (event,) = gateway.events(TRACKS)
+    assert (event["type"], event["data"]["code"]) == ("encore.track.failed", code)
+
+
+def test_a_track_is_ready_only_once_kafka_has_it(gateway: Gateway, listener_id: str) -> None:
+    gateway.broker.away = True
+    track_id = gateway.ask(listener_id)["track_id"]
+    until(lambda: any(gateway.engine.asked))
+    assert gateway.http.get(f"/v1/tracks/{track_id}").json()["status"] in ("queued", "running")
+    gateway.broker.away = False
+    assert gateway.finished(track_id)["status"] == "ready"
+    assert len(gateway.events(TRACKS)) == 1
+
+
+def test_a_started_gateway_goes_on_with_open_tracks(
+    settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker
+) -> None:
+    engine.paused = True
+    with running(settings, engine, broker) as gateway:
+        track_id = gateway.ask(gateway.listener())["track_id"]
+        until(lambda: any(engine.asked))
+    assert gateway.events(TRACKS) == []
+    engine.paused = False
+    with running(settings, engine, broker) as gateway:
+        assert gateway.finished(track_id)["status"] == "ready"
+    assert engine.asked[0] == engine.asked[-1]
+    assert len(gateway.events(TRACKS)) == 1
+
+
+def test_two_gateways_ask_once(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker) -> None:
+    with running(settings, engine, broker) as one, running(settings, engine, broker) as other:
+        listener_id = one.listener()
+        tracks = [gateway.ask(listener_id)["track_id"] for gateway in (one, other, one)]
+        assert {other.finished(track_id)["status"] for track_id in tracks} == {"ready"}
+    assert len(engine.asked) == 3
+
+
+def test_readiness_names_what_is_away(gateway: Gateway) -> None:
+    ready = gateway.http.get("/ready")
+    assert (ready.status_code, set(ready.json().values())) == (200, {"ok"})
+    gateway.broker.away = True
+    away = gateway.http.get("/ready")
+    assert (away.status_code, away.json()["kafka"], away.json()["postgres"]) == (503, "away", "ok")
+    assert gateway.http.get("/health").status_code == 200
+
+
+def test_postgres_may_be_restarted(gateway: Gateway, listener_id: str) -> None:
+    with psycopg.connect(gateway.settings.postgres_dsn, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    assert gateway.finished(gateway.ask(listener_id)["track_id"])["status"] == "ready"
+
+
+def test_without_postgres_the_answer_is_to_come_again(
+    settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker
+) -> None:
+    nowhere = settings.model_copy(update={"postgres_dsn": "postgresql://nobody@127.0.0.1:1/none"})
+    with running(nowhere, engine, broker) as gateway:
+        answer = gateway.http.post("/v1/listeners", json={})
+        assert (answer.status_code, answer.json()["code"]) == (503, "postgres_away")
+        assert int(answer.headers["retry-after"]) > 0
+        assert gateway.http.get("/ready").json()["postgres"] == "away"
+        assert gateway.http.get("/health").status_code == 200

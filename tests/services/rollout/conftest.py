@@ -1,0 +1,15 @@
+"""A world on a fresh database."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.postgres import open_pool
+from tests.services.rollout.world import World
+
+
+@pytest.fixture
+def world(postgres_dsn: str) -> Iterator[World]:
+    """Empty."""
+    with open_pool(postgres_dsn) as pool:
+        yield World(pool)

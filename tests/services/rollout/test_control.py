@@ -1,0 +1,232 @@
+"""The loop on a real database: what starts, what listeners are served, what the registry says, what is recorded."""
+
+import json
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import TypeAdapter
+
+from schemas.events import Arm, ReleaseEvent
+from schemas.registry import model_name
+from services.errors import BackendAway
+from services.rollout.control import startable
+from services.rollout.decide import decide
+from services.rollout.evidence import Evidence, Look
+from services.rollout.plan import Plan
+from services.rollout.store import WaitingRound
+from tests.services.rollout.listeners import PLAN
+from tests.services.rollout.world import World
+
+Means = dict[Arm, float]
+BETTER: Means = {"base": 3.0, "champion": 2.8, "candidate": 4.2}
+WORSE: Means = {"base": 3.0, "champion": 4.2, "candidate": 1.6}
+SAME: Means = {"base": 3.0, "champion": 3.0, "candidate": 3.0}
+
+
+def canary(world: World, listeners: int = 8) -> tuple[list[UUID], UUID]:
+    """A canary that has just started: its listeners and the release."""
+    people = [world.listener() for _ in range(listeners)]
+    round_id = world.round(people)
+    world.control().turn()
+    return people, world.release(round_id)["release_id"]
+
+
+def status(world: World, release_id: UUID) -> str:
+    return str(world.one("select status from rollout.releases where release_id = %s", release_id)["status"])
+
+
+def types(world: World) -> list[str]:
+    return [json.loads(message.value or b"")["type"] for message in world.events()]
+
+
+def test_a_trained_round_becomes_a_canary(world: World) -> None:
+    people, release_id = canary(world, 3)
+    assert world.served() == dict.fromkeys(people, (None, None, 1))
+    release = world.one("select * from rollout.releases")
+    assert release["status"] == "canary"
+    assert release["plan"]["shares"] == {"base": 0.25, "champion": 0.375, "candidate": 0.375}
+    assert {ref.listener_id for ref in world.prefetched} == set(people)
+    event = ReleaseEvent.model_validate_json(world.events()[0].value or b"")
+    assert (event.type, event.data.release_id, event.data.listeners) == ("encore.release.started", release_id, 3)
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "empty"])
+def test_a_round_that_is_not_trained_starts_nothing(world: World, state: str) -> None:
+    world.round([world.listener()], state)
+    world.control().turn()
+    assert world.do("select * from rollout.releases") == []
+
+
+def test_a_better_candidate_becomes_champion(world: World) -> None:
+    people, release_id = canary(world)
+    world.rate_all(release_id, BETTER)
+    world.control().turn()
+    assert status(world, release_id) == "promoted"
+    assert world.served() == dict.fromkeys(people, (1, None, None))
+    assert all(world.registry.aliases(model_name(who)) == {"champion": 1} for who in people)
+    assert types(world)[-1] == "encore.release.promoted"
+
+
+def test_the_champion_before_is_kept_as_previous(world: World) -> None:
+    people, first = canary(world)
+    world.rate_all(first, BETTER)
+    world.control().turn()
+    second = world.round(people)
+    world.control().turn()
+    assert set(world.served().values()) == {(1, None, 2)}
+    world.rate_all(world.release(second)["release_id"], BETTER)
+    world.control().turn()
+    assert set(world.served().values()) == {(2, 1, None)}
+    assert all(world.registry.aliases(model_name(who)) == {"champion": 2, "previous": 1} for who in people)
+
+
+@pytest.mark.parametrize(("means", "end"), [(WORSE, "rolled_back"), (SAME, "held")])
+def test_a_candidate_that_is_not_better_leaves_the_champion(world: World, means: Means, end: str) -> None:
+    people, release_id = canary(world)
+    world.rate_all(release_id, means)
+    world.control().turn()
+    assert status(world, release_id) == end
+    assert world.served() == dict.fromkeys(people, (None, None, None))
+    assert all(world.registry.aliases(model_name(who)) == {} for who in people)
+    assert types(world)[-1] == f"encore.release.{end}"
+
+
+def test_who_is_worse_off_keeps_the_champion_when_the_rest_is_promoted(world: World) -> None:
+    people, release_id = canary(world, 16)
+    world.rate_all(release_id, BETTER)
+    for _ in range(9):
+        world.rate(people[0], "champion", release_id, 5)
+        world.rate(people[0], "candidate", release_id, 1)
+    world.control().turn()
+    assert status(world, release_id) == "promoted"
+    assert world.served() == dict.fromkeys(people, (1, None, None)) | {people[0]: (None, None, None)}
+    assert world.registry.aliases(model_name(people[0])) == {}
+
+
+def test_turns_without_news_write_nothing(world: World) -> None:
+    _, release_id = canary(world)
+    world.rate_all(release_id, SAME, each=2)
+    control = world.control()
+    for _ in range(3):
+        control.turn()
+    assert [row["look"] for row in world.do("select look from rollout.decisions")] == [1]
+    assert status(world, release_id) == "canary"
+
+
+def test_a_stored_decision_repeats_from_its_inputs_alone(world: World) -> None:
+    _, release_id = canary(world)
+    world.rate_all(release_id, BETTER)
+    world.control().turn()
+    row = world.one("select * from rollout.decisions")
+    stored = row["inputs"]
+    again = decide(
+        TypeAdapter(Evidence).validate_python(stored["evidence"], strict=False),
+        Plan.model_validate(stored["plan"]),
+        [Look(**look) for look in stored["past"]],
+        stored["age_s"],
+    )
+    assert again is not None
+    assert (again.verdict, again.reason, again.look) == (row["verdict"], row["reason"], row["look"])
+    seen = world.one(
+        "select * from analytics.uplift where cohort = 'all' and arm = 'candidate' and baseline = 'champion'"
+    )
+    stated = stored["uplift"]["candidate - champion"]
+    assert [stated[name] for name in ("estimate", "low", "high")] == pytest.approx(
+        [seen[name] for name in ("estimate", "low", "high")], abs=1e-3
+    )
+
+
+def test_evidence_counts_what_belongs_to_the_release(world: World) -> None:
+    people, release_id = canary(world, 2)
+    who = people[0]
+    world.rate(who, "candidate", release_id, 5)
+    world.rate(who, "champion", None, 2, ago=timedelta(days=1))
+    world.track(who, "champion", release_id, pair_id=uuid4())
+    skipped = world.track(who, "candidate", release_id)
+    world.do("insert into feedback.plays values (%s, %s, '{[0,3000)}', 3000, now(), now())", who, skipped)
+    world.do(
+        "insert into feedback.track_failures values (%s, %s, 'candidate', %s, 'broken', now())",
+        uuid4(),
+        who,
+        release_id,
+    )
+    evidence = world.store.evidence(release_id)
+    mine = next(each for each in evidence.listeners if each.listener_id == who)
+    assert (mine.on("candidate").total, mine.on("champion").count, mine.before.total) == (5, 0, 2)
+    assert evidence.counts("champion").drawn == 0
+    counts = evidence.counts("candidate")
+    assert (counts.drawn, counts.failed, counts.started, counts.skipped, counts.completed) == (2, 1, 1, 1, 0)
+
+
+def test_a_newer_round_waits_for_the_running_canary(world: World) -> None:
+    people, first = canary(world)
+    waiting = world.round(people[:2])
+    elsewhere = world.round([world.listener()])
+    world.control().turn()
+    started = {row["round_id"] for row in world.do("select round_id from rollout.releases")}
+    assert elsewhere in started
+    assert waiting not in started
+    world.rate_all(first, WORSE)
+    world.control().turn()
+    # The newer version's candidate alias was set while the older one was tested, and stays.
+    assert world.registry.aliases(model_name(people[0])) == {"candidate": 2}
+    world.control().turn()
+    assert world.release(waiting)["status"] == "canary"
+    assert world.served()[people[0]] == (None, None, 2)
+
+
+def test_rounds_that_share_a_listener_go_in_order() -> None:
+    a, b, c = uuid4(), uuid4(), uuid4()
+    rounds = [WaitingRound(uuid4(), frozenset(who)) for who in ([a], [a, b], [b, c], [uuid4()])]
+    assert startable(rounds, {a}) == [rounds[3]]
+    assert startable(rounds, set()) == [rounds[0], rounds[3]]
+
+
+def test_a_decision_survives_a_registry_that_is_away(world: World) -> None:
+    people, release_id = canary(world)
+    world.rate_all(release_id, BETTER)
+    world.registry.away = True
+    control = world.control()
+    control.turn()
+    assert status(world, release_id) == "canary"
+    assert world.served() == dict.fromkeys(people, (1, None, None))  # what is heard does not wait for the registry
+    world.registry.away = False
+    control.turn()
+    assert status(world, release_id) == "promoted"
+    assert world.registry.aliases(model_name(people[0])) == {"champion": 1}
+
+
+def test_kafka_away_puts_off_the_end_but_not_what_is_served(world: World) -> None:
+    people, release_id = canary(world)
+    world.rate_all(release_id, WORSE)
+    world.broker.away = True
+    control = world.control()
+    control.turn()
+    assert world.served() == dict.fromkeys(people, (None, None, None))
+    assert status(world, release_id) == "canary"
+    world.broker.away = False
+    control.turn()
+    assert status(world, release_id) == "rolled_back"
+
+
+def test_an_erased_listener_does_not_hold_up_the_others(world: World) -> None:
+    people, release_id = canary(world)
+    world.rate_all(release_id, BETTER)
+    del world.registry.named[model_name(people[0])]
+    world.control().turn()
+    assert status(world, release_id) == "promoted"
+    assert world.registry.aliases(model_name(people[1])) == {"champion": 1}
+
+
+def test_an_old_canary_gets_its_last_look_with_what_is_there(world: World) -> None:
+    _, release_id = canary(world)
+    world.do("update rollout.releases set started_at = now() - make_interval(secs => %s)", PLAN.max_age_s + 1)
+    world.control().turn()
+    assert status(world, release_id) == "held"
+
+
+def test_postgres_away_ends_the_turn(world: World) -> None:
+    world.pool.close()
+    with pytest.raises(BackendAway):
+        world.control().turn()

@@ -1,0 +1,150 @@
+"""Two real replicas under Ray Serve behind the real gateway: one is killed, one told to leave, a listener leaves."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from kafka import KafkaConsumer
+
+from infra.local.home import PROJECT
+from schemas.topics import TRACKS
+from tests.services.gateway.conftest import server_sent, until
+from tests.stacks import RunningStack, clean_environment
+
+pytestmark = pytest.mark.e2e
+PATIENCE_S = 300.0
+LONG = 30.0
+
+News = tuple[str, dict[str, Any]]
+
+
+def replicas(stack: RunningStack) -> list[dict[str, Any]]:
+    """What each replica says of itself; none while the engine does not answer."""
+    try:
+        answer = httpx.get(f"{stack.engine_url}/status", timeout=30)
+    except httpx.HTTPError:
+        return []
+    return list(answer.json()["replicas"]) if answer.is_success else []
+
+
+def deploy(stack: RunningStack, count: int) -> None:
+    """Puts new replicas in the place of those that run, by a second driver that is killed when they are there."""
+    before = {replica["pid"] for replica in replicas(stack)}
+    told = {"ENCORE_ENGINE_REPLICAS": str(count), "ENCORE_ENGINE_DRAIN_S": "120"}
+    environment = clean_environment() | dict(stack.stack.environment) | told
+    driver = subprocess.Popen([sys.executable, "-m", "serving.main"], cwd=PROJECT, env=environment)
+
+    def replaced() -> bool:
+        now = {replica["pid"] for replica in replicas(stack)}
+        return len(now) == count and not now & before
+
+    try:
+        until(replaced, PATIENCE_S)
+    finally:
+        driver.kill()
+        driver.wait()
+
+
+@pytest.fixture(scope="module")
+def pair(stack: RunningStack) -> RunningStack:
+    """The stack with two replicas; the last test leaves one."""
+    deploy(stack, 2)
+    return stack
+
+
+@pytest.fixture
+def gateway(stack: RunningStack) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    with httpx.Client(base_url=stack.gateway_url, headers=headers, timeout=PATIENCE_S) as client:
+        yield client
+
+
+@contextmanager
+def being_made(gateway: httpx.Client) -> Iterator[tuple[str, Iterator[News]]]:
+    """A long track that is being denoised, and its news from there on."""
+    listener = gateway.post("/v1/listeners", json={}).raise_for_status().json()["listener_id"]
+    wish = {"listener_id": listener, "seconds": LONG}
+    track_id = str(gateway.post("/v1/tracks", json=wish).raise_for_status().json()["track_id"])
+    with gateway.stream("GET", f"/v1/tracks/{track_id}/events") as answer:
+        news = server_sent(answer)
+        next(event for event, _ in news if event == "denoising")
+        yield track_id, news
+
+
+def busy(stack: RunningStack) -> dict[str, Any]:
+    [found] = [replica for replica in replicas(stack) if replica["rows"] > 0]
+    return found
+
+
+def steps(news: Sequence[News]) -> list[int]:
+    return [told["step"] for event, told in news if event == "denoising"]
+
+
+def made_events(stack: RunningStack, track_id: str) -> int:
+    """How often Kafka was told that the track is made."""
+    consumer = KafkaConsumer(
+        TRACKS, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5_000
+    )
+    try:
+        events = [json.loads(message.value) for message in consumer]
+    finally:
+        consumer.close()
+    return sum(event["data"]["track_id"] == track_id for event in events)
+
+
+def require_one_track(stack: RunningStack, gateway: httpx.Client, track_id: str, news: Sequence[News]) -> None:
+    """The listener was told once, at the end, and what is stored is what was told."""
+    assert [event for event, _ in news if event in ("ready", "failed")] == ["ready"] == [news[-1][0]]
+    assert gateway.get(f"/v1/tracks/{track_id}").json()["status"] == "ready"
+    audio = gateway.get(f"/v1/tracks/{track_id}/audio").raise_for_status()
+    assert audio.headers["etag"] == f'"{hashlib.sha256(audio.content).hexdigest()}"'
+    assert made_events(stack, track_id) == 1
+
+
+def test_a_track_whose_replica_is_killed_is_made_once_by_the_other(pair: RunningStack, gateway: httpx.Client) -> None:
+    with being_made(gateway) as (track_id, news):
+        os.kill(busy(pair)["pid"], signal.SIGKILL)
+        rest = list(news)
+    assert any(later <= before for before, later in zip([1, *steps(rest)], steps(rest), strict=False))
+    require_one_track(pair, gateway, track_id, rest)
+    until(lambda: len(replicas(pair)) == 2, PATIENCE_S)
+
+
+def test_a_cancelled_track_frees_its_rows(pair: RunningStack, gateway: httpx.Client) -> None:
+    with being_made(gateway) as (track_id, news):
+        before = busy(pair)
+        assert gateway.delete(f"/v1/tracks/{track_id}").json()["problem"]["code"] == "cancelled"
+        [*_, (last, told)] = news
+    assert (last, told["problem"]["code"]) == ("failed", "cancelled")
+    until(lambda: all(replica["rows"] == 0 for replica in replicas(pair)), PATIENCE_S)
+    [after] = [replica for replica in replicas(pair) if replica["pid"] == before["pid"]]
+    assert after["jobs"] == after["waiting"] == after["adapters"]["pinned"] == 0
+    assert made_events(pair, track_id) == 0
+
+
+def test_status_tells_what_each_replica_does(pair: RunningStack) -> None:
+    command = [sys.executable, "-m", "infra.local.main", "status", "--json"]
+    environment = clean_environment() | {"ENCORE_HOME": str(pair.home.folder)}
+    # Its exit status is the health of all parts, some of which may be starting again after other tests.
+    shown = json.loads(subprocess.run(command, cwd=PROJECT, env=environment, check=False, capture_output=True).stdout)
+    assert len(shown["engine"]) == 2
+    assert {replica["pid"] for replica in shown["engine"]} == {replica["pid"] for replica in replicas(pair)}
+    assert all("ServeReplica:encore:engine" in psutil.Process(r["pid"]).cmdline()[0] for r in shown["engine"])
+
+
+def test_replicas_that_are_told_to_leave_finish_their_tracks(pair: RunningStack, gateway: httpx.Client) -> None:
+    with being_made(gateway) as (track_id, news):
+        deploy(pair, 1)
+        rest = list(news)
+    assert steps(rest) == sorted(set(steps(rest)))
+    assert "queued" not in [event for event, _ in rest]
+    require_one_track(pair, gateway, track_id, rest)

@@ -1,0 +1,223 @@
+"""A song in, a personal track out, through the real engine on a tiny base; no Ray."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+
+from schemas.generation import SAMPLE_RATE, GenerationRequest, Progress, SongFacts, SongRequest, part_key
+from schemas.registry import AdapterRef
+from serving.audio import read_song
+from serving.blobs import Blobs
+from serving.engine.adapters import dump
+from serving.engine.base import random_base
+from serving.engine.engine import Engine
+from serving.engine.params import Limits
+from serving.errors import Refused
+from serving.features import dump_features
+from serving.songs import take_song
+from serving.studio import Studio
+from serving.tracks import Tracks
+from tests.serving.engine.parts import adapter
+from tests.serving.sounds import encoded, melody
+
+LISTENER = UUID("018f0000-0000-7000-8000-000000000001")
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    engine = Engine(random_base(0), Limits(rows=4, queue=4, slots=4, rank=4))
+    engine.start()
+    yield Studio(engine.base, engine, Blobs(tmp_path.as_uri()), decoders=1)
+    engine.stop(drain_s=0)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> str:
+    return tmp_path.as_uri()
+
+
+def request(root: str, **changes: object) -> GenerationRequest:
+    fields = {
+        "track_id": uuid4(), "listener_id": LISTENER, "arm": "champion", "prompt": "a slow piano", "seconds": 2.0,
+        "seed": 1, "destination": f"{root}/tracks/{uuid4()}",
+    }  # fmt: skip
+    return GenerationRequest.model_validate(fields | changes)
+
+
+def made(studio: Studio, what: GenerationRequest) -> list[Progress]:
+    async def collect() -> list[Progress]:
+        return [progress async for progress in Tracks(studio, deadline_s=120).make(what)]
+
+    return asyncio.run(collect())
+
+
+def song(studio: Studio, root: str, data: bytes, name: str = "one") -> SongFacts:
+    studio.blobs.write(f"{root}/incoming/{name}", data)
+    wish = SongRequest(song_id=uuid4(), source=f"{root}/incoming/{name}", destination=f"{root}/songs/{name}")
+    return asyncio.run(take_song(studio, wish))
+
+
+def published(studio: Studio, root: str, **changes: object) -> AdapterRef:
+    base_hash = studio.base.manifest.base_hash
+    data = dump(adapter(studio.base, 1), base_hash=base_hash, snapshot_sha256="0" * 64, steps=1)
+    url = f"{root}/adapters/{LISTENER}/1.safetensors"
+    studio.blobs.write(url, data)
+    fields = {"listener_id": LISTENER, "version": 1, "url": url, "base_hash": base_hash}
+    return AdapterRef.model_validate(fields | {"sha256": hashlib.sha256(data).hexdigest()} | changes)
+
+
+def code(studio: Studio, what: GenerationRequest) -> tuple[int, str, str | None]:
+    with pytest.raises(Refused) as caught:
+        made(studio, what)
+    return caught.value.status, caught.value.problem.code, caught.value.problem.field
+
+
+def test_a_song_is_stored_with_its_features(studio: Studio, root: str) -> None:
+    facts = song(studio, root, encoded(melody(12, 44_100), 44_100, channels=2))
+    audio = studio.blobs.read(facts.audio_url, field="file")
+    assert hashlib.sha256(audio).hexdigest() == facts.sha256
+    assert read_song(audio).seconds == pytest.approx(facts.seconds) == pytest.approx(12)
+    features = load(studio.blobs.read(facts.features_url, field="file"))
+    frames = studio.base.codec.frames_for(10)
+    assert {name: tuple(value.shape) for name, value in features.items()} == {
+        "style": (200,), "latents": (frames, 8), "noise": (frames, 8),
+    }  # fmt: skip
+    assert all(value.isfinite().all() and value.any() for value in features.values())
+
+
+def test_an_unusable_song_leaves_nothing(studio: Studio, root: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        song(studio, root, b"no audio at all")
+    assert caught.value.problem.code == "not_audio"
+    assert not (tmp_path / "songs").exists()
+
+
+def test_a_track_tells_its_steps_and_is_in_the_store_when_done(studio: Studio, root: str) -> None:
+    progress = made(studio, request(root))
+    stages = [line.stage for line in progress]
+    assert stages == ["queued", *["denoising"] * 8, "decoding", "done"]
+    facts = progress[-1].track
+    assert facts is not None
+    audio = studio.blobs.read(facts.audio_url, field="file")
+    assert hashlib.sha256(audio).hexdigest() == facts.sha256
+    assert facts.seconds == 2.0
+    features = load(studio.blobs.read(facts.features_url, field="file"))
+    assert {name: tuple(value.shape) for name, value in features.items()} == {
+        "style": (200,), "latents": (studio.base.codec.frames_for(2), 8),
+    }  # fmt: skip
+
+
+def test_a_long_track_can_be_heard_part_by_part_while_it_is_made(studio: Studio, root: str) -> None:
+    what = request(root, seconds=14.0)
+    progress = made(studio, what)
+    ready = [line.ready_s for line in progress if line.ready_s is not None]
+    assert ready == sorted(ready)
+    assert 8 < ready[0] <= ready[-1] < 14
+    facts = progress[-1].track
+    assert facts is not None
+    parts = [studio.blobs.read(f"{root}/{part_key(what.track_id, number)}", field="part") for number in (0, 1)]
+    live = np.frombuffer(b"".join(parts), dtype="<i2") / 32767
+    whole = read_song(studio.blobs.read(facts.audio_url, field="file")).waveform
+    assert len(live) >= len(whole) == 14 * SAMPLE_RATE
+    # The same sound, apart from one gain and the fades at the ends.
+    inner = slice(SAMPLE_RATE, 13 * SAMPLE_RATE)
+    assert np.corrcoef(live[inner], whole[inner])[0, 1] > 0.98
+    with pytest.raises(Refused):
+        studio.blobs.read(f"{root}/{part_key(what.track_id, 2)}", field="part")
+
+
+def test_a_short_track_has_no_parts(studio: Studio, root: str) -> None:
+    what = request(root)
+    assert all(line.ready_s is None for line in made(studio, what))
+    with pytest.raises(Refused):
+        studio.blobs.read(f"{root}/{part_key(what.track_id, 0)}", field="part")
+
+
+def latents(studio: Studio, what: GenerationRequest) -> torch.Tensor:
+    facts = made(studio, what)[-1].track
+    assert facts is not None
+    found: torch.Tensor = load(studio.blobs.read(facts.features_url, field="file"))["latents"]
+    return found
+
+
+def test_seed_songs_and_adapter_each_change_the_track(studio: Studio, root: str) -> None:
+    facts = song(studio, root, encoded(melody(3)))
+    plain = request(root)
+    first = latents(studio, plain)
+    assert torch.equal(latents(studio, plain), first)
+    for change in ({"seed": 2}, {"songs": (facts.features_url,)}, {"adapter": published(studio, root)}):
+        changed = latents(studio, request(root, **change))
+        assert (changed - first).abs().max() > 0.01
+
+
+def test_a_prompt_that_is_not_read_as_a_whole_is_refused(studio: Studio, root: str) -> None:
+    assert code(studio, request(root, prompt="very " * 50 + "slow")) == (422, "prompt_too_long", "prompt")
+    assert code(studio, request(root, prompt="медленное пианино")) == (422, "unknown_language", "prompt")
+    assert studio.engine.state().steps == 0
+
+
+def test_wrong_adapters_are_refused_and_the_next_track_is_made(studio: Studio, root: str) -> None:
+    good = published(studio, root)
+    for change, reason, status in (
+        ({"sha256": "1" * 64}, "adapter_checksum", 422),
+        ({"base_hash": "1" * 64}, "adapter_wrong_base", 422),
+        ({"url": f"{root}/adapters/none"}, "not_found", 404),
+        ({"url": "file:///etc/hostname"}, "outside_store", 422),
+    ):
+        wrong = good.model_copy(update=change)
+        assert code(studio, request(root, adapter=wrong)) == (status, reason, "adapter")
+    assert studio.engine.state().resident == ()
+    assert made(studio, request(root, adapter=good))[-1].stage == "done"
+
+
+def test_missing_or_wrong_song_features_are_refused(studio: Studio, root: str) -> None:
+    studio.blobs.write(f"{root}/songs/x/features.safetensors", b"no features")
+    assert code(studio, request(root, songs=(f"{root}/songs/none",))) == (404, "not_found", "songs")
+    bad = code(studio, request(root, songs=(f"{root}/songs/x/features.safetensors",)))
+    assert bad == (422, "bad_features", "songs")
+
+
+def test_features_of_another_base_are_refused(studio: Studio, root: str) -> None:
+    url = f"{root}/songs/x/features.safetensors"
+    for style, channels in ((64, 8), (200, 64)):
+        studio.blobs.write(url, dump_features(style=torch.ones(style), noise=torch.ones(8, channels)))
+        assert code(studio, request(root, songs=(url,))) == (422, "other_base", "songs")
+
+
+def test_a_client_that_leaves_frees_rows_and_pins(studio: Studio, root: str) -> None:
+    async def leave() -> None:
+        lines = Tracks(studio, deadline_s=120).make(request(root, seconds=30.0, adapter=published(studio, root)))
+        async for progress in lines:
+            if progress.stage == "denoising":
+                break
+        await lines.aclose()
+
+    asyncio.run(leave())
+    while studio.engine.state().jobs:
+        time.sleep(0.01)
+    state = studio.engine.state()
+    assert (state.rows, state.waiting, state.pinned) == (0, 0, 0)
+
+
+def test_more_than_fits_is_told_to_come_back(studio: Studio, root: str) -> None:
+    async def crowd() -> list[object]:
+        tracks = Tracks(studio, deadline_s=120)
+
+        async def one(seed: int) -> Progress:
+            return [line async for line in tracks.make(request(root, seed=seed))][-1]
+
+        return list(await asyncio.gather(*(one(seed) for seed in range(16)), return_exceptions=True))
+
+    ends = asyncio.run(crowd())
+    refusals = [end for end in ends if isinstance(end, Refused)]
+    assert refusals
+    assert all(end.status == 503 and (end.retry_after_s or 0) >= 1 for end in refusals)
+    assert [end.stage for end in ends if isinstance(end, Progress)] == ["done"] * (16 - len(refusals))

@@ -1,0 +1,91 @@
+"""Stacks of the tests' own: a temporary data folder each, ports that nobody else uses, and an end that leaves no
+process, whatever became of the test run that made them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from infra.local.down import down
+from infra.local.home import Home
+from infra.local.kafka import ensure_artifacts
+from infra.local.part import Stack
+from infra.local.up import up
+
+PREFIX = "encore-test-"
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """Where everything of a running stack is reached."""
+
+    home: Home
+    stack: Stack
+    gateway_url: str
+    engine_url: str
+    mlflow_url: str
+    ray_address: str
+    kafka_bootstrap: str
+    postgres_dsn: str
+    token: str
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings of another stack."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ENCORE_")}
+
+
+@contextmanager
+def temporary_home() -> Iterator[Home]:
+    """A data folder that is taken down and removed at the end; those of dead test runs are removed first."""
+    _end_orphans()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder.chmod(0o711)
+    me = psutil.Process()
+    (folder / "owner").write_text(f"{me.pid} {me.create_time()}")
+    home = Home(folder)
+    try:
+        yield home
+    finally:
+        down(home)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(home: Home, *parts: str, settings: dict[str, str] | None = None) -> RunningStack:
+    """Start these parts and what they need; all when none is named. `settings` are ENCORE_ variables."""
+    if not parts or "kafka" in parts:
+        ensure_artifacts()
+    stack, _ = up(home, clean_environment() | (settings or {}), parts, usual_ports=False)
+    environment = stack.environment
+    return RunningStack(
+        home=home,
+        stack=stack,
+        gateway_url=stack.part("gateway").address,
+        engine_url=environment["ENCORE_ENGINE_URL"],
+        mlflow_url=environment["ENCORE_MLFLOW_URL"],
+        ray_address=environment["ENCORE_RAY_ADDRESS"],
+        kafka_bootstrap=environment["ENCORE_KAFKA_BOOTSTRAP"],
+        postgres_dsn=environment["ENCORE_POSTGRES_DSN"],
+        token=environment["ENCORE_API_TOKEN"],
+    )
+
+
+def _end_orphans() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = folder / "owner"
+        if owner.exists() and not _lives(owner.read_text()):
+            down(Home(folder))
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(owner: str) -> bool:
+    pid, created = owner.split()
+    try:
+        return str(psutil.Process(int(pid)).create_time()) == created
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,41 @@
+"""What may not become a candidate."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from training.gate import Scores, largest_update, refusal
+
+GOOD = Scores(base_loss=1.0, adapter_loss=0.9, largest_update=0.1, skipped_share=0.0)
+
+
+def test_a_sound_adapter_that_helps_passes() -> None:
+    assert refusal(GOOD) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"adapter_loss": 1.0}, "held-out loss"),
+        ({"adapter_loss": math.nan}, "not finite"),
+        ({"largest_update": math.inf}, "not finite"),
+        ({"largest_update": 1.5}, "update is 1.50 times"),
+        ({"skipped_share": 0.5}, "gradient not finite in 50%"),
+    ],
+)
+def test_anything_else_is_refused_with_its_reason(change: dict[str, float], reason: str) -> None:
+    assert reason in str(refusal(replace(GOOD, **change)))
+
+
+def test_size_of_an_update_is_that_of_the_full_product() -> None:
+    down, up, weight = torch.randn(6, 2), torch.randn(2, 5), torch.randn(5, 6)
+    expected = float((down @ up).norm() / weight.norm())
+    assert largest_update({"a": (down, up)}, {"a": weight}) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_number_that_is_not_finite_shows_in_the_size_and_not_in_what_is_stored() -> None:
+    size = largest_update({"a": (torch.full((3, 2), math.nan), torch.ones(2, 3))}, {"a": torch.ones(3, 3)})
+    assert math.isnan(size)
+    assert replace(GOOD, largest_update=size).finite() == {"base_loss": 1.0, "adapter_loss": 0.9, "skipped_share": 0.0}

@@ -1,0 +1,193 @@
+"""A round from its row to its versions, on a real database and a real registry, killed at every point."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from schemas.registry import CANDIDATE, model_name
+from serving.engine.adapters import parse
+from serving.engine.base import Base, random_base
+from serving.engine.lora import targets
+from tests.training.examples import START, features
+from training.blobs import Blobs
+from training.due import Start
+from training.registry import Registry
+from training.rounds import Room, finish
+from training.settings import Settings
+from training.store import Round, Store
+
+STEPS = 8
+
+
+class Killed(BaseException):
+    """Stands for kill -9: no handler of ours may catch it."""
+
+
+class Mortal:
+    """Passes calls on and dies right after one of them."""
+
+    def __init__(self, real: Any, after_call: Callable[[], None]) -> None:
+        self._real, self._after_call = real, after_call
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._real, name)
+        if not callable(value):
+            return value
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = value(*args, **kwargs)
+            self._after_call()
+            return result
+
+        return call
+
+
+class House:
+    """A database, a registry and a folder with one listener at a time."""
+
+    def __init__(self, dsn: str, mlflow_url: str, folder: Path) -> None:
+        self.dsn, self.folder = dsn, folder
+        self.settings = Settings(
+            postgres_dsn=dsn,
+            store_url=str(folder / "store"),
+            mlflow_url=mlflow_url,
+            factory_folder=folder / "factory",
+            factory_steps=STEPS,
+            factory_crop_frames=32,
+            factory_learning_rate=0.01,
+            factory_checkpoint_s=0,
+        )
+        self.base = random_base(1)
+        self.registry = Registry(mlflow_url)
+
+    def newcomer(self, broken: bool = False) -> UUID:
+        """A listener with one song and one rated track."""
+        listener, number = uuid4(), uuid4()
+        url = str(self.folder / "absent") if broken else features(self.folder / str(number), number.int % 1000)
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("insert into gateway.listeners (listener_id) values (%s)", (listener,))
+            connection.execute(
+                "insert into gateway.songs values (%s, %s, 'a.wav', 'x', 7, %s, -14, 'x', %s, %s)",
+                (number, listener, "0" * 64, url, START),
+            )
+            connection.execute(
+                "insert into feedback.tracks values (%s, %s, 'base', 0.25, null, null, null, '', 7, %s, %s, %s)",
+                (number, listener, url, "0" * 64, START),
+            )
+            connection.execute(
+                "insert into feedback.ratings values (%s, %s, 5, %s, %s)",
+                (listener, number, START + timedelta(hours=1), uuid4()),
+            )
+        return listener
+
+    def start(self, *listeners: UUID) -> Round:
+        with Store(self.dsn) as store:
+            assert store.start_round(uuid4(), Start(listeners))
+            current = store.running_round()
+        assert current is not None
+        return current
+
+    def work(self, after_call: Callable[[], None] = lambda: None) -> int:
+        """One process's work on the running round."""
+
+        def registry() -> Registry:
+            mortal = Registry(self.settings.mlflow_url)
+            mortal._client = Mortal(mortal._client, after_call)
+            return mortal
+
+        def base() -> Base:
+            return self.base
+
+        with Store(self.dsn) as store:
+            current = store.running_round()
+            assert current is not None
+            blobs: Any = Mortal(Blobs(self.settings.store_url), after_call)
+            mortal_store: Any = Mortal(store, after_call)
+            room = Room(self.settings, mortal_store, blobs, base, registry, lambda *_: after_call())
+            return finish(room, current)
+
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(sql.encode(), values).fetchall()
+
+    def versions(self, listener: UUID) -> list[Any]:
+        return list(self.registry._client.search_model_versions(f"name = '{model_name(listener)}'"))
+
+
+@pytest.fixture
+def house(postgres_dsn: str, mlflow_url: str, tmp_path: Path) -> House:
+    return House(postgres_dsn, mlflow_url, tmp_path)
+
+
+def test_a_round_leaves_a_version_a_candidate_and_a_file_that_the_engine_takes(house: House) -> None:
+    listener = house.newcomer()
+    current = house.start(listener)
+    assert house.work() == 1
+    (status, snapshot, run_id), *_ = house.rows(
+        "select status, snapshot_sha256, mlflow_run_id from training.rounds where round_id = %s", current.round_id
+    )
+    assert status == "trained"
+    ((version, url, digest),) = house.rows(
+        "select version, url, sha256 from training.adapters where listener_id = %s", listener
+    )
+    data = Path(url).read_bytes()
+    base_hash = house.base.manifest.base_hash
+    adapter = parse(data, targets(house.base.transformer), 8, base_hash=base_hash, sha256=digest)
+    assert adapter.manifest is not None
+    assert (adapter.manifest.snapshot_sha256, adapter.manifest.steps) == (snapshot, STEPS)
+    (registered,) = house.versions(listener)
+    assert (int(registered.version), registered.run_id) == (version, run_id)
+    assert registered.tags["encore.snapshot_sha256"] == snapshot
+    client = house.registry._client
+    assert client.get_model_version_by_alias(model_name(listener), CANDIDATE).version == registered.version
+    assert {file.path for file in client.list_artifacts(run_id)} == {"adapters", "snapshot"}
+    assert Path(house.settings.store_url, "snapshots", f"{snapshot}.json").exists()
+
+
+def test_killed_after_any_call_the_next_start_ends_the_round_with_one_version(house: House) -> None:
+    points = 0
+    while True:
+        listener = house.newcomer()
+        current = house.start(listener)
+        left = points
+
+        def die() -> None:
+            nonlocal left
+            if left == 0:
+                left = -1
+                raise Killed
+            left -= 1
+
+        try:
+            house.work(die)
+        except Killed:
+            if house.rows("select from training.rounds where round_id = %s and status = 'running'", current.round_id):
+                assert house.work() == 1
+        assert len(house.versions(listener)) == 1
+        assert house.rows("select status from training.rounds where round_id = %s", current.round_id) == [("trained",)]
+        assert len(house.rows("select from training.adapters where listener_id = %s", listener)) == 1
+        if left >= 0:
+            break
+        points += 1
+    assert points > 20
+
+
+def test_a_listener_without_usable_material_is_left_out_and_the_others_are_trained(house: House) -> None:
+    sound, broken = house.newcomer(), house.newcomer(broken=True)
+    house.start(sound, broken)
+    assert house.work() == 1
+    assert house.rows("select listener_id from training.adapters") == [(sound,)]
+    ((detail,),) = house.rows("select detail from training.rounds")
+    assert str(broken) in detail
+    assert len(house.rows("select from training.progress")) == 2
+
+
+def test_a_round_in_which_nobody_gets_an_adapter_ends_empty(house: House) -> None:
+    house.start(house.newcomer(broken=True))
+    assert house.work() == 0
+    assert house.rows("select status from training.rounds") == [("empty",)]

@@ -1,0 +1,45 @@
+"""A snapshot is named by what it says, not by the order in which that was read."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.training.examples import facts
+from training.methods import METHODS
+from training.snapshot import ListenerFacts, Recipe, build, load, sha256
+
+BASE = "b" * 64
+STARS = st.lists(st.integers(1, 5), max_size=6).map(tuple)
+
+
+def digest(listeners: list[ListenerFacts]) -> str:
+    return sha256(build(BASE, Recipe(), listeners, METHODS["weighted_sft"]).dump())
+
+
+@given(st.lists(STARS, min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_row_order_does_not_change_the_hash(stars: list[tuple[int, ...]], shuffle: random.Random) -> None:
+    rows = [facts(number, own, songs=2) for number, own in enumerate(stars)]
+    mixed = [
+        row.model_copy(
+            update={
+                "songs": tuple(shuffle.sample(row.songs, len(row.songs))),
+                "tracks": tuple(shuffle.sample(row.tracks, len(row.tracks))),
+            }
+        )
+        for row in shuffle.sample(rows, len(rows))
+    ]
+    assert digest(rows) == digest(mixed)
+
+
+def test_one_different_star_changes_the_hash() -> None:
+    assert digest([facts(1, (5, 2))]) != digest([facts(1, (5, 3))])
+
+
+def test_what_is_written_is_read_back_and_anything_else_refused() -> None:
+    snapshot = build(BASE, Recipe(), [facts(1, (5, 2, 4))], METHODS["weighted_sft"])
+    data = snapshot.dump()
+    assert load(data, sha256(data)) == snapshot
+    with pytest.raises(ValueError, match="expected sha256"):
+        load(data.replace(b'"stars":5', b'"stars":4'), sha256(data))

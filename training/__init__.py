@@ -1,0 +1,1 @@
+"""Training: how the base was made, and how adapters learn from feedback."""

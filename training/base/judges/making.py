@@ -1,0 +1,55 @@
+"""Clips that a base makes, and a base that knows nothing. Not the product's engine: see `sample`."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from serving.engine.base import ShippedBase
+from serving.engine.style import STYLE_SIZE
+from training.base.judges.sets import levelled
+from training.base.sample import generate
+
+CLIPS_PER_PASS = 8
+
+
+def from_prompts(base: ShippedBase, prompts: Sequence[str], samples: int) -> Tensor:
+    """One clip a prompt, without a style, at the training level [prompts, samples]."""
+    return _made(base, prompts, torch.zeros(len(prompts), STYLE_SIZE), samples)
+
+
+def from_styles(base: ShippedBase, styles: Tensor, samples: int) -> Tensor:
+    """One clip a style vector, without a prompt, at the training level [clips, 200] -> [clips, samples]."""
+    return _made(base, [""] * len(styles), styles, samples)
+
+
+def through_codec(base: ShippedBase, audio: Tensor) -> Tensor:
+    """Encoded and decoded [batch, samples]; samples a whole number of frame pairs."""
+    return torch.cat([base.codec.decode(base.codec.encode(part)) for part in torch.split(audio, CLIPS_PER_PASS)])
+
+
+def untrained(base: ShippedBase, seed: int) -> ShippedBase:
+    """The same base with a denoiser of random weights: what the codec and the sampler alone amount to."""
+    denoiser: nn.Module = copy.deepcopy(base.transformer)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            if parameter.ndim > 1:
+                bound = parameter[0].numel() ** -0.5
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * bound)
+    return replace(base, transformer=denoiser)
+
+
+def _made(base: ShippedBase, prompts: Sequence[str], styles: Tensor, samples: int) -> Tensor:
+    frames = samples // base.codec.samples_per_frame
+    states = base.text.encode(list(prompts))
+    plans = torch.stack([base.conditions.plan(prompt, frames) for prompt in prompts])
+    passes = zip(*(torch.split(given, CLIPS_PER_PASS) for given in (states, styles, plans)), strict=True)
+    return torch.cat(
+        [
+            levelled(base.codec.decode(generate(base, prompt, style, frames, seed=index, plan=plan)))
+            for index, (prompt, style, plan) in enumerate(passes)
+        ]
+    )

@@ -1,0 +1,152 @@
+"""Latents to a denoiser: rectified flow with prompt, style and context.
+
+    python -m training.base.train_denoiser [--steps N]
+
+Resumes from `denoiser.pt` in the working folder. Not distributed: one CPU or one GPU.
+"""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from serving.engine.base import build_transformer
+from serving.engine.conditions import Conditions
+from training.base import checkpoint
+from training.base.batches import Batch, Batches
+from training.base.checkpoint import Average
+from training.base.command import prepared
+from training.base.config import Recipe
+from training.base.features import build
+from training.base.train_codec import default_device
+
+LOG_EVERY = 10
+
+
+class Denoiser(nn.Module):
+    """Transformer and conditions, trained together."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.transformer = build_transformer(recipe.transformer)
+        self.conditions = Conditions(recipe.conditions)
+
+    def forward(self, noisy: Tensor, time: Tensor, batch: Batch) -> Tensor:
+        """Velocity [batch, frames, channels] at times [batch]."""
+        velocity: Tensor = self.transformer(
+            hidden_states=noisy,
+            timestep=time,
+            timestep_r=time,
+            encoder_hidden_states=self.conditions(batch.prompt, batch.style),
+            context_latents=self.conditions.context(batch.latents, batch.keep, batch.plan),
+            return_dict=False,
+        )[0]
+        return velocity
+
+
+class DenoiserTrainer:
+    """The denoiser, its optimiser and its data; `train` runs to the last step."""
+
+    def __init__(self, recipe: Recipe, device: str) -> None:
+        self.recipe, self.config, self.device = recipe, recipe.train_denoiser, device
+        torch.manual_seed(recipe.seed)
+        self.batches = Batches(build(recipe, device), self.config)
+        self.model = Denoiser(recipe).to(device)
+        groups = parameter_groups(self.model, self.config.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
+        self.average = Average(self.model, self.config.ema)
+        self.path = recipe.work / "denoiser.pt"
+        self.step = 0
+        state = checkpoint.load(self.path)
+        if state is not None:
+            self._resume(state)
+
+    def train(self) -> None:
+        """Runs all steps that are left."""
+        began, losses = time.monotonic(), []
+        while self.step < self.config.steps:
+            losses.append(self._one_step())
+            if self.step % LOG_EVERY == 0:
+                pace = (time.monotonic() - began) / len(losses)
+                mean = np.mean(losses[-100:])
+                print(f"step {self.step} loss {mean:.4f} {pace:.2f} s/step", flush=True)
+            if self.step % self.config.save_every == 0:
+                self._save()
+        self._save()
+
+    def _one_step(self) -> float:
+        config = self.config
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, self.step)
+        short = self.step < config.short_share * config.steps
+        frames = config.short_frames if short else self.recipe.clips.frames
+        rng = np.random.default_rng([self.recipe.seed, self.step])
+        loss = flow_loss(self.model, self._on_device(self.batches.draw(frames, rng)), config, rng)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.optimiser.step()
+        self.average.update(self.model)
+        self.step += 1
+        return loss.item()
+
+    def _on_device(self, batch: Batch) -> Batch:
+        parts = (batch.latents, batch.prompt, batch.style, batch.keep, batch.plan)
+        return Batch(*(part.to(self.device) for part in parts))
+
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        checkpoint.save(self.path, state)
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.average.restore(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def flow_loss(model: nn.Module, batch: Batch, config: Any, rng: np.random.Generator) -> Tensor:
+    """Mean squared error of the velocity at logit-normal times (Esser et al. 2024)."""
+    rows, device = batch.latents.shape[0], batch.latents.device
+    normal = rng.normal(config.time_mean, config.time_std, rows)
+    times = torch.from_numpy(1 / (1 + np.exp(-normal))).float().to(device)
+    noise = torch.from_numpy(rng.standard_normal(batch.latents.shape, np.float32)).to(device)
+    weight = times[:, None, None]
+    noisy = (1 - weight) * batch.latents + weight * noise
+    error: Tensor = model(noisy, times, batch) - (noise - batch.latents)
+    return error.square().mean()
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then a cosine down to the final rate."""
+    config = recipe.train_denoiser
+    warm = min(1.0, (step + 1) / config.warmup_steps)
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
+    return warm * (config.final_rate + (config.learning_rate - config.final_rate) * fall)
+
+
+def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Matrices decay, vectors and tables do not."""
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    return [
+        {"params": matrices, "weight_decay": decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def main() -> None:
+    """Command line."""
+    DenoiserTrainer(prepared(__doc__, "train_denoiser"), default_device()).train()
+
+
+if __name__ == "__main__":
+    main()

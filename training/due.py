@@ -1,0 +1,103 @@
+"""Which listeners are due for training, and whether a round may start now. Pure: facts in, a decision out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the tables say of one listener; "new" means since the last round that learned from them."""
+
+    listener_id: UUID
+    songs: int = 0
+    ratings: int = 0
+    new_songs: int = 0
+    new_ratings: int = 0
+    newest_song_at: datetime | None = None
+    has_adapter: bool = False
+    in_canary: bool = False
+
+    @property
+    def has_material(self) -> bool:
+        return self.songs + self.ratings > 0
+
+    @property
+    def has_something_new(self) -> bool:
+        return self.new_songs + self.new_ratings > 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """An operator's wish to train now; no listeners means everyone with something new."""
+
+    request_id: UUID
+    listeners: frozenset[UUID]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a round starts by itself."""
+
+    min_ratings: int
+    upload_wait: timedelta
+
+
+@dataclass(frozen=True)
+class Start:
+    """A round to start; without listeners it only answers its request."""
+
+    listeners: tuple[UUID, ...]
+    request_id: UUID | None = None
+    detail: str = ""
+
+
+def decide(
+    requests: Iterable[Request], standings: Iterable[Standing], rule: Rule, now: datetime, *, release_pending: bool
+) -> Start | None:
+    """The next round, or None.
+
+    Args:
+        requests: not yet taken, oldest first.
+        standings: of every listener who has a song or a rating.
+        rule: for rounds without a request.
+        now: what `upload_wait` is measured against.
+        release_pending: a trained round waits for its release; a second one would overtake it.
+    """
+    if release_pending:
+        return None
+    known = {standing.listener_id: standing for standing in standings}
+    for request in requests:
+        return _requested(request, known)
+    listeners = sorted(s.listener_id for s in known.values() if is_due(s, rule, now))
+    return Start(tuple(listeners)) if listeners else None
+
+
+def is_due(standing: Standing, rule: Rule, now: datetime) -> bool:
+    """Whether the automatic rule wants this listener trained."""
+    if standing.in_canary:
+        return False
+    if standing.new_ratings >= rule.min_ratings:
+        return True
+    newest = standing.newest_song_at
+    # The wait lets a listener finish bringing songs, so that one round learns from all of them.
+    return (
+        not standing.has_adapter and standing.new_songs > 0 and newest is not None and now - newest > rule.upload_wait
+    )
+
+
+def _requested(request: Request, known: dict[UUID, Standing]) -> Start:
+    if request.listeners:
+        wanted = {i for i in request.listeners if i in known and known[i].has_material}
+    else:
+        wanted = {i for i, standing in known.items() if standing.has_something_new}
+    free = {i for i in wanted if not known[i].in_canary}
+    notes = []
+    if held := len(wanted) - len(free):
+        notes.append(f"{held} left out: in a canary")
+    if bare := len(request.listeners - wanted):
+        notes.append(f"{bare} left out: no song and no rating")
+    if not wanted and not request.listeners:
+        notes.append("nobody has anything new")
+    return Start(tuple(sorted(free)), request.request_id, "; ".join(notes))

@@ -1,0 +1,206 @@
+"""Many listeners' adapters trained at once: one batch, one forward, one backward over stacked slots.
+
+Jobs join and leave between steps. A listener's result does not depend on who else is in the batch: rows come from the
+listener's own random numbers, the loss is a sum of listeners' means, and the optimiser works slot by slot.
+
+Not for files, registries or Ray: see `rounds`.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import torch
+from torch import Tensor
+
+from serving.engine.base import Base
+from serving.engine.lora import BASE_SLOT, Factors, Pool, attach
+from training.losses import flow_matching, listeners_loss, noised, slot_means
+from training.material import Material, Rows, draw, generator_for, held_out
+from training.optimiser import SlotAdamW
+from training.snapshot import Recipe
+
+LOWEST_RATE = 0.1
+
+
+@dataclass(eq=False)
+class Job:
+    """One listener in a slot."""
+
+    listener_id: UUID
+    slot: int
+    material: Material
+    generator: torch.Generator
+    steps: int = 0
+
+
+class Factory:
+    """A pool on the base's transformer and the jobs in it; `close` takes the pool off again."""
+
+    def __init__(self, base: Base, recipe: Recipe, slots: int) -> None:
+        """Args:
+        slots: listeners that can train at the same time.
+        """
+        self.recipe = recipe
+        self._base = base
+        weight = next(base.transformer.parameters())
+        self._dtype, self._device = weight.dtype, weight.device
+        self.pool: Pool = attach(base.transformer, slots + 1, recipe.rank, torch.float32, trainable=True)
+        self._optimiser = SlotAdamW(
+            [*self.pool.down, *self.pool.up], clip=recipe.clip, weight_decay=recipe.weight_decay
+        )
+        self._free = list(range(slots, BASE_SLOT, -1))
+        self._turns: deque[Job] = deque()
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """In the order of their turns."""
+        return tuple(self._turns)
+
+    @property
+    def has_room(self) -> bool:
+        return bool(self._free)
+
+    def join(self, listener_id: UUID, material: Material, start: Factors | None = None) -> Job:
+        """Gives a listener a slot, from fresh factors or from those of `start`.
+
+        Raises:
+            ValueError: every slot is taken, or `start` does not fit the pool.
+        """
+        if not self._free:
+            raise ValueError("every slot is taken")
+        generator = generator_for("training", listener_id, self.recipe.seed)
+        slot = self._free[-1]
+        self.pool.write(slot, self._fresh(generator) if start is None else start)
+        self._free.pop()
+        self._optimiser.reset(slot)
+        job = Job(listener_id, slot, material, generator)
+        self._turns.append(job)
+        return job
+
+    def leave(self, job: Job) -> None:
+        """Frees a job's slot."""
+        self._turns.remove(job)
+        self.pool.clear(job.slot)
+        self._free.append(job.slot)
+
+    def step(self) -> dict[UUID, float]:
+        """One optimiser step of those whose turn it is.
+
+        Returns:
+            Each one's mean loss before the step.
+        """
+        turn = self._next_turn()
+        rows = Rows.join([draw(job.material, self.recipe, job.generator) for job in turn])
+        slot_R = torch.tensor([job.slot for job in turn]).repeat_interleave(self.recipe.rows)
+        loss_R = self._losses(rows, slot_R)
+        listeners_loss(loss_R, slot_R, self.pool.slots).backward()  # type: ignore[no-untyped-call]
+        active, rate = torch.zeros(self.pool.slots, dtype=torch.bool), torch.zeros(self.pool.slots)
+        for job in turn:
+            active[job.slot], rate[job.slot] = True, learning_rate(self.recipe, job.steps)
+            job.steps += 1
+        self._optimiser.step(active, rate)
+        means = slot_means(loss_R.detach(), slot_R, self.pool.slots)
+        return {job.listener_id: float(means[job.slot]) for job in turn}
+
+    def is_finished(self, job: Job) -> bool:
+        return job.steps >= self.recipe.steps
+
+    def skipped(self, job: Job) -> int:
+        """Steps refused because the gradient was not finite."""
+        return int(self._optimiser.skipped[job.slot])
+
+    @torch.no_grad()
+    def held_out_losses(self, job: Job) -> tuple[float, float]:
+        """Weighted mean loss on what was held out: of the bare base, of the job's slot."""
+        rows = held_out(job.material, job.listener_id)
+        return self._judged(rows, BASE_SLOT), self._judged(rows, job.slot)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, except the materials."""
+        jobs = [
+            {"listener_id": str(j.listener_id), "slot": j.slot, "steps": j.steps, "generator": j.generator.get_state()}
+            for j in self._turns
+        ]
+        return {
+            "pool": [parameter.detach() for parameter in self.pool.parameters()],
+            "optimiser": self._optimiser.state_dict(),
+            "jobs": jobs,
+            "free": list(self._free),
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any], materials: Mapping[UUID, Material]) -> None:
+        """Continues where `state_dict` was taken; `materials` are those of its jobs."""
+        for parameter, value in zip(self.pool.parameters(), state["pool"], strict=True):
+            parameter.copy_(value)
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._free = list(state["free"])
+        self._turns.clear()
+        for entry in state["jobs"]:
+            listener_id = UUID(entry["listener_id"])
+            generator = torch.Generator()
+            generator.set_state(entry["generator"])
+            job = Job(listener_id, entry["slot"], materials[listener_id], generator, entry["steps"])
+            self._turns.append(job)
+
+    def close(self) -> None:
+        self.pool.detach()
+
+    def _next_turn(self) -> list[Job]:
+        """As many jobs as the row budget takes, round robin, so that a crowd slows all alike."""
+        count = min(len(self._turns), max(1, self.recipe.row_budget // self.recipe.rows))
+        turn = list(islice(self._turns, count))
+        self._turns.rotate(-count)
+        return turn
+
+    def _losses(self, rows: Rows, slot_R: Tensor) -> Tensor:
+        """Of each row, on the CPU; the forward runs where the base is."""
+        self.pool.select(slot_R)
+        x_t, t, prompts, styles, plans = (
+            value.to(self._device, self._dtype)
+            for value in (noised(rows.x0, rows.eps, rows.t), rows.t, rows.prompts, rows.styles, rows.plans)
+        )
+        with self._precision():
+            music = torch.zeros_like(x_t)
+            velocity = self._base.transformer(
+                hidden_states=x_t,
+                timestep=t,
+                timestep_r=t,
+                encoder_hidden_states=self._base.conditions(prompts, styles),
+                context_latents=self._base.conditions.context(music, music[:, :, 0], plans),
+                return_dict=False,
+            )[0]
+        self.pool.select(None)
+        return flow_matching(velocity.cpu(), rows.x0, rows.eps)
+
+    def _judged(self, rows: Rows, slot: int) -> float:
+        losses = self._losses(rows, torch.full((len(rows.t),), slot))
+        return float((losses * rows.weights).sum() / rows.weights.sum())
+
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16):
+            yield
+
+    def _fresh(self, generator: torch.Generator) -> Factors:
+        """LoRA's start: down uniform, up zero, so that the first step sees the bare base."""
+        factors = {}
+        for name, shape in self.pool.shapes.items():
+            bound = 1 / math.sqrt(shape.features_in)
+            down = (torch.rand(shape.features_in, self.recipe.rank, generator=generator) * 2 - 1) * bound
+            factors[name] = (down, torch.zeros(self.recipe.rank, shape.features_out))
+        return factors
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then half a cosine down to a tenth."""
+    if step < recipe.warm_up:
+        return recipe.learning_rate * (step + 1) / (recipe.warm_up + 1)
+    progress = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
+    return recipe.learning_rate * (LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * progress)) / 2)

@@ -1,0 +1,35 @@
+"""Rectified flow in closed form, by row, by listener, in sum. Pure tensor functions.
+
+Shapes: R rows, F frames, C channels, S slots. t in (0, 1], 1 = noise (see `serving.engine.base`).
+"""
+
+import torch
+from torch import Tensor
+
+
+def noised(x0_RFC: Tensor, eps_RFC: Tensor, t_R: Tensor) -> Tensor:
+    """The point at time t on the straight line from music to noise [R, F, C]."""
+    t = t_R[:, None, None]
+    return (1 - t) * x0_RFC + t * eps_RFC
+
+
+def flow_matching(velocity_RFC: Tensor, x0_RFC: Tensor, eps_RFC: Tensor) -> Tensor:
+    """Mean squared error of each row against the velocity `eps - x0` [R]; always in float32."""
+    return (velocity_RFC.float() - (eps_RFC - x0_RFC)).square().mean(dim=(1, 2))
+
+
+def slot_means(loss_R: Tensor, slot_R: Tensor, slots: int) -> Tensor:
+    """Mean of each slot's rows, 0 where a slot has none [S]."""
+    total = torch.zeros(slots, dtype=loss_R.dtype).index_add(0, slot_R, loss_R)
+    count = torch.zeros(slots, dtype=loss_R.dtype).index_add(0, slot_R, torch.ones_like(loss_R))
+    return total / count.clamp(min=1)
+
+
+def listeners_loss(loss_R: Tensor, slot_R: Tensor, slots: int) -> Tensor:
+    """Sum over slots of their means: each listener's gradient is that of training alone."""
+    return slot_means(loss_R, slot_R, slots).sum()
+
+
+def logit_normal(size: int, generator: torch.Generator) -> Tensor:
+    """Times drawn as the sigmoid of a standard normal [size]: most weight on the middle of the path."""
+    return torch.randn(size, generator=generator).sigmoid()

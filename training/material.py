@@ -1,0 +1,183 @@
+"""A listener's examples as tensors, and the rows that are drawn from them.
+
+All in latent space: nothing is decoded. The last part of every piece is held out of training and only ever judged on.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from schemas.generation import MAX_SONGS
+from serving.engine.base import Base
+from training.losses import logit_normal
+from training.snapshot import ListenerSnapshot, Recipe
+
+HELD_OUT_SHARE = 0.2
+# Below this a piece is too short to be split: it is judged on as a whole.
+SHORTEST_SPLIT = 64
+HELD_OUT_FRAMES = 44
+HELD_OUT_TIMES = (0.25, 0.5, 0.75)
+MOST_JUDGED = 12
+
+
+class MaterialError(Exception):
+    """A listener's feature files cannot be trained on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Pieces of one listener. `pieces` and `tails` are [frames, channels + plan channels] each, frames even or odd:
+    latents beside the plan that their prompt states; `prompts` [pieces, tokens, size], `style` [200], zeros where
+    there are no songs; `weights` [pieces] > 0."""
+
+    pieces: list[Tensor]
+    tails: list[Tensor]
+    prompts: Tensor
+    style: Tensor
+    weights: Tensor
+    channels: int
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a batch: music x0 and noise eps [rows, frames, channels], times t [rows], prompts [rows, tokens, size],
+    styles [rows, 200], plans [rows, frames, plan channels], weights [rows]."""
+
+    x0: Tensor
+    eps: Tensor
+    t: Tensor
+    prompts: Tensor
+    styles: Tensor
+    plans: Tensor
+    weights: Tensor
+
+    @staticmethod
+    def join(parts: list["Rows"]) -> "Rows":
+        names = ("x0", "eps", "t", "prompts", "styles", "plans", "weights")
+        return Rows(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+
+def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base: Base) -> Material:
+    """Reads and splits what a snapshot says of a listener.
+
+    Args:
+        listener: at least one example.
+        read: a blob by its URL.
+        base: reads the prompts, and says what sizes features have.
+
+    Raises:
+        MaterialError: a file is absent, no feature file, of another base, or not finite; or there is no example.
+    """
+    if not listener.examples:
+        raise MaterialError("no example")
+    features = {example.features_url: _features(example.features_url, read, base) for example in listener.examples}
+    # The songs that the gateway would send with a request: the newest ones.
+    songs = [features[song.features_url]["style"] for song in listener.facts.songs[-MAX_SONGS:]]
+    style = torch.stack(songs).mean(0) if songs else torch.zeros_like(next(iter(features.values()))["style"])
+    planned = [
+        _planned(features[example.features_url]["latents"], example.prompt, base) for example in listener.examples
+    ]
+    split = [_split(piece) for piece in planned]
+    return Material(
+        pieces=[piece for piece, _ in split],
+        tails=[tail for _, tail in split],
+        prompts=base.text.encode([example.prompt for example in listener.examples]).float(),
+        style=style,
+        weights=torch.tensor([example.weight for example in listener.examples]),
+        channels=base.codec.latent_channels,
+    )
+
+
+def draw(material: Material, recipe: Recipe, generator: torch.Generator) -> Rows:
+    """A listener's rows of one step: pieces drawn by weight, so that the plain mean of their losses estimates the
+    weighted loss; each row with its own crop, time, noise and dropout."""
+    count = recipe.rows
+    picks = torch.multinomial(material.weights, count, replacement=True, generator=generator).tolist()
+    crops = torch.stack([_crop(material.pieces[pick], recipe.crop_frames, generator) for pick in picks])
+    x0, plans = _apart(crops, material)
+    chance = torch.rand(3, count, generator=generator)
+    # Guidance compares with a row that has neither, and that row goes through the adapter as well.
+    keep_both = chance[0] >= recipe.both_dropout
+    keep_prompt = keep_both & (chance[1] >= recipe.prompt_dropout)
+    keep_style = keep_both & (chance[2] >= recipe.style_dropout)
+    return Rows(
+        x0=x0,
+        eps=torch.randn(x0.shape, generator=generator),
+        t=logit_normal(count, generator),
+        prompts=material.prompts[picks] * keep_prompt[:, None, None],
+        styles=material.style.expand(count, -1) * keep_style[:, None],
+        plans=plans * keep_prompt[:, None, None],
+        weights=torch.ones(count),
+    )
+
+
+def held_out(material: Material, listener_id: UUID) -> Rows:
+    """The same rows at every call: the tails of the weightiest pieces at fixed times with fixed noise."""
+    generator = generator_for("held out", listener_id)
+    order = material.weights.argsort(descending=True, stable=True)[:MOST_JUDGED].tolist()
+    picks = [pick for pick in order for _ in HELD_OUT_TIMES]
+    x0, plans = _apart(torch.stack([_looped(material.tails[pick], HELD_OUT_FRAMES, 0) for pick in picks]), material)
+    return Rows(
+        x0=x0,
+        eps=torch.randn(x0.shape, generator=generator),
+        t=torch.tensor(HELD_OUT_TIMES).repeat(len(order)),
+        prompts=material.prompts[picks],
+        styles=material.style.expand(len(picks), -1),
+        plans=plans,
+        weights=material.weights[picks],
+    )
+
+
+def generator_for(purpose: str, listener_id: UUID, seed: int = 0) -> torch.Generator:
+    """Random numbers that depend on nobody else in the round."""
+    digest = hashlib.sha256(f"{purpose} {seed} {listener_id}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _features(url: str, read: Callable[[str], bytes], base: Base) -> dict[str, Tensor]:
+    try:
+        tensors = {name: value.float() for name, value in load(read(url)).items() if name in ("style", "latents")}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise MaterialError(f"{url}: {error}") from error
+    if set(tensors) != {"style", "latents"} or tensors["latents"].ndim != 2 or not len(tensors["latents"]):
+        raise MaterialError(f"{url}: expected `style` and `latents` [frames, channels]")
+    sizes = tensors["style"].numel(), tensors["latents"].shape[1]
+    expected = base.conditions.style_size, base.codec.latent_channels
+    if sizes != expected:
+        raise MaterialError(f"{url}: style and channels {sizes}, expected {expected} of this base")
+    if not all(bool(value.isfinite().all()) for value in tensors.values()):
+        raise MaterialError(f"{url}: holds a number that is not finite")
+    return tensors
+
+
+def _planned(latents: Tensor, prompt: str, base: Base) -> Tensor:
+    """A piece's latents, and beside them what its prompt said of tempo and key when it was made."""
+    return torch.cat([latents, base.conditions.plan(prompt, len(latents))], dim=1)
+
+
+def _apart(rows: Tensor, material: Material) -> tuple[Tensor, Tensor]:
+    """Latents and plans of rows of pieces [rows, frames, channels + plan channels]."""
+    return rows[..., : material.channels], rows[..., material.channels :]
+
+
+def _split(piece: Tensor) -> tuple[Tensor, Tensor]:
+    if len(piece) < SHORTEST_SPLIT:
+        return piece, piece
+    border = round(len(piece) * (1 - HELD_OUT_SHARE))
+    return piece[:border], piece[border:]
+
+
+def _crop(piece: Tensor, frames: int, generator: torch.Generator) -> Tensor:
+    room = max(1, len(piece) - frames + 1)
+    return _looped(piece, frames, int(torch.randint(room, (), generator=generator)))
+
+
+def _looped(piece: Tensor, frames: int, start: int) -> Tensor:
+    # A piece that is too short goes round: silence at its end would be learned as music.
+    return piece[torch.arange(start, start + frames) % len(piece)]

@@ -1,0 +1,8 @@
+"""How feedback becomes training examples: one file a method. Pure: no tensors, no clients."""
+
+from collections.abc import Mapping
+
+from training.methods import weighted_sft
+from training.snapshot import Method
+
+METHODS: Mapping[str, Method] = {"weighted_sft": weighted_sft.examples}

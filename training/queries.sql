@@ -1,0 +1,93 @@
+-- name: untaken_requests
+-- Wishes of operators that no round has answered, oldest first.
+select q.request_id, q.listeners
+from gateway.round_requests q
+where not exists (select from training.rounds r where r.request_id = q.request_id)
+order by q.created_at, q.request_id
+
+-- name: release_pending
+-- Whether a trained round still waits for the rollout service.
+select exists (
+    select from training.rounds r
+    where r.status = 'trained' and not exists (select from rollout.releases o where o.round_id = r.round_id)
+) as pending
+
+-- name: standings
+-- What is new of each listener who has a song or a rating.
+with songs as (
+    select s.listener_id, count(*) as songs, max(s.created_at) as newest_song_at,
+           count(*) filter (where p.learned_to is null or s.created_at > p.learned_to) as new_songs
+    from gateway.songs s left join training.progress p using (listener_id)
+    group by s.listener_id
+), ratings as (
+    select f.listener_id, count(*) as ratings,
+           count(*) filter (where p.learned_to is null or f.rated_at > p.learned_to) as new_ratings
+    from feedback.ratings f
+    join feedback.tracks t using (listener_id, track_id)
+    left join training.progress p using (listener_id)
+    group by f.listener_id
+)
+select listener_id, coalesce(s.songs, 0) as songs, coalesce(f.ratings, 0) as ratings,
+       coalesce(s.new_songs, 0) as new_songs, coalesce(f.new_ratings, 0) as new_ratings, s.newest_song_at,
+       exists (select from training.adapters a where a.listener_id = l.listener_id) as has_adapter,
+       coalesce(m.release_id is not null, false) as in_canary
+from (select listener_id from songs union select listener_id from ratings) l
+left join songs s using (listener_id)
+left join ratings f using (listener_id)
+left join rollout.listener_models m using (listener_id)
+
+-- name: running_round
+select round_id, listeners, snapshot_sha256, mlflow_run_id
+from training.rounds where status = 'running' order by started_at limit 1
+
+-- name: songs
+select listener_id, song_id, features_url, created_at
+from gateway.songs where listener_id = any(%(listeners)s)
+
+-- name: tracks
+select f.listener_id, f.track_id, t.features_url, t.prompt, t.arm, f.stars, f.rated_at,
+       round(l.heard_fraction::numeric, 4)::float8 as heard
+from feedback.ratings f
+join feedback.tracks t using (listener_id, track_id)
+left join feedback.listens l using (listener_id, track_id)
+where f.listener_id = any(%(listeners)s)
+
+-- name: champions
+select m.listener_id, a.version, a.url, a.sha256, a.base_hash
+from rollout.listener_models m
+join training.adapters a on a.listener_id = m.listener_id and a.version = m.champion_version
+where m.listener_id = any(%(listeners)s)
+
+-- name: insert_round
+insert into training.rounds (round_id, request_id, status, listeners, detail, finished_at)
+values (%(round_id)s, %(request_id)s, %(status)s, %(listeners)s, %(detail)s,
+        case when %(status)s = 'running' then null else now() end)
+
+-- name: set_snapshot
+update training.rounds set snapshot_sha256 = %(sha256)s where round_id = %(round_id)s and status = 'running'
+
+-- name: set_run
+update training.rounds set mlflow_run_id = %(run_id)s where round_id = %(round_id)s and status = 'running'
+
+-- name: set_detail
+update training.rounds set detail = %(detail)s where round_id = %(round_id)s and status = 'running'
+
+-- name: insert_adapter
+insert into training.adapters
+    (listener_id, version, round_id, url, sha256, base_hash, rank, snapshot_sha256, scores)
+values (%(listener_id)s, %(version)s, %(round_id)s, %(url)s, %(sha256)s, %(base_hash)s, %(rank)s,
+        %(snapshot_sha256)s, %(scores)s)
+on conflict (listener_id, version) do nothing
+
+-- name: set_progress
+insert into training.progress (listener_id, round_id, learned_to)
+values (%(listener_id)s, %(round_id)s, least(%(learned_to)s, now()))
+on conflict (listener_id) do update
+set round_id = excluded.round_id, learned_to = greatest(excluded.learned_to, training.progress.learned_to)
+
+-- name: finish_round
+update training.rounds set status = %(status)s, detail = %(detail)s, finished_at = now()
+where round_id = %(round_id)s and status = 'running'
+
+-- name: counts
+select status, count(*) as rounds from training.rounds group by status

@@ -1,0 +1,102 @@
+"""The process in which one round is worked on: `python -m training.round_process`, started by the Ray Train worker.
+
+It exists so that the gigabyte of torch, models and mlflow is there while a round runs and gone afterwards, and so that
+a crash in native code costs a round its process and not the factory its worker. Its settings come as one JSON line on
+standard input; when that pipe closes, whoever started it is gone, and it ends at once.
+
+Not for deciding what is due: it works on the round that the table says is running.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from training.log import configure
+from training.settings import Settings
+
+# Exit codes that the worker tells apart; 75 is EX_TEMPFAIL of sysexits.h.
+DONE, AWAY = 0, 75
+
+
+def main() -> int:
+    """Works on the running round, if there is one and nobody else does."""
+    settings = Settings.model_validate_json(sys.stdin.readline())
+    configure(settings.log_level)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # MLflow's own retries would hold a round for minutes without a word.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    import psycopg
+
+    from training.registry import RegistryUnavailable
+
+    try:
+        _work(settings)
+    except (psycopg.OperationalError, RegistryUnavailable) as error:
+        structlog.get_logger().warning("round_waits", reason=str(error))
+        return AWAY
+    return DONE
+
+
+def _work(settings: Settings) -> None:
+    from training.store import Store
+
+    with Store(settings.postgres_dsn) as store:
+        if not store.claim_work():
+            return
+        current = store.running_round()
+        if current is None:
+            return
+        import torch
+
+        from serving.engine.base import load_base
+        from serving.engine.heap import keep_freed_memory
+        from training.blobs import Blobs
+        from training.registry import Registry
+        from training.rounds import Room, finish
+
+        torch.set_num_threads(settings.factory_threads)
+        keep_freed_memory()
+        room = Room(
+            settings=settings,
+            store=store,
+            blobs=Blobs(settings.store_url),
+            base=lambda: load_base(settings.base_folder, settings.factory_device, torch.bfloat16),
+            registry=lambda: Registry(settings.mlflow_url),
+            report=Report(),
+        )
+        began = time.monotonic()
+        adapters = finish(room, current)
+        room.report("finished", {"adapters": adapters, "seconds": round(time.monotonic() - began, 3)})
+
+
+class Report:
+    """Tells the worker how far the round is, on standard output, one JSON line a fact."""
+
+    def __init__(self) -> None:
+        self._phase, self._began = "loading", time.monotonic()
+
+    def __call__(self, phase: str, facts: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if phase != self._phase:
+            _say("phase", {"name": self._phase, "seconds": round(now - self._began, 3)})
+            self._phase, self._began = phase, now
+        _say(phase, facts)
+
+
+def _say(event: str, facts: Mapping[str, object]) -> None:
+    print(json.dumps({"event": event, **facts}), flush=True)
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(AWAY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

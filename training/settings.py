@@ -1,0 +1,59 @@
+"""What the factory is told by its environment; read once, in `training.main`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from training.due import Rule
+from training.snapshot import Recipe
+
+
+class Settings(BaseSettings):
+    """`factory_folder` holds checkpoints and must be seen by every node that may run the worker."""
+
+    model_config = SettingsConfigDict(env_prefix="ENCORE_", frozen=True, extra="ignore")
+
+    postgres_dsn: str
+    store_url: str
+    mlflow_url: str = "http://127.0.0.1:5000"
+    ray_address: str = "127.0.0.1:6379"
+    base_folder: Path = Path("serving/base")
+    log_level: str = "INFO"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9103, ge=0, le=65535)
+
+    factory_folder: Path
+    factory_poll_s: float = Field(default=2.0, gt=0)
+    factory_cpus: float = Field(default=0.1, gt=0, description="what the worker reserves with Ray, idle or not")
+    factory_threads: int = Field(default=2, ge=1)
+    factory_device: str = Field(default="cpu", description="cuda asks Ray for one GPU")
+    factory_attempts: int = Field(
+        default=5, ge=1, description="how often one round is tried before it counts as failed"
+    )
+    factory_min_ratings: int = Field(default=20, ge=1)
+    factory_upload_wait_s: float = Field(default=600.0, ge=0)
+    factory_checkpoint_s: float = Field(default=10.0, ge=0)
+    factory_slots: int = Field(default=32, ge=1, description="listeners that train at the same time")
+    factory_rank: int = Field(default=8, ge=1)
+    factory_steps: int = Field(default=60, ge=1)
+    factory_learning_rate: float = Field(default=2e-3, gt=0)
+    factory_rows: int = Field(default=1, ge=1, description="rows of one listener in a step")
+    factory_row_budget: int = Field(default=24, ge=1, description="rows of all listeners in a step")
+    factory_crop_frames: int = Field(default=108, ge=16, multiple_of=2)
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(self.factory_min_ratings, timedelta(seconds=self.factory_upload_wait_s))
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(
+            rank=self.factory_rank,
+            steps=self.factory_steps,
+            learning_rate=self.factory_learning_rate,
+            rows=self.factory_rows,
+            row_budget=self.factory_row_budget,
+            crop_frames=self.factory_crop_frames,
+        )

@@ -1,0 +1,129 @@
+"""Everything a round learns from, as one immutable document named by its own sha256.
+
+The document is canonical: the same facts give the same bytes whatever order they were read in. So an adapter that
+names its snapshot names exactly the songs, ratings, weights and settings that made it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from schemas.base import Frozen, Sha256
+from schemas.registry import AdapterRef
+
+Weight = Annotated[float, Field(gt=0)]
+
+
+class Recipe(Frozen):
+    """How a round trains. Rows and frames are those of one optimiser step; a second has 21.5 latent frames."""
+
+    method: Literal["weighted_sft"] = "weighted_sft"
+    rank: int = 8
+    steps: int = 60
+    learning_rate: float = 2e-3
+    warm_up: int = 5
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    rows: int = 1
+    row_budget: int = 24
+    crop_frames: int = 108
+    # Chances with which a row loses its prompt, its style, or both, as in the base's own training.
+    prompt_dropout: float = 0.15
+    style_dropout: float = 0.1
+    both_dropout: float = 0.1
+    seed: int = 0
+
+
+class Song(Frozen):
+    song_id: UUID
+    features_url: str
+    created_at: AwareDatetime
+
+
+class RatedTrack(Frozen):
+    """A track the listener rated; `heard` is the fraction of it that was played, None if no play event came."""
+
+    track_id: UUID
+    features_url: str
+    prompt: str
+    arm: str
+    stars: Annotated[int, Field(ge=1, le=5)]
+    heard: Annotated[float, Field(ge=0, le=1)] | None
+    rated_at: AwareDatetime
+
+
+class Example(Frozen):
+    """One piece of music to train towards, under one prompt, with its weight in the loss."""
+
+    source: UUID
+    features_url: str
+    prompt: str
+    weight: Weight
+
+
+class ListenerFacts(Frozen):
+    """What is known of one listener. `champion` is where training starts from; None starts from the base."""
+
+    listener_id: UUID
+    songs: tuple[Song, ...] = ()
+    tracks: tuple[RatedTrack, ...] = ()
+    champion: AdapterRef | None = None
+
+    @property
+    def learned_to(self) -> datetime | None:
+        """The newest fact in here."""
+        return max([song.created_at for song in self.songs] + [track.rated_at for track in self.tracks], default=None)
+
+
+Method = Callable[[ListenerFacts], tuple[Example, ...]]
+
+
+class ListenerSnapshot(Frozen):
+    facts: ListenerFacts
+    examples: tuple[Example, ...]
+
+
+class Snapshot(Frozen):
+    """A whole round."""
+
+    base_hash: Sha256
+    recipe: Recipe
+    listeners: tuple[ListenerSnapshot, ...]
+
+    def dump(self) -> bytes:
+        """The canonical bytes."""
+        body = self.model_dump(mode="json")
+        return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def build(base_hash: str, recipe: Recipe, listeners: Iterable[ListenerFacts], method: Method) -> Snapshot:
+    """A snapshot of these listeners, its parts in one fixed order; `method` is the one that the recipe names."""
+    ordered = sorted((_ordered(facts) for facts in listeners), key=lambda facts: facts.listener_id)
+    rows = tuple(ListenerSnapshot(facts=facts, examples=method(facts)) for facts in ordered)
+    return Snapshot(base_hash=base_hash, recipe=recipe, listeners=rows)
+
+
+def load(data: bytes, expected_sha256: str) -> Snapshot:
+    """The snapshot in these bytes.
+
+    Raises:
+        ValueError: they are not the bytes that the hash names.
+    """
+    if (got := sha256(data)) != expected_sha256:
+        raise ValueError(f"snapshot: expected sha256 {expected_sha256}, got {got}")
+    return Snapshot.model_validate_json(data)
+
+
+def _ordered(facts: ListenerFacts) -> ListenerFacts:
+    songs = tuple(sorted(facts.songs, key=lambda song: (song.created_at, song.song_id)))
+    tracks = tuple(sorted(facts.tracks, key=lambda track: (track.rated_at, track.track_id)))
+    return facts.model_copy(update={"songs": songs, "tracks": tracks})

@@ -1,0 +1,183 @@
+"""The factory's rows in Postgres, and what it reads of others' rows; the only file here that speaks SQL.
+
+Writes the schema `training` and nothing else.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from schemas.registry import AdapterRef
+from training.due import Request, Standing, Start
+from training.snapshot import ListenerFacts, RatedTrack, Song
+
+# Held while a round is started or worked on: a second factory must not do the same work.
+_STARTING, _WORKING = 0x656E_0001, 0x656E_0002
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round that has begun and not ended."""
+
+    round_id: UUID
+    listeners: tuple[UUID, ...]
+    snapshot_sha256: str | None
+    mlflow_run_id: str | None
+
+
+@dataclass(frozen=True)
+class Version:
+    """An adapter as registered."""
+
+    adapter: AdapterRef
+    rank: int
+    snapshot_sha256: str
+    scores: Mapping[str, float]
+
+
+class Store:
+    """One connection, one thread. Each method is one transaction."""
+
+    def __init__(self, dsn: str) -> None:
+        self._connection = psycopg.connect(dsn, autocommit=True, row_factory=dict_row, connect_timeout=10)
+        self._queries = _named(Path(__file__).with_name("queries.sql"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def now(self) -> datetime:
+        """The database's clock: the one that songs are stamped with."""
+        moment: datetime = self._rows("select now() as now")[0]["now"]
+        return moment
+
+    def requests(self) -> list[Request]:
+        """Operators' wishes that no round has answered, oldest first."""
+        return [Request(row["request_id"], frozenset(row["listeners"])) for row in self._named("untaken_requests")]
+
+    def release_pending(self) -> bool:
+        return bool(self._named("release_pending")[0]["pending"])
+
+    def standings(self) -> list[Standing]:
+        """Of every listener who has a song or a rating."""
+        return [Standing(**row) for row in self._named("standings")]
+
+    def round_counts(self) -> dict[str, int]:
+        """Number of rounds by status."""
+        return {row["status"]: row["rounds"] for row in self._named("counts")}
+
+    def running_round(self) -> Round | None:
+        rows = self._named("running_round")
+        return Round(**rows[0] | {"listeners": tuple(rows[0]["listeners"])}) if rows else None
+
+    def start_round(self, round_id: UUID, start: Start) -> bool:
+        """Writes the round, at once as `empty` if it has no listeners; False if another one runs."""
+        with self._connection.transaction():
+            self._rows("select pg_advisory_xact_lock(%(key)s)", key=_STARTING)
+            if self.running_round() is not None:
+                return False
+            self._run(
+                "insert_round",
+                round_id=round_id,
+                request_id=start.request_id,
+                status="running" if start.listeners else "empty",
+                listeners=list(start.listeners),
+                detail=start.detail,
+            )
+            return True
+
+    def claim_work(self) -> bool:
+        """Whether this connection may work on rounds; held until it closes."""
+        return bool(self._rows("select pg_try_advisory_lock(%(key)s) as held", key=_WORKING)[0]["held"])
+
+    def facts(self, listeners: Sequence[UUID]) -> list[ListenerFacts]:
+        """Everything there is to learn from, as one consistent view."""
+        with self._connection.transaction():
+            self._rows("set transaction isolation level repeatable read")
+            songs = self._by_listener("songs", listeners)
+            tracks = self._by_listener("tracks", listeners)
+            champions = self._by_listener("champions", listeners)
+        return [
+            ListenerFacts(
+                listener_id=listener,
+                songs=tuple(Song(**row) for row in songs[listener]),
+                tracks=tuple(RatedTrack(**row) for row in tracks[listener]),
+                champion=next((AdapterRef(listener_id=listener, **row) for row in champions[listener]), None),
+            )
+            for listener in listeners
+        ]
+
+    def set_snapshot(self, round_id: UUID, sha256: str) -> None:
+        self._run("set_snapshot", round_id=round_id, sha256=sha256)
+
+    def set_run(self, round_id: UUID, run_id: str) -> None:
+        self._run("set_run", round_id=round_id, run_id=run_id)
+
+    def set_detail(self, round_id: UUID, detail: str) -> None:
+        """What the round is doing, for whoever looks at it."""
+        self._run("set_detail", round_id=round_id, detail=detail)
+
+    def finish_round(
+        self, round_id: UUID, versions: Iterable[Version], learned: Mapping[UUID, datetime], detail: str
+    ) -> None:
+        """Adapters, progress and the round's end in one transaction; a round without versions ends `empty`."""
+        versions = list(versions)
+        with self._connection.transaction():
+            for version in versions:
+                self._run("insert_adapter", round_id=round_id, **_columns(version))
+            for listener, moment in learned.items():
+                self._run("set_progress", round_id=round_id, listener_id=listener, learned_to=moment)
+            status = "trained" if versions else "empty"
+            self._run("finish_round", round_id=round_id, status=status, detail=detail)
+
+    def fail_round(self, round_id: UUID, detail: str) -> None:
+        self._run("finish_round", round_id=round_id, status="failed", detail=detail)
+
+    def _by_listener(self, query: str, listeners: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+        found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+        for row in self._named(query, listeners=list(listeners)):
+            found[row.pop("listener_id")].append(row)
+        return found
+
+    def _named(self, query: str, **values: object) -> list[dict[str, Any]]:
+        return self._rows(self._queries[query], **values)
+
+    def _rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
+        cursor = self._connection.execute(sql.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def _run(self, query: str, **values: object) -> None:
+        self._connection.execute(self._queries[query].encode(), values)
+
+
+def _columns(version: Version) -> dict[str, object]:
+    adapter = version.adapter
+    return {
+        "listener_id": adapter.listener_id,
+        "version": adapter.version,
+        "url": adapter.url,
+        "sha256": adapter.sha256,
+        "base_hash": adapter.base_hash,
+        "rank": version.rank,
+        "snapshot_sha256": version.snapshot_sha256,
+        "scores": Jsonb(dict(version.scores)),
+    }
+
+
+def _named(path: Path) -> dict[str, str]:
+    parts = re.split(r"^-- name: (\w+)\n", path.read_text(), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))

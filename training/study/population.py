@@ -1,0 +1,107 @@
+"""Who takes part: listeners in cohorts, each with songs and a taste near those songs."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import torch
+import torchaudio
+
+from training.study.features import MEASURED, SAMPLE_RATE, Ear
+from training.study.taste import Taste, Vector
+
+SONGS = Path(__file__).parent / "songs"
+SONGS_EACH = 3
+
+
+@dataclass(frozen=True)
+class Song:
+    path: Path
+    style: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How real songs spread in each feature: what a standard deviation means to a listener. [features]"""
+
+    mean: Vector
+    std: Vector
+
+    def standardise(self, features: Vector) -> Vector:
+        return (features - self.mean) / self.std
+
+
+@dataclass(frozen=True)
+class Person:
+    """`attributes` are told to Encore; `taste` and `seed` never are."""
+
+    name: str
+    attributes: dict[str, str]
+    songs: tuple[Path, ...]
+    taste: Taste
+    seed: int
+
+
+def load_songs(folder: Path = SONGS) -> list[Song]:
+    """The songs that come with Encore (public-domain tunes, rendered; see songs.json)."""
+    entries = json.loads((folder / "songs.json").read_text())
+    return [Song(folder / entry["file"], entry["style"]) for entry in entries]
+
+
+def load_waveform(path: Path) -> torch.Tensor:
+    """An audio file of any rate, mono at `SAMPLE_RATE`. [samples]"""
+    audio, rate = sf.read(path, dtype="float32", always_2d=True)
+    waveform: torch.Tensor = torchaudio.functional.resample(torch.from_numpy(audio.mean(axis=1)), rate, SAMPLE_RATE)
+    return waveform
+
+
+def measure(ear: Ear, songs: list[Song]) -> tuple[dict[Path, Vector], Scale]:
+    """Features of every song, and their spread."""
+    heard = {song.path: ear.hear(load_waveform(song.path)).double().numpy() for song in songs}
+    table = np.stack(list(heard.values()))
+    return heard, Scale(table.mean(axis=0), table.std(axis=0) + 1e-6)
+
+
+def populate(
+    songs: list[Song], heard: dict[Path, Vector], scale: Scale, *, listeners: int, cohorts: int, seed: int
+) -> list[Person]:
+    """Listeners dealt out evenly over `cohorts` styles; the same seed makes the same people.
+
+    Raises:
+        ValueError: fewer styles than cohorts, or a style with too few songs.
+    """
+    by_style: dict[str, list[Path]] = defaultdict(list)
+    for song in songs:
+        by_style[song.style].append(song.path)
+    styles = sorted(style for style, paths in by_style.items() if len(paths) >= SONGS_EACH)
+    if len(styles) < cohorts:
+        raise ValueError(f"{cohorts} cohorts need as many styles with {SONGS_EACH} songs; there are {len(styles)}")
+    rng = np.random.default_rng(seed)
+    homes = [styles[i] for i in np.sort(rng.choice(len(styles), cohorts, replace=False))]
+    return [_person(i, homes[i % cohorts], by_style, heard, scale, rng) for i in range(listeners)]
+
+
+def _person(
+    index: int,
+    home: str,
+    by_style: dict[str, list[Path]],
+    heard: dict[Path, Vector],
+    scale: Scale,
+    rng: np.random.Generator,
+) -> Person:
+    songs = tuple(by_style[home][i] for i in rng.choice(len(by_style[home]), SONGS_EACH, replace=False))
+    own = scale.standardise(np.stack([heard[path] for path in songs]))
+    near = own[:, : len(MEASURED)].mean(axis=0)
+    taste = Taste(
+        ideal=near + rng.normal(0.0, 0.3, near.shape),
+        weights=rng.dirichlet(np.full(len(near), 2.0)),
+        least=own[:, len(MEASURED) :].min(axis=0),
+        offset=float(rng.normal(0.0, 0.3)),
+        noise=float(rng.uniform(0.3, 0.6)),
+        carelessness=0.5 if rng.random() < 0.1 else 0.03,
+    )
+    attributes = {"home": home, "device": str(rng.choice(["phone", "desktop"]))}
+    return Person(f"listener {index + 1}", attributes, songs, taste, int(rng.integers(2**31)))

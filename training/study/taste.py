@@ -1,0 +1,57 @@
+"""A hidden taste, and what it makes of a track: stars and listening time.
+
+An ideal point in the space of measured features; satisfaction falls with the weighted distance from it, and with what
+is lacking of the qualities (beat, clear tones) that the listener is used to: noise is not forgiven for having the right
+averages. Raters differ in offset and noise (alignment literature: single-rating noise 0.4 to 0.6 stars), and a careless
+one often answers without listening.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+# Standard deviations of real music: how much less of a quality goes unnoticed, and what counts as one step below that.
+TOLERATED = 0.5
+STEP = 0.5
+
+
+@dataclass(frozen=True)
+class Taste:
+    """All in standardised features: `ideal` and `weights`, which sum to 1, of what is measured [measured]; `least` of
+    what a listener wants enough of and never minds more [qualities]."""
+
+    ideal: Vector
+    weights: Vector
+    least: Vector
+    offset: float
+    noise: float
+    carelessness: float
+
+    def satisfaction(self, features: Vector) -> float:
+        """1 at the ideal with enough of every quality, falling to 0 with distance and lack. Range [0, 1].
+
+        Args:
+            features: what is measured, then the qualities. [measured + qualities]
+        """
+        measured, qualities = np.split(features, [len(self.ideal)])
+        distance = float(self.weights @ np.square(measured - self.ideal))
+        lack = np.clip((self.least - qualities - TOLERATED) / STEP, 0.0, None)
+        return math.exp(-0.5 * (distance + float(lack @ lack)))
+
+    def stars(self, features: Vector, rng: np.random.Generator) -> int:
+        """A rating from 1 to 5."""
+        if rng.random() < self.carelessness:
+            return int(rng.integers(1, 6))
+        heard = 1.0 + 4.0 * self.satisfaction(features) + self.offset + rng.normal(0.0, self.noise)
+        return int(np.clip(round(heard), 1, 5))
+
+    def heard_fraction(self, features: Vector, rng: np.random.Generator) -> float:
+        """How much of the track is played before the listener leaves; 1 when it is heard to the end."""
+        if rng.random() < self.carelessness:
+            return float(rng.uniform(0.05, 1.0))
+        stay = self.satisfaction(features) + rng.normal(0.0, 0.15)
+        return float(np.clip(0.25 + 1.1 * stay, 0.05, 1.0))

@@ -1,0 +1,163 @@
+"""Trains the listeners of one snapshot to the end, through any number of interruptions.
+
+Not for registering: what comes out are adapters in the blob store and a verdict on each.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import torch
+
+from serving.engine.adapters import AdapterError, dump, parse
+from serving.engine.base import Base
+from serving.engine.lora import Factors
+from training import checkpoint
+from training.blobs import Blobs
+from training.factory import Factory, Job
+from training.gate import Scores, largest_update, refusal, target_weights
+from training.material import Material, MaterialError, load_material
+from training.snapshot import ListenerSnapshot, Snapshot, sha256
+
+Report = Callable[[Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one listener. `refused` says why there is no adapter; url and sha256 are empty then."""
+
+    listener_id: str
+    steps: int = 0
+    url: str = ""
+    sha256: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """All outcomes of a round and the mean loss of each step."""
+
+    outcomes: tuple[Outcome, ...]
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training keeps its state and how often it writes it."""
+
+    path: Path
+    every_s: float
+    slots: int
+
+
+class Training:
+    """One snapshot in training. `run` may be killed anywhere; a new Training of the same place goes on."""
+
+    def __init__(self, base: Base, snapshot: Snapshot, snapshot_sha256: str, blobs: Blobs, place: Place) -> None:
+        self._base, self._snapshot, self._sha256, self._blobs, self._place = (
+            base, snapshot, snapshot_sha256, blobs, place,
+        )  # fmt: skip
+        self._listeners = {entry.facts.listener_id: entry for entry in snapshot.listeners}
+        self._factory = Factory(base, snapshot.recipe, min(place.slots, max(1, len(self._listeners))))
+        self._outcomes: dict[UUID, Outcome] = {}
+        self._losses: list[float] = []
+        self._resume()
+
+    def run(self, report: Report) -> Result:
+        """Trains everyone who is left; `report` hears of each step.
+
+        Returns:
+            One outcome for each listener of the snapshot.
+        """
+        saved = time.monotonic()
+        try:
+            self._admit()
+            while self._factory.jobs:
+                self._step(report)
+                if time.monotonic() - saved >= self._place.every_s:
+                    self._save()
+                    saved = time.monotonic()
+        finally:
+            self._factory.close()
+        # Registration starts from these outcomes: after a kill there must not be other ones.
+        self._save()
+        return Result(tuple(self._outcomes[listener] for listener in sorted(self._outcomes)), tuple(self._losses))
+
+    def _step(self, report: Report) -> None:
+        losses = self._factory.step()
+        self._losses.append(sum(losses.values()) / len(losses))
+        for job in self._factory.jobs:
+            if self._factory.is_finished(job):
+                self._outcomes[job.listener_id] = self._judge(job)
+                self._factory.leave(job)
+        self._admit()
+        done = sum(outcome.steps for outcome in self._outcomes.values())
+        done += sum(job.steps for job in self._factory.jobs)
+        total = self._snapshot.recipe.steps * len(self._listeners)
+        report({"loss": self._losses[-1], "rows_steps": done, "rows_steps_total": total})
+
+    def _admit(self) -> None:
+        present = {job.listener_id for job in self._factory.jobs} | set(self._outcomes)
+        for listener_id, entry in self._listeners.items():
+            if listener_id in present:
+                continue
+            if not self._factory.has_room:
+                return
+            try:
+                self._factory.join(listener_id, self._material(entry), self._start(entry))
+            except MaterialError as error:
+                self._outcomes[listener_id] = Outcome(str(listener_id), refused=str(error))
+
+    def _judge(self, job: Job) -> Outcome:
+        # What is judged is what will be served: the factors as the file holds them.
+        factors = {n: (d.bfloat16(), u.bfloat16()) for n, (d, u) in self._factory.pool.read(job.slot).items()}
+        self._factory.pool.write(job.slot, factors)
+        base_loss, adapter_loss = self._factory.held_out_losses(job)
+        update = largest_update(factors, target_weights(self._base.transformer, factors))
+        scores = Scores(base_loss, adapter_loss, update, self._factory.skipped(job) / job.steps)
+        outcome = Outcome(str(job.listener_id), job.steps, scores=scores.finite())
+        if reason := refusal(scores):
+            return Outcome(**asdict(outcome) | {"refused": reason})
+        base_hash = self._base.manifest.base_hash
+        data = dump(factors, base_hash=base_hash, snapshot_sha256=self._sha256, steps=job.steps)
+        digest = sha256(data)
+        url = self._blobs.write_once(f"adapters/{job.listener_id}/{digest}.safetensors", data)
+        return Outcome(**asdict(outcome) | {"url": url, "sha256": digest})
+
+    def _material(self, entry: ListenerSnapshot) -> Material:
+        return load_material(entry, self._blobs.read, self._base)
+
+    def _start(self, entry: ListenerSnapshot) -> Factors | None:
+        champion = entry.facts.champion
+        if champion is None or champion.base_hash != self._base.manifest.base_hash:
+            return None
+        try:
+            pool = self._factory.pool
+            data = self._blobs.read(champion.url)
+            return parse(data, pool.shapes, pool.rank, base_hash=champion.base_hash, sha256=champion.sha256).factors
+        except (AdapterError, OSError):
+            # A champion that cannot be read, or of a larger rank, is no reason to learn nothing.
+            return None
+
+    def _save(self) -> None:
+        state: dict[str, Any] = {
+            "factory": self._factory.state_dict(),
+            "outcomes": [asdict(outcome) for outcome in self._outcomes.values()],
+            "losses": self._losses,
+        }
+        checkpoint.save(self._place.path, self._sha256, state)
+
+    @torch.no_grad()
+    def _resume(self) -> None:
+        state = checkpoint.load(self._place.path, self._sha256)
+        if state is None:
+            return
+        self._outcomes = {UUID(raw["listener_id"]): Outcome(**raw) for raw in state["outcomes"]}
+        self._losses = list(state["losses"])
+        jobs = [UUID(job["listener_id"]) for job in state["factory"]["jobs"]]
+        materials = {listener: self._material(self._listeners[listener]) for listener in jobs}
+        self._factory.load_state_dict(state["factory"], materials)
