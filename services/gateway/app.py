@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.store import Store
 from services.gateway.tracks import TrackMaker
 from services.postgres import open_async_pool
+from services.tasks import end
 
 log = structlog.get_logger()
 
@@ -75,7 +76,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
         store, claims, engine, outbox, board, width=settings.engine_requests, patience=settings.engine_patience
     )
     for work in (maker.run(), _tidy(blobs)):
-        stack.push_async_callback(_ended, asyncio.create_task(work))
+        stack.push_async_callback(end, [asyncio.create_task(work)])
     return Parts(settings, store, blobs, engine, outbox, board, maker)
 
 
@@ -86,12 +87,6 @@ async def _tidy(blobs: Blobs) -> None:
         log.warning("store_away", error=str(error))
     else:
         log.info("abandoned_uploads_dropped", count=dropped)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

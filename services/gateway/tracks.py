@@ -26,6 +26,7 @@ from services.gateway.engine import Engine, EngineAway, EngineRefused
 from services.gateway.outbox import Outbox, outgoing
 from services.gateway.store import Store, TrackRow
 from services.identifiers import derived_uuid7
+from services.tasks import end
 
 log = structlog.get_logger()
 
@@ -67,10 +68,7 @@ class TrackMaker:
                     log.warning("backend_away", backend=error.backend, reason=error.message)
                 await _until(self._news, _LOOK_S)
         finally:
-            tasks = list(self._tasks.values())
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(self._tasks.values())
 
     async def _take_open(self) -> None:
         if len(self._asking) >= self._width:
@@ -216,6 +214,7 @@ async def _insisting(act: Callable[[], Awaitable[T]]) -> T:
 
 async def _until(event: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # unlike wait_for, it never drops a cancellation
+            await event.wait()
     except TimeoutError:
         return

@@ -10,6 +10,7 @@ import pytest
 
 from services.errors import BackendAway
 from services.migrate import MIGRATIONS, ChangedMigration, load, migrate
+from tests.threads import ended
 
 
 @pytest.fixture
@@ -79,11 +80,11 @@ def test_a_run_that_is_killed_leaves_nothing_half_applied(empty: str, folder: Pa
 def test_two_at_once_apply_each_file_once(empty: str, folder: Path) -> None:
     (folder / "0003_pre_slow.sql").write_text("select pg_sleep(0.2);")
     results: list[list[str]] = []
-    threads = [threading.Thread(target=lambda: results.append(migrate(empty, folder))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: results.append(migrate(empty, folder)), daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        ended(thread)
     assert sorted(results) == [[], ["0001_pre_songs.sql", "0002_post_tracks.sql", "0003_pre_slow.sql"]]
 
 

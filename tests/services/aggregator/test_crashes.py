@@ -18,6 +18,7 @@ from services.streams_kafka import KafkaReader, KafkaWriter
 from tests.contracts.streams import until
 from tests.services.aggregator.rows import counted, dead_letters, event_count, folded, offsets, stored
 from tests.services.aggregator.samples import message_of, stream
+from tests.threads import ended
 
 ROOT = Path(__file__).parents[3]
 Process = subprocess.Popen[bytes]
@@ -108,13 +109,14 @@ def test_killed_again_and_again_each_event_counts_once(
         folded_before = event_count(postgres_dsn)
         process = start()
         # Of its own share, so that there is something to fold however fast the earlier ones were.
-        producing = threading.Thread(target=produce, args=(writer, sent[kill * share : (kill + 1) * share]))
+        portion = sent[kill * share : (kill + 1) * share]
+        producing = threading.Thread(target=produce, args=(writer, portion), daemon=True)
         producing.start()
         # Killed in the midst of its batches, a little later each time.
         until(lambda: event_count(postgres_dsn) > folded_before + 40 * kill)  # noqa: B023
         process.send_signal(signal.SIGKILL)
         process.wait()
-        producing.join()
+        ended(producing)
     produce(writer, sent[KILLS * share :])
     last = start()
     require_equal(kafka_bootstrap, postgres_dsn)

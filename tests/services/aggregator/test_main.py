@@ -21,6 +21,7 @@ from services.streams_memory import MemoryBroker, MemoryReader
 from tests.contracts.streams import until
 from tests.services.aggregator.rows import dead_letters, event_count, folded, offsets, stored
 from tests.services.aggregator.samples import START, TRACKS, made, message_of, stream
+from tests.threads import ended
 
 
 @pytest.fixture
@@ -38,13 +39,13 @@ def broker() -> MemoryBroker:
 def running(consumer: MemoryReader, store: Store, batch_size: int = 50) -> Iterator[None]:
     stop = threading.Event()
     aggregator = Aggregator(consumer, store, batch_size, stop)
-    thread = threading.Thread(target=aggregator.run)
+    thread = threading.Thread(target=aggregator.run, daemon=True)
     thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join()
+        ended(thread)
 
 
 def log(broker: MemoryBroker) -> list[Message]:

@@ -21,6 +21,7 @@ from services.gateway.outbox import Outbox
 from services.gateway.settings import GatewaySettings
 from services.streams_memory import MemoryBroker
 from tests.services.gateway.engine import ToneEngine, wav
+from tests.threads import ended
 
 TOKEN = "a-token-for-tests"
 
@@ -31,14 +32,14 @@ def served(app: FastAPI) -> Iterator[str]:
     # Bound here and handed over, so that nobody else can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:
             until(lambda: server.started or not thread.is_alive())
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join()
+            ended(thread)
 
 
 def until(true: Callable[[], bool], seconds: float = 120.0) -> None:

@@ -17,6 +17,7 @@ from services.gateway import live
 from services.gateway.blobs import Blobs
 from services.gateway.settings import GatewaySettings
 from tests.services.gateway.conftest import Gateway, until
+from tests.threads import ended
 
 
 @pytest.fixture
@@ -70,11 +71,11 @@ def test_a_listener_may_come_before_the_first_part(gateway: Gateway, being_made:
         headers = gateway.http.headers
         answers.append(httpx.get(f"{gateway.url}/v1/tracks/{being_made}/audio?live=1", headers=headers).content)
 
-    listener = threading.Thread(target=listen)
+    listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     part = store(gateway.settings, being_made, 0, 7)
     gateway.engine.paused = False
-    listener.join(30)
+    ended(listener)
     # Either there was time for the part or the track was finished by then: it is heard in both cases.
     assert answers[0][44:] == part or answers[0][:4] == b"fLaC"
 
