@@ -1,4 +1,10 @@
-"""Feature files of songs and tracks, and where in a song the features are taken."""
+"""Feature files of songs and tracks, and where in a song the features are taken.
+
+A song's file holds `style`, `latents`, `noise` and `feel` (quarters a minute, tonic, 1 where the key is minor); a
+track's `style`, `latents` and the `plan` that it was made by.
+"""
+
+from dataclasses import dataclass
 
 import torch
 from safetensors import SafetensorError
@@ -8,6 +14,7 @@ from torch import Tensor
 from serving.engine.base import Base
 from serving.engine.codec import REFERENCE_RMS
 from serving.engine.interfaces import Codec
+from serving.engine.plan import Feel, Key
 from serving.errors import refused
 
 EXCERPT_S = 10.0
@@ -15,24 +22,33 @@ STYLE_S = 30.0
 HOP_S = 5.0
 
 
+@dataclass(frozen=True, eq=False)
+class SongFeatures:
+    """What a song gives to tracks: style [size], the noise it comes from [frames, channels], and how it moves."""
+
+    style: Tensor
+    noise: Tensor
+    feel: Feel
+
+
 def dump_features(**tensors: Tensor) -> bytes:
-    """`style`, `latents` and, of a song, `noise` as one file."""
+    """Named tensors as one file."""
     return bytes(save({name: value.float().cpu().contiguous() for name, value in tensors.items()}))
 
 
-def parse_song(data: bytes, base: Base) -> tuple[Tensor, Tensor]:
-    """Style [size] and noise [frames, channels] of a song's feature file; Refused if this base has no use for it."""
+def parse_song(data: bytes, base: Base) -> SongFeatures:
+    """The features in a song's file; Refused if this base has no use for them."""
     try:
         tensors = load(data)
-        style, noise = tensors["style"], tensors["noise"]
-    except (SafetensorError, KeyError) as error:
+        style, noise, (bpm, tonic, minor) = tensors["style"], tensors["noise"], tensors["feel"].tolist()
+    except (SafetensorError, KeyError, ValueError) as error:
         raise refused(422, "bad_features", f"Not a song's features: {error}", field="songs") from error
     sizes, expected = (style.numel(), noise.shape[-1]), (base.conditions.style_size, base.codec.latent_channels)
     if sizes != expected:
         message = "The song was uploaded under another base model; upload it again."
         wanted = "style of {} and noise of {} channels".format(*expected)
         raise refused(422, "other_base", message, field="songs", expected=wanted)
-    return style, noise
+    return SongFeatures(style, noise, Feel(bpm, Key(int(tonic), bool(minor))))
 
 
 def representative(codec: Codec, waveform: Tensor, seconds: float) -> Tensor:

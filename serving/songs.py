@@ -6,6 +6,7 @@ import torch
 
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from serving.audio import flac, read_song
+from serving.engine.feel import tempo_and_key
 from serving.engine.params import Job
 from serving.engine.schedule import inversion
 from serving.features import EXCERPT_S, STYLE_S, at_reference, dump_features, representative
@@ -24,11 +25,11 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     song = await studio.decode(read_song, data)
     del data
     waveform = torch.from_numpy(song.waveform)
-    style, latents = await studio.decode(_describe, studio, waveform)
+    style, latents, feel = await studio.decode(_describe, studio, waveform)
     noise = await studio.outcome(studio.submit(_inversion(studio, request, latents, style)))
     audio = await studio.decode(flac, song.waveform)
     audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/features.safetensors"
-    features = dump_features(style=style, latents=latents, noise=noise)
+    features = dump_features(style=style, latents=latents, noise=noise, feel=feel)
     await studio.read(studio.blobs.write, features_url, features)
     await studio.read(studio.blobs.write, audio_url, audio)
     return SongFacts(
@@ -40,12 +41,14 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     )
 
 
-def _describe(studio: Studio, waveform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Style [size] of half a minute and latents [frames, channels] of the excerpt within it."""
+def _describe(studio: Studio, waveform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Style [size] and feel [3] of half a minute, latents [frames, channels] of the excerpt within it."""
     codec = studio.base.codec
     stretch = representative(codec, waveform, STYLE_S)
     excerpt = representative(codec, stretch, EXCERPT_S)
-    return studio.style(stretch), codec.encode(at_reference(excerpt)[None])[0].cpu()
+    latents = codec.encode(at_reference(excerpt)[None])[0].cpu()
+    bpm, key = tempo_and_key(stretch, codec.sample_rate)
+    return studio.style(stretch), latents, torch.tensor([bpm, key.tonic, key.minor])
 
 
 def _inversion(studio: Studio, request: SongRequest, latents: torch.Tensor, style: torch.Tensor) -> Job:

@@ -16,13 +16,14 @@ from schemas.registry import AdapterRef
 from serving.audio import finish, flac
 from serving.engine.noise import mean_style, personal
 from serving.engine.params import Job, Update
+from serving.engine.plan import drawn
 from serving.engine.refusals import AdapterNotResidentError
 from serving.engine.schedule import sampling
 from serving.engine.slots import AdapterKey
 from serving.engine.ticket import Ticket
 from serving.engine.windows import windows_for
 from serving.errors import busy
-from serving.features import dump_features, parse_song
+from serving.features import SongFeatures, dump_features, parse_song
 from serving.parts import TrackParts
 from serving.studio import Studio, absent
 
@@ -36,7 +37,7 @@ class Tracks:
 
     def __init__(self, studio: Studio, deadline_s: float) -> None:
         self._studio, self._deadline_s = studio, deadline_s
-        self._songs: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+        self._songs: OrderedDict[str, SongFeatures] = OrderedDict()
         self._decode_s = 0.0
 
     async def make(self, request: GenerationRequest) -> AsyncGenerator[Progress, None]:
@@ -62,7 +63,7 @@ class Tracks:
             yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s or None)
             if await parts.settle():
                 yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s)
-            yield Progress(stage="done", track=await self._store(request, latents, parts))
+            yield Progress(stage="done", track=await self._store(request, latents, ticket.job.plan, parts))
         finally:
             outcome.cancel()
             parts.cancel()
@@ -91,28 +92,28 @@ class Tracks:
         self,
         request: GenerationRequest,
         prompt: Tensor,
-        songs: list[tuple[Tensor, Tensor]],
+        songs: list[SongFeatures],
         adapter: AdapterKey | None,
         deadline: float,
     ) -> Job:
         base = self._studio.base
         codec, defaults = base.codec, base.manifest.sampling
-        noises = [noise for _, noise in songs]
         windows = windows_for(codec, request.seconds)
+        feel = drawn([song.feel for song in songs], request.seed)
         return Job(
             listener=str(request.listener_id),
-            start=personal(noises, request.seed, windows[-1].stop, codec.latent_channels),
+            start=personal([song.noise for song in songs], request.seed, windows[-1].stop, codec.latent_channels),
             path=sampling(defaults.steps, defaults.shift),
             prompt=prompt,
-            style=mean_style([style for style, _ in songs]) if songs else absent(base.conditions.style_size),
+            style=mean_style([song.style for song in songs]) if songs else absent(base.conditions.style_size),
             guidance=defaults.guidance,
             adapter=adapter,
             deadline=deadline,
             windows=windows,
-            plan=base.conditions.plan(request.prompt, windows[-1].stop),
+            plan=base.conditions.plan(request.prompt, windows[-1].stop, feel),
         )
 
-    async def _song(self, url: str) -> tuple[Tensor, Tensor]:
+    async def _song(self, url: str) -> SongFeatures:
         if url not in self._songs:
             data = await self._studio.read(self._studio.blobs.read, url, field="songs")
             self._songs[url] = parse_song(data, self._studio.base)
@@ -121,10 +122,15 @@ class Tracks:
             self._songs.popitem(last=False)
         return self._songs[url]
 
-    async def _store(self, request: GenerationRequest, latents: Tensor, parts: TrackParts) -> TrackFacts:
+    async def _store(
+        self, request: GenerationRequest, latents: Tensor, plan: Tensor | None, parts: TrackParts
+    ) -> TrackFacts:
         began = time.monotonic()
         waveform = await parts.finish(latents)
-        audio, features, seconds = await self._studio.decode(self._render, waveform, latents, request.seconds)
+        said = {} if plan is None else {"plan": plan[: len(latents)]}
+        audio, features, seconds = await self._studio.decode(
+            self._render, waveform, {"latents": latents, **said}, request.seconds
+        )
         self._decode_s = time.monotonic() - began
         audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/features.safetensors"
         blobs = self._studio.blobs
@@ -133,11 +139,11 @@ class Tracks:
         sha256 = hashlib.sha256(audio).hexdigest()
         return TrackFacts(seconds=seconds, sha256=sha256, audio_url=audio_url, features_url=features_url)
 
-    def _render(self, waveform: Tensor, latents: Tensor, seconds: float) -> tuple[bytes, bytes, float]:
-        """Audio file, feature file and length of a finished waveform [samples] and its latents [frames, channels]."""
+    def _render(self, waveform: Tensor, made: dict[str, Tensor], seconds: float) -> tuple[bytes, bytes, float]:
+        """Audio file, feature file and length of a finished waveform [samples] and of what it was made from."""
         track = finish(waveform.numpy(), seconds)
         style = self._studio.style(torch.from_numpy(track.waveform))
-        return flac(track.waveform), dump_features(style=style, latents=latents), track.seconds
+        return flac(track.waveform), dump_features(style=style, **made), track.seconds
 
     def _progress(self, update: Update, parts: TrackParts) -> Progress:
         return Progress(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from serving.engine.acestep_codec import OobleckCodec
 from serving.engine.acestep_text import TEXT_TOKENS
+from serving.engine.plan import Feel
 from serving.engine.style import resample
 
 REFERENCE_S, STRETCHES = 30, 3
@@ -72,7 +73,7 @@ class AceStepConditions(nn.Module):
         absent = ~(given | prompt.any(dim=2).any(dim=1)[:, None, None])
         return torch.where(absent, self.null, tokens)
 
-    def plan(self, prompt: str, frames: int) -> Tensor:  # noqa: ARG002 - the checkpoints read tempo and key as words
+    def plan(self, prompt: str, frames: int, feel: Feel | None = None) -> Tensor:  # noqa: ARG002 - they read words
         """Nothing [frames, 0]."""
         return torch.zeros(frames, self.plan_channels)
 

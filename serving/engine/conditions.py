@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from serving.engine.plan import PLAN_CHANNELS, plan_of
+from serving.engine.plan import PLAN_CHANNELS, Feel, plan_of
 from serving.engine.style import STYLE_SIZE
 from serving.engine.text import PROMPT_SIZE, PROMPT_TOKENS
 
@@ -55,9 +55,9 @@ class Conditions(nn.Module):
         styles = torch.where(_absent(style), self.null_style, styles)
         return torch.cat([words, styles], dim=1)
 
-    def plan(self, prompt: str, frames: int) -> Tensor:
-        """Tempo and key of a prompt along a track, zeros where it states none [frames, plan_channels]."""
-        return plan_of(prompt, frames, self.config.frames_per_second)
+    def plan(self, prompt: str, frames: int, feel: Feel | None = None) -> Tensor:
+        """Tempo and key of a prompt, or else of the feel, along a track [frames, plan_channels]."""
+        return plan_of(prompt, frames, self.config.frames_per_second, feel)
 
     def context(self, source: Tensor, keep: Tensor, plan: Tensor) -> Tensor:
         """Given music and the plan for the transformer's input: the kept source, where it is kept, the plan.

@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from serving.engine.mel import LogMel
+from serving.engine.plan import Feel
 
 
 class Codec(Protocol):
@@ -66,8 +67,8 @@ class Conditions(Protocol):
         [batch, style_size]; the number of tokens is the same for all."""
         ...
 
-    def plan(self, prompt: str, frames: int) -> Tensor:
-        """What a prompt says of the course of a track, zeros where it says nothing [frames, plan_channels]."""
+    def plan(self, prompt: str, frames: int, feel: Feel | None = None) -> Tensor:
+        """What a prompt, or else the feel, says of the course of a track; zeros = nothing [frames, plan_channels]."""
         ...
 
     def context(self, source: Tensor, keep: Tensor, plan: Tensor) -> Tensor:

@@ -2,14 +2,17 @@
 
 Words alone do not tell a small denoiser where the beats fall; a clock that runs along the latents does
 (the idea of MusiConGen, Lan et al. 2024, arXiv 2407.15060, and of JASCO, Tal et al. 2024, arXiv 2406.10970).
-Zeros mean "not said". A prompt says tempo and key by words such as "120 bpm" and "E flat minor".
+Zeros mean "not said". A prompt says tempo and key by words such as "120 bpm" and "E flat minor"; where it does not, one
+of the listener's songs does.
 
 Not for the meaning of the words: those go through the text encoder as well.
 """
 
 import math
+import random
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +28,14 @@ TEMPI = range(30, 301)
 THREES = re.compile(r"\b(jig|waltz|minuet|mazurka)\b", re.IGNORECASE)
 TEMPO = re.compile(r"\b(\d{2,3}) ?bpm\b", re.IGNORECASE)
 KEYS = re.compile(r"\b([A-G])[ -]?(sharp|flat|#|♯|b|♭)?[ -](major|minor)\b")
+SLOW, FAST = re.compile(r"\bslow\b", re.IGNORECASE), re.compile(r"\bfast\b", re.IGNORECASE)
+MODE = re.compile(r"\b(major|minor) key\b", re.IGNORECASE)
+# A song's tempo is halved or doubled into these for a prompt that says slow or fast.
+SLOW_BELOW, FAST_ABOVE = 90.0, 110.0
+# Where neither prompt nor song says a tempo: a beat of some tempo is better than none.
+UNSAID_BPM = (80.0, 140.0)
+# Two tracks after one song are not equally fast.
+TEMPO_SPREAD = 0.06
 
 
 @dataclass(frozen=True)
@@ -44,27 +55,52 @@ class Key:
     minor: bool
 
 
-def metre_of(prompt: str) -> Metre | None:
-    """The tempo that a prompt states; None if it states none within `TEMPI`."""
+@dataclass(frozen=True)
+class Feel:
+    """How music moves: quarters a minute, and its key where it is known."""
+
+    bpm: float
+    key: Key | None = None
+
+
+def drawn(songs: Sequence[Feel], seed: int) -> Feel:
+    """What a track of that seed takes over from a listener's songs: the key and about the tempo of one of them."""
+    chance = random.Random(seed)
+    if not songs:
+        return Feel(chance.uniform(*UNSAID_BPM))
+    song = chance.choice(songs)
+    return Feel(song.bpm * (1 + chance.uniform(-TEMPO_SPREAD, TEMPO_SPREAD)), song.key)
+
+
+def metre_of(prompt: str, feel: Feel | None = None) -> Metre | None:
+    """The tempo that a prompt states within `TEMPI`; else the feel's, as slow or fast as the prompt says; else None."""
     said = TEMPO.search(prompt)
-    if said is None or int(said[1]) not in TEMPI:
+    if said is not None and int(said[1]) in TEMPI:
+        bpm = float(said[1])
+    elif feel is not None:
+        bpm = _paced(prompt, feel.bpm)
+    else:
         return None
-    return Metre(60 / int(said[1]), 3.0 if THREES.search(prompt) else 4.0)
+    return Metre(60 / bpm, 3.0 if THREES.search(prompt) else 4.0)
 
 
-def key_of(prompt: str) -> Key | None:
-    """The key that a prompt states; None if it states none."""
+def key_of(prompt: str, feel: Feel | None = None) -> Key | None:
+    """The key that a prompt states; else the feel's, in the mode that the prompt says; else None."""
     said = KEYS.search(prompt)
-    if said is None:
+    if said is not None:
+        letter, shift, mode = said.groups()
+        return Key((LETTERS[letter] + SHIFTS[shift or ""]) % 12, mode == "minor")
+    if feel is None or feel.key is None:
         return None
-    letter, shift, mode = said.groups()
-    return Key((LETTERS[letter] + SHIFTS[shift or ""]) % 12, mode == "minor")
+    mode_said = MODE.search(prompt)
+    return feel.key if mode_said is None else replace(feel.key, minor=mode_said[1].lower() == "minor")
 
 
-def plan_of(prompt: str, frames: int, frames_per_second: float) -> Tensor:
-    """The plan of a track from its first frame on, as far as its prompt states one [frames, PLAN_CHANNELS]."""
+def plan_of(prompt: str, frames: int, frames_per_second: float, feel: Feel | None = None) -> Tensor:
+    """The plan of a track from its first frame on, as far as its prompt or else the feel says one
+    [frames, PLAN_CHANNELS]."""
     plan = torch.zeros(frames, PLAN_CHANNELS)
-    metre, key = metre_of(prompt), key_of(prompt)
+    metre, key = metre_of(prompt, feel), key_of(prompt, feel)
     if metre is not None:
         plan[:, CLOCK] = clock(metre, frames, frames_per_second)
     if key is not None:
@@ -87,3 +123,12 @@ def scale(key: Key) -> Tensor:
         found[(key.tonic + step) % 12] = 0.5
     found[key.tonic] = 1.0
     return found
+
+
+def _paced(prompt: str, bpm: float) -> float:
+    """The tempo, halved or doubled until it is as slow or fast as the prompt says."""
+    while SLOW.search(prompt) and bpm >= SLOW_BELOW:
+        bpm /= 2
+    while FAST.search(prompt) and bpm <= FAST_ABOVE:
+        bpm *= 2
+    return bpm

@@ -20,6 +20,7 @@ from serving.engine.adapters import dump
 from serving.engine.base import random_base
 from serving.engine.engine import Engine
 from serving.engine.params import Limits
+from serving.engine.plan import PLAN_CHANNELS, Feel, Key, drawn
 from serving.errors import Refused
 from serving.features import dump_features
 from serving.songs import take_song
@@ -88,7 +89,7 @@ def test_a_song_is_stored_with_its_features(studio: Studio, root: str) -> None:
     features = load(studio.blobs.read(facts.features_url, field="file"))
     frames = studio.base.codec.frames_for(10)
     assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "style": (200,), "latents": (frames, 8), "noise": (frames, 8),
+        "style": (200,), "latents": (frames, 8), "noise": (frames, 8), "feel": (3,),
     }  # fmt: skip
     assert all(value.isfinite().all() and value.any() for value in features.values())
 
@@ -112,7 +113,22 @@ def test_a_track_tells_its_steps_and_is_in_the_store_when_done(studio: Studio, r
     features = load(studio.blobs.read(facts.features_url, field="file"))
     assert {name: tuple(value.shape) for name, value in features.items()} == {
         "style": (200,), "latents": (studio.base.codec.frames_for(2), 8),
+        "plan": (studio.base.codec.frames_for(2), PLAN_CHANNELS),
     }  # fmt: skip
+
+
+def test_a_track_takes_over_tempo_and_key_of_a_song_where_the_prompt_leaves_them_open(
+    studio: Studio, root: str
+) -> None:
+    facts = song(studio, root, encoded(melody(12)))
+    bpm, tonic, minor = load(studio.blobs.read(facts.features_url, field="file"))["feel"].tolist()
+    told = drawn([Feel(bpm, Key(int(tonic), bool(minor)))], seed=1)
+    for prompt in ("flute", "flute, 90 bpm, D major"):
+        what = request(root, prompt=prompt, songs=(facts.features_url,))
+        track = made(studio, what)[-1].track
+        assert track is not None
+        plan = load(studio.blobs.read(track.features_url, field="file"))["plan"]
+        assert torch.equal(plan, studio.base.conditions.plan(prompt, len(plan), told))
 
 
 def test_a_long_track_can_be_heard_part_by_part_while_it_is_made(studio: Studio, root: str) -> None:
@@ -188,7 +204,9 @@ def test_missing_or_wrong_song_features_are_refused(studio: Studio, root: str) -
 def test_features_of_another_base_are_refused(studio: Studio, root: str) -> None:
     url = f"{root}/songs/x/features.safetensors"
     for style, channels in ((64, 8), (200, 64)):
-        studio.blobs.write(url, dump_features(style=torch.ones(style), noise=torch.ones(8, channels)))
+        studio.blobs.write(
+            url, dump_features(style=torch.ones(style), noise=torch.ones(8, channels), feel=torch.ones(3))
+        )
         assert code(studio, request(root, songs=(url,))) == (422, "other_base", "songs")
 
 

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save
 
 from serving.engine.base import random_base
+from serving.engine.plan import PLAN_CHANNELS
 from tests.training.examples import facts, features, latents, material, song
 from training.material import MaterialError, draw, generator_for, load_material
 from training.methods import METHODS
@@ -30,6 +31,15 @@ def test_the_end_of_every_piece_is_held_out(tmp_path: Path) -> None:
     whole = latents(3)
     assert torch.equal(torch.cat([loaded.pieces[0], loaded.tails[0]])[:, : loaded.channels], whole)
     assert len(loaded.tails[0]) == round(0.2 * len(whole))
+
+
+def test_a_track_is_trained_on_under_the_plan_it_was_made_by_and_a_song_under_none(tmp_path: Path) -> None:
+    music, plan = latents(3), torch.rand(len(latents(3)), PLAN_CHANNELS)
+    (tmp_path / "track").write_bytes(save({"style": torch.zeros(200), "latents": music, "plan": plan}))
+    loaded = load_material(entry(features(tmp_path / "song", 3), str(tmp_path / "track")), read, BASE)
+    wholes = [torch.cat(parts)[:, loaded.channels :] for parts in zip(loaded.pieces, loaded.tails, strict=True)]
+    assert not wholes[0].any()
+    assert torch.equal(wholes[1], plan)
 
 
 def test_style_is_the_mean_of_the_newest_songs_as_in_serving(tmp_path: Path) -> None:
@@ -63,6 +73,7 @@ def test_a_piece_shorter_than_the_crop_goes_round() -> None:
         save({"style": torch.zeros(200), "latents": torch.zeros(0, 8)}),
         save({"style": torch.zeros(64), "latents": torch.zeros(100, 8)}),
         save({"style": torch.zeros(200), "latents": torch.zeros(100, 64)}),
+        save({"style": torch.zeros(200), "latents": torch.zeros(100, 8), "plan": torch.zeros(99, PLAN_CHANNELS)}),
     ],
 )
 def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, data: bytes) -> None:

@@ -143,7 +143,7 @@ class Evaluation:
         real = self._sets.recorded.audio
         pair = self._pair("recordings", real)
         own = pair["real"].embedded.style
-        made = making.from_styles(self._base, own, self._samples)
+        made = making.after_songs(self._base, real, own)
         heard = {**pair, "from style": self._ears.hear(made)}
         known = Known(self._ears.embed(self._sets.recorded_reference.audio), self._known)
         rows = recording_rows(heard, own, known)

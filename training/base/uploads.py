@@ -22,8 +22,10 @@ from torch.nn import functional
 
 from serving.engine.adapters import parse
 from serving.engine.base import ShippedBase, load_shipped, nothing_given
+from serving.engine.feel import tempo_and_key
 from serving.engine.lora import Pool, attach
 from serving.engine.noise import personal
+from serving.engine.plan import Feel, drawn
 from serving.engine.schedule import inversion
 from serving.engine.text import PROMPT_SIZE, PROMPT_TOKENS
 from training.base.config import Recipe
@@ -48,21 +50,24 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, eq=False)
 class Upload:
     """A song as the product stores it: ten seconds of audio [samples], style [200], latents and the noise they come
-    from [frames, channels]."""
+    from [frames, channels], tempo and key."""
 
     title: str
     audio: Tensor
     style: Tensor
     latents: Tensor
     noise: Tensor
+    feel: Feel
 
 
 def upload(base: ShippedBase, path: Path) -> Upload:
     """Features of the middle of a recording."""
     audio = stretch(path, 0.5, Recipe().clips.frames * SAMPLES_PER_FRAME)
-    style = base.style.embed(stretch(path, 0.5, STYLE_SECONDS * SAMPLE_RATE)[None], SAMPLE_RATE)[0]
+    middle = stretch(path, 0.5, STYLE_SECONDS * SAMPLE_RATE)
+    style = base.style.embed(middle[None], SAMPLE_RATE)[0]
     latents = base.codec.encode(audio[None])[0]
-    return Upload(path.stem, audio, style, latents, invert(base, latents, style))
+    feel = Feel(*tempo_and_key(middle, SAMPLE_RATE))
+    return Upload(path.stem, audio, style, latents, invert(base, latents, style), feel)
 
 
 @torch.inference_mode()
@@ -105,7 +110,8 @@ def tracks(base: ShippedBase, song: Upload, pool: Pool | None, slot: int) -> Ten
         # Guidance doubles the rows.
         pool.select([slot] * 2 * SEEDS)
     prompt = torch.zeros(SEEDS, PROMPT_TOKENS, PROMPT_SIZE)
-    return levelled(base.codec.decode(denoise(base, start, prompt, song.style.expand(SEEDS, -1))))
+    plan = torch.stack([base.conditions.plan("", frames, drawn([song.feel], seed)) for seed in range(SEEDS)])
+    return levelled(base.codec.decode(denoise(base, start, prompt, song.style.expand(SEEDS, -1), plan=plan)))
 
 
 def adapted_tracks(

@@ -12,9 +12,12 @@ from serving.engine.plan import (
     KEY,
     PLAN_CHANNELS,
     TEMPI,
+    UNSAID_BPM,
+    Feel,
     Key,
     Metre,
     clock,
+    drawn,
     key_of,
     metre_of,
     plan_of,
@@ -64,6 +67,51 @@ def test_what_is_not_said_is_zero() -> None:
     assert keyed[:, CLOCK].abs().sum() == 0
     assert keyed.shape == (10, PLAN_CHANNELS)
     assert torch.equal(keyed[0, KEY], keyed[9, KEY])
+
+
+MOVING = Feel(100.0, Key(2, False))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bpm", "key"),
+    [
+        ("", 100, Key(2, False)),
+        ("warm flute", 100, Key(2, False)),
+        ("slow flute, minor key", 50, Key(2, True)),
+        ("fast Reel, Major key", 200, Key(2, False)),
+        ("waltz in E flat minor, 90 bpm, fast", 90, Key(3, True)),
+    ],
+)
+def test_what_a_prompt_leaves_open_is_the_songs(prompt: str, bpm: float, key: Key) -> None:
+    metre = metre_of(prompt, MOVING)
+    assert metre is not None
+    assert metre.quarter_s == pytest.approx(60 / bpm)
+    assert metre.quarters == (3 if "waltz" in prompt else 4)
+    assert key_of(prompt, MOVING) == key
+
+
+@given(seed=st.integers(0, 2**63 - 1))
+def test_a_track_moves_about_as_one_of_the_songs(seed: int) -> None:
+    songs = [Feel(60.0, Key(0, False)), Feel(120.0, Key(7, True))]
+    feel = drawn(songs, seed)
+    assert feel == drawn(songs, seed)
+    model = next(song for song in songs if song.key == feel.key)
+    assert abs(feel.bpm / model.bpm - 1) <= 0.06
+
+
+def test_seeds_draw_all_songs_and_differ_in_tempo() -> None:
+    feels = [drawn([Feel(60.0, Key(0, False)), Feel(120.0, Key(7, True))], seed) for seed in range(20)]
+    assert {feel.key for feel in feels} == {Key(0, False), Key(7, True)}
+    assert len({feel.bpm for feel in feels}) == 20
+
+
+@given(seed=st.integers(0, 2**63 - 1))
+def test_without_songs_there_is_a_beat_and_no_key(seed: int) -> None:
+    feel = drawn([], seed)
+    assert UNSAID_BPM[0] <= feel.bpm <= UNSAID_BPM[1]
+    plan = plan_of("a harp", 10, PER_SECOND, feel)
+    assert plan[:, CLOCK].any()
+    assert not plan[:, KEY].any()
 
 
 @given(

@@ -9,13 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.engine.rhythm import rhythm
 from serving.engine.style import TAGS
 from training.base.arrange import Facts
 from training.base.judges.adherence import InstrumentClassifier, tagger_auc, timbre
 from training.base.judges.notes import Transcriber, key, note_f1, share_in_key
 from training.base.judges.reconstruction import spectral_distance
 from training.base.judges.repetition import repetition
-from training.base.judges.rhythm import rhythm, tempo_fits
+from training.base.judges.tempo import tempo_fits
 from training.base.render import SAMPLE_RATE
 
 SECONDS = 10

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from serving.engine.base import ShippedBase
+from serving.engine.rhythm import rhythm
 from serving.engine.style import StyleEncoder
 from training.base.judges.adherence import timbre
 from training.base.judges.embeddings import load_vgg
 from training.base.judges.memorisation import middle
 from training.base.judges.notes import Notes, Transcriber
 from training.base.judges.repetition import repetition
-from training.base.judges.rhythm import rhythm
 from training.base.render import SAMPLE_RATE
 
 CLIPS_PER_PASS = 8

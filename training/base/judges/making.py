@@ -3,11 +3,14 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
 
 from serving.engine.base import ShippedBase
+from serving.engine.feel import tempo_and_key
+from serving.engine.plan import Feel, drawn
 from serving.engine.style import STYLE_SIZE
 from training.base.judges.sets import levelled
 from training.base.sample import generate
@@ -20,9 +23,15 @@ def from_prompts(base: ShippedBase, prompts: Sequence[str], samples: int) -> Ten
     return _made(base, prompts, torch.zeros(len(prompts), STYLE_SIZE), samples)
 
 
-def from_styles(base: ShippedBase, styles: Tensor, samples: int) -> Tensor:
-    """One clip a style vector, without a prompt, at the training level [clips, 200] -> [clips, samples]."""
-    return _made(base, [""] * len(styles), styles, samples)
+def after_songs(base: ShippedBase, songs: Tensor, styles: Tensor) -> Tensor:
+    """One clip a song, without a prompt, as a listener gets it who uploaded that song alone, at the training level.
+
+    Args:
+        songs: audio [clips, samples].
+        styles: of the songs [clips, 200].
+    """
+    feels = [drawn([Feel(*tempo_and_key(song, base.codec.sample_rate))], seed) for seed, song in enumerate(songs)]
+    return _made(base, [""] * len(songs), styles, songs.shape[1], feels)
 
 
 def through_codec(base: ShippedBase, audio: Tensor) -> Tensor:
@@ -42,10 +51,13 @@ def untrained(base: ShippedBase, seed: int) -> ShippedBase:
     return replace(base, transformer=denoiser)
 
 
-def _made(base: ShippedBase, prompts: Sequence[str], styles: Tensor, samples: int) -> Tensor:
+def _made(
+    base: ShippedBase, prompts: Sequence[str], styles: Tensor, samples: int, feels: Sequence[Feel] = ()
+) -> Tensor:
     frames = samples // base.codec.samples_per_frame
     states = base.text.encode(list(prompts))
-    plans = torch.stack([base.conditions.plan(prompt, frames) for prompt in prompts])
+    said = zip_longest(prompts, feels)
+    plans = torch.stack([base.conditions.plan(prompt, frames, feel) for prompt, feel in said])
     passes = zip(*(torch.split(given, CLIPS_PER_PASS) for given in (states, styles, plans)), strict=True)
     return torch.cat(
         [

@@ -12,9 +12,9 @@ from training.base.judges.hearing import Embedded, Heard
 from training.base.judges.kad import kad, vendi
 from training.base.judges.memorisation import nearest
 from training.base.judges.notes import key, share_in_key
-from training.base.judges.rhythm import tempo_fits
 from training.base.judges.sets import Request
 from training.base.judges.table import Goal, Row
+from training.base.judges.tempo import tempo_fits
 
 # Goals of the base; those that compare two columns are made from the measures themselves.
 TEMPO, INSTRUMENT = 0.70, 0.85

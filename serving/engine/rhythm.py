@@ -15,9 +15,6 @@ WINDOW, HOP, BANDS = 1024, 256, 64
 SLOWEST, FASTEST = 38.0, 200.0
 # Listeners tap near this tempo rather than at its half or double (Parncutt 1994).
 PREFERRED, OCTAVES = 105.0, 1.0
-TOLERANCE = 0.08
-OCTAVE_RATIOS = (0.5, 1.0, 2.0)
-COMPOUND_RATIOS = (1 / 3, 2 / 3, 4 / 3)
 
 
 def rhythm(waveform: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
@@ -45,16 +42,6 @@ def rhythm(waveform: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
     best = lags[score.argmax(1)]
     found: Tensor = 60 * rate / _refined(correlation, best)
     return found, near.amax(1)
-
-
-def tempo_fits(found: float, asked: float, *, compound: bool) -> bool:
-    """Whether a tempo is the asked one within 8 %, an octave up or down forgiven: half and double count as right.
-
-    Prompts count quarters a minute, but in compound metre (3/8, 6/8, 9/8) the beat is the dotted quarter; there it and
-    its half and double count as well.
-    """
-    ratios = OCTAVE_RATIOS + (COMPOUND_RATIOS if compound else ())
-    return any(abs(found / (asked * ratio) - 1) <= TOLERANCE for ratio in ratios)
 
 
 def onset_envelope(waveform: Tensor, sample_rate: int) -> Tensor:
