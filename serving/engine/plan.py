@@ -29,11 +29,13 @@ THREES = re.compile(r"\b(jig|waltz|minuet|mazurka)\b", re.IGNORECASE)
 TEMPO = re.compile(r"\b(\d{2,3}) ?bpm\b", re.IGNORECASE)
 KEYS = re.compile(r"\b([A-G])[ -]?(sharp|flat|#|♯|b|♭)?[ -](major|minor)\b")
 SLOW, FAST = re.compile(r"\bslow\b", re.IGNORECASE), re.compile(r"\bfast\b", re.IGNORECASE)
-MODE = re.compile(r"\b(major|minor) key\b", re.IGNORECASE)
+MINOR = re.compile(r"\b(minor key|sad|melancholy|dark)\b", re.IGNORECASE)
+MAJOR = re.compile(r"\b(major key|happy|cheerful)\b", re.IGNORECASE)
 # A song's tempo is halved or doubled into these for a prompt that says slow or fast.
 SLOW_BELOW, FAST_ABOVE = 90.0, 110.0
-# Where neither prompt nor song says a tempo: a beat of some tempo is better than none.
+# Where neither prompt nor song says it: some beat and some scale are better than none.
 UNSAID_BPM = (80.0, 140.0)
+UNSAID_MINOR = 1 / 3
 # Two tracks after one song are not equally fast.
 TEMPO_SPREAD = 0.06
 
@@ -57,17 +59,18 @@ class Key:
 
 @dataclass(frozen=True)
 class Feel:
-    """How music moves: quarters a minute, and its key where it is known."""
+    """How music moves: quarters a minute, and its key."""
 
     bpm: float
-    key: Key | None = None
+    key: Key
 
 
 def drawn(songs: Sequence[Feel], seed: int) -> Feel:
-    """What a track of that seed takes over from a listener's songs: the key and about the tempo of one of them."""
+    """What a track of that seed takes over from a listener's songs: the key and about the tempo of one of them; some
+    tempo and key where there is no song."""
     chance = random.Random(seed)
     if not songs:
-        return Feel(chance.uniform(*UNSAID_BPM))
+        return Feel(chance.uniform(*UNSAID_BPM), Key(chance.randrange(12), chance.random() < UNSAID_MINOR))
     song = chance.choice(songs)
     return Feel(song.bpm * (1 + chance.uniform(-TEMPO_SPREAD, TEMPO_SPREAD)), song.key)
 
@@ -90,10 +93,9 @@ def key_of(prompt: str, feel: Feel | None = None) -> Key | None:
     if said is not None:
         letter, shift, mode = said.groups()
         return Key((LETTERS[letter] + SHIFTS[shift or ""]) % 12, mode == "minor")
-    if feel is None or feel.key is None:
+    if feel is None:
         return None
-    mode_said = MODE.search(prompt)
-    return feel.key if mode_said is None else replace(feel.key, minor=mode_said[1].lower() == "minor")
+    return replace(feel.key, minor=bool(MINOR.search(prompt) or (feel.key.minor and not MAJOR.search(prompt))))
 
 
 def plan_of(prompt: str, frames: int, frames_per_second: float, feel: Feel | None = None) -> Tensor:

@@ -49,5 +49,5 @@ def _summit(below: Tensor, here: Tensor, above: Tensor) -> Tensor:
 
 def _centred(values: Tensor) -> Tensor:
     """Rows less their mean, at length 1."""
-    free = values - values.mean(-1, keepdim=True)
+    free: Tensor = values - values.mean(-1, keepdim=True)
     return free / free.norm(dim=-1, keepdim=True).clamp_min(1e-12)

@@ -79,6 +79,8 @@ MOVING = Feel(100.0, Key(2, False))
         ("warm flute", 100, Key(2, False)),
         ("slow flute, minor key", 50, Key(2, True)),
         ("fast Reel, Major key", 200, Key(2, False)),
+        ("a sad harp", 100, Key(2, True)),
+        ("a happy harp", 100, Key(2, False)),
         ("waltz in E flat minor, 90 bpm, fast", 90, Key(3, True)),
     ],
 )
@@ -88,6 +90,11 @@ def test_what_a_prompt_leaves_open_is_the_songs(prompt: str, bpm: float, key: Ke
     assert metre.quarter_s == pytest.approx(60 / bpm)
     assert metre.quarters == (3 if "waltz" in prompt else 4)
     assert key_of(prompt, MOVING) == key
+
+
+def test_a_happy_prompt_turns_a_minor_song_to_major() -> None:
+    assert key_of("cheerful piano", Feel(100.0, Key(9, True))) == Key(9, False)
+    assert key_of("piano", Feel(100.0, Key(9, True))) == Key(9, True)
 
 
 @given(seed=st.integers(0, 2**63 - 1))
@@ -106,12 +113,13 @@ def test_seeds_draw_all_songs_and_differ_in_tempo() -> None:
 
 
 @given(seed=st.integers(0, 2**63 - 1))
-def test_without_songs_there_is_a_beat_and_no_key(seed: int) -> None:
+def test_without_songs_the_seed_draws_a_beat_and_a_key(seed: int) -> None:
     feel = drawn([], seed)
+    assert feel == drawn([], seed)
     assert UNSAID_BPM[0] <= feel.bpm <= UNSAID_BPM[1]
     plan = plan_of("a harp", 10, PER_SECOND, feel)
     assert plan[:, CLOCK].any()
-    assert not plan[:, KEY].any()
+    assert (plan[:, KEY] > 0).sum() == 70
 
 
 @given(
