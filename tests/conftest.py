@@ -6,7 +6,6 @@
 """
 
 import faulthandler
-import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -21,7 +20,7 @@ from infra.local.postgres import make_databases, with_database
 from tests.stacks import RunningStack, start, temporary_home
 
 TEMPLATE = "encore_template"
-_EXIT_S = 60
+_EXIT_S, _STDERR = 60, 2
 
 # How long an example takes says how busy the machine is, and nothing of the law.
 settings.register_profile("encore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,7 +29,7 @@ settings.load_profile("encore")
 
 def pytest_unconfigure() -> None:
     """An interpreter that does not come to its end says where each thread is, and fails, instead of waiting on."""
-    faulthandler.dump_traceback_later(_EXIT_S, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(_EXIT_S, exit=True, file=_STDERR)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,4 +50,5 @@ def _summit(below: Tensor, here: Tensor, above: Tensor) -> Tensor:
 def _centred(values: Tensor) -> Tensor:
     """Rows less their mean, at length 1."""
     free: Tensor = values - values.mean(-1, keepdim=True)
-    return free / free.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    length: Tensor = free.norm(dim=-1, keepdim=True)
+    return free / length.clamp_min(1e-12)
