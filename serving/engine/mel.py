@@ -11,13 +11,15 @@ from diffusers.models.autoencoders.autoencoder_mmaudio import MMAudioMelSpectrog
 from torch import Tensor, nn
 from torch.nn import functional
 
+from serving.engine.phase import walked
+
 # About 68 dB under a loud partial at the reference level: nothing below it is heard.
 FLOOR = -6.0
 INVERSION_STEPS = 12
-PHASE_STEPS = 24
+PHASE_STEPS = 6
 MOMENTUM = 0.99
-PHASE_SEED = 0
-# Frames over which tones are taken to go on unchanged after a known beginning.
+# Frames over which tones are taken to go on unchanged after a known beginning: the spectrogram's bands are too wide to
+# tell their frequencies as exactly as known samples do.
 EXTRAPOLATED = 16
 
 
@@ -53,7 +55,7 @@ class LogMel(nn.Module):
     def invert(self, mel: Tensor, phase_steps: int = PHASE_STEPS, before: Tensor | None = None) -> Tensor:
         """Waveform whose log-mel is close to the one given.
 
-        Rows do not influence each other: each starts from the same fixed phases.
+        Rows do not influence each other.
 
         Args:
             mel: log-mel magnitudes [batch, bands, frames].
@@ -83,7 +85,7 @@ def _unmix(energy: Tensor, basis: Tensor) -> Tensor:
 def griffin_lim(magnitude: Tensor, window: Tensor, hop: int, steps: int, before: Tensor | None = None) -> Tensor:
     """Fast Griffin-Lim (Perraudin et al. 2013, algorithm 1) on frames centred half a hop in.
 
-    A known beginning is put back in every iteration, and the phases after it start as its tones would go on.
+    A known beginning is put back in every iteration, and its tones go on after it.
 
     Args:
         magnitude: linear magnitudes [batch, bins, frames].
@@ -98,9 +100,7 @@ def griffin_lim(magnitude: Tensor, window: Tensor, hop: int, steps: int, before:
     size = window.numel()
     # One frame more on each side: `istft` only inverts between the first and last centre.
     magnitude = functional.pad(magnitude, (1, 1), mode="replicate")
-    phase = _start_phase(magnitude)
-    if before is not None and before.shape[1] >= 2 * size:
-        phase = _grown(phase, before, window, hop)
+    phase = walked(magnitude, hop, _known(before, window, hop, magnitude.shape[2]))
     previous = torch.zeros_like(phase)
     for _ in range(steps):
         signal = _continuing(torch.istft(magnitude * phase, size, hop, size, window), before, hop)
@@ -123,21 +123,15 @@ def _continuing(signal: Tensor, before: Tensor | None, hop: int) -> Tensor:
     return signal
 
 
-def _start_phase(magnitude: Tensor) -> Tensor:
-    generator = torch.Generator().manual_seed(PHASE_SEED)
-    angle = torch.rand(magnitude.shape[1:], generator=generator) * (2 * torch.pi)
-    phase = torch.polar(torch.ones_like(angle), angle).to(magnitude.device)
-    return phase.expand(magnitude.shape)
-
-
-def _grown(phase: Tensor, before: Tensor, window: Tensor, hop: int) -> Tensor:
-    """Phases as known samples have them, and for a while after as if every bin kept its frequency."""
+def _known(before: Tensor | None, window: Tensor, hop: int, frames: int) -> Tensor | None:
+    """Phases as known samples have them, and for a while after as if every bin kept its frequency, as complex numbers
+    [batch, bins, at most frames]; None where no whole window is known."""
     size = window.numel()
+    if before is None or before.shape[1] < 2 * size:
+        return None
     last = before.shape[1] // hop - size // (2 * hop)
     start = functional.pad(before, (hop // 2, size))
     known = torch.stft(start, size, hop, size, window, return_complex=True)[..., : last + 1]
-    turned = known / known.abs().clamp_min(1e-12)
-    advance = turned[..., -1:] * turned[..., -2:-1].conj()
-    ahead = torch.arange(1, min(EXTRAPOLATED, phase.shape[2] - last - 1) + 1, device=phase.device)
-    grown = turned[..., -1:] * advance**ahead
-    return torch.cat([turned, grown, phase[..., last + 1 + len(ahead) :]], dim=2)
+    advance = torch.polar(torch.ones_like(known[..., -1].abs()), (known[..., -1] * known[..., -2].conj()).angle())
+    ahead = torch.arange(1, min(EXTRAPOLATED, frames - last - 1) + 1, device=known.device)
+    return torch.cat([known, known[..., -1:] * advance[..., None] ** ahead], dim=2)
