@@ -193,7 +193,9 @@ def _as_server_user(home: Home, program: Path) -> list[str]:
     prefix = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     if not _lets_pass(home.folder / "postgres", home.run / "postgres.password", program):
         capability = _passing_capability()
-        prefix += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
+        # PostgreSQL asks access(2) for its own binaries, which drops capabilities of users other than root.
+        kept = "--securebits=+no_setuid_fixup"
+        prefix += [kept, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
     return prefix
 
 

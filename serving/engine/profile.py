@@ -37,7 +37,8 @@ class Point:
 
 
 def choose(curve: Sequence[Point], worth: float = WORTH) -> int:
-    """The batch cap: the last count before an added row brings less than `worth` of the throughput.
+    """The batch cap: the last count whose added rows brought at least `worth` of the throughput each. One that was
+    disturbed while it was timed does not hide those after it.
 
     Args:
         curve: rising in rows, times positive.
@@ -56,9 +57,8 @@ def choose(curve: Sequence[Point], worth: float = WORTH) -> int:
         gain = (point.rate / best.rate - 1) / (point.rows - best.rows)
         if gain >= worth:
             best = point
-        elif point.rows > LEAST:
-            return max(best.rows, LEAST)
-    return max(best.rows, UNMEASURED)
+    still_paid = best is curve[-1] or curve[-1].rows <= LEAST
+    return max(best.rows, UNMEASURED if still_paid else LEAST)
 
 
 def measure(

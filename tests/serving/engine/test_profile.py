@@ -41,6 +41,10 @@ def test_a_curve_that_ends_while_rows_pay_says_nothing_against_more() -> None:
     assert choose(curve({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0, 16: 1.0})) == 16
 
 
+def test_a_reading_that_was_disturbed_does_not_hide_those_after_it() -> None:
+    assert choose(curve({1: 1.0, 2: 1.0, 4: 9.0, 8: 1.0, 16: 2.0})) == 8
+
+
 def test_no_curve_is_an_error() -> None:
     with pytest.raises(ValueError, match="point"):
         choose([])
