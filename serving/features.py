@@ -1,7 +1,7 @@
 """Feature files of songs and tracks, and where in a song the features are taken.
 
-A song's file holds `style`, `latents`, `noise` and `feel` (quarters a minute, tonic, 1 where the key is minor); a
-track's `style`, `latents` and the `plan` that it was made by.
+All hold `style`, `latents` and `plan`: that a track was made by, or that a song fits. A song's holds `noise` and `feel`
+(quarters a minute, tonic, 1 where the key is minor) as well.
 """
 
 from dataclasses import dataclass

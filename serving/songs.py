@@ -3,10 +3,11 @@
 import hashlib
 
 import torch
+from torch import Tensor
 
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from serving.audio import flac, read_song
-from serving.engine.feel import tempo_and_key
+from serving.engine.feel import feel_heard
 from serving.engine.params import Job
 from serving.engine.schedule import inversion
 from serving.features import EXCERPT_S, STYLE_S, at_reference, dump_features, representative
@@ -25,12 +26,11 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     song = await studio.decode(read_song, data)
     del data
     waveform = torch.from_numpy(song.waveform)
-    style, latents, feel = await studio.decode(_describe, studio, waveform)
-    noise = await studio.outcome(studio.submit(_inversion(studio, request, latents, style)))
+    features = await studio.decode(_describe, studio, waveform)
+    features["noise"] = await studio.outcome(studio.submit(_inversion(studio, request, features)))
     audio = await studio.decode(flac, song.waveform)
     audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/features.safetensors"
-    features = dump_features(style=style, latents=latents, noise=noise, feel=feel)
-    await studio.read(studio.blobs.write, features_url, features)
+    await studio.read(studio.blobs.write, features_url, dump_features(**features))
     await studio.read(studio.blobs.write, audio_url, audio)
     return SongFacts(
         seconds=song.seconds,
@@ -41,22 +41,28 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     )
 
 
-def _describe(studio: Studio, waveform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Style [size] and feel [3] of half a minute, latents [frames, channels] of the excerpt within it."""
-    codec = studio.base.codec
+def _describe(studio: Studio, waveform: Tensor) -> dict[str, Tensor]:
+    """`style` [size] and `feel` [3] of half a minute, and of the excerpt within it `latents` [frames, channels] and the
+    `plan` it fits [frames, plan channels]."""
+    codec, conditions = studio.base.codec, studio.base.conditions
     stretch = representative(codec, waveform, STYLE_S)
     excerpt = representative(codec, stretch, EXCERPT_S)
     latents = codec.encode(at_reference(excerpt)[None])[0].cpu()
-    bpm, key = tempo_and_key(stretch, codec.sample_rate)
-    return studio.style(stretch), latents, torch.tensor([bpm, key.tonic, key.minor])
+    feel = feel_heard(stretch, codec.sample_rate)
+    return {
+        "style": studio.style(stretch),
+        "feel": torch.tensor([feel.bpm, feel.key.tonic, feel.key.minor]),
+        "latents": latents,
+        "plan": conditions.plan_heard(excerpt, codec.sample_rate, feel, len(latents)),
+    }
 
 
-def _inversion(studio: Studio, request: SongRequest, latents: torch.Tensor, style: torch.Tensor) -> Job:
-    """The ODE from the song back to the noise it would come from, under the song's own style."""
+def _inversion(studio: Studio, request: SongRequest, features: dict[str, Tensor]) -> Job:
+    """The ODE from the song back to the noise it would come from, under its own style."""
     return Job(
         listener=str(request.song_id),
-        start=latents,
+        start=features["latents"],
         path=inversion(INVERSION_STEPS, studio.base.manifest.sampling.shift),
         prompt=absent(*studio.base.conditions.prompt_shape),
-        style=style,
+        style=features["style"],
     )

@@ -33,7 +33,7 @@ class MaterialError(Exception):
 @dataclass(frozen=True, eq=False)
 class Material:
     """Pieces of one listener. `pieces` and `tails` are [frames, channels + plan channels] each, frames even or odd:
-    latents beside the plan that they were made by; `prompts` [pieces, tokens, size], `style` [200], zeros where
+    latents beside the plan that they were made by or fit; `prompts` [pieces, tokens, size], `style` [200], zeros where
     there are no songs; `weights` [pieces] > 0."""
 
     pieces: list[Tensor]
@@ -80,7 +80,8 @@ def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base
     # The songs that the gateway would send with a request: the newest ones.
     songs = [features[song.features_url]["style"] for song in listener.facts.songs[-MAX_SONGS:]]
     style = torch.stack(songs).mean(0) if songs else torch.zeros_like(next(iter(features.values()))["style"])
-    split = [_split(_planned(features[example.features_url], base)) for example in listener.examples]
+    read_in_turn = [features[example.features_url] for example in listener.examples]
+    split = [_split(torch.cat([piece["latents"], piece["plan"]], dim=1)) for piece in read_in_turn]
     return Material(
         pieces=[piece for piece, _ in split],
         tails=[tail for _, tail in split],
@@ -143,25 +144,18 @@ def _features(url: str, read: Callable[[str], bytes], base: Base) -> dict[str, T
         tensors = {name: value.float() for name, value in load(read(url)).items() if name in kept}
     except (OSError, SafetensorError, ValueError) as error:
         raise MaterialError(f"{url}: {error}") from error
-    if not {"style", "latents"} <= set(tensors) or tensors["latents"].ndim != 2 or not len(tensors["latents"]):
-        raise MaterialError(f"{url}: expected `style` and `latents` [frames, channels]")
+    if set(tensors) != set(kept) or tensors["latents"].ndim != 2 or not len(tensors["latents"]):
+        raise MaterialError(f"{url}: expected `style`, `latents` [frames, channels] and `plan`")
     sizes = tensors["style"].numel(), tensors["latents"].shape[1]
     expected = base.conditions.style_size, base.codec.latent_channels
     if sizes != expected:
         raise MaterialError(f"{url}: style and channels {sizes}, expected {expected} of this base")
     planned = len(tensors["latents"]), base.conditions.plan_channels
-    if "plan" in tensors and tuple(tensors["plan"].shape) != planned:
+    if tuple(tensors["plan"].shape) != planned:
         raise MaterialError(f"{url}: plan {tuple(tensors['plan'].shape)}, expected {planned} of this base")
     if not all(bool(value.isfinite().all()) for value in tensors.values()):
         raise MaterialError(f"{url}: holds a number that is not finite")
     return tensors
-
-
-def _planned(features: dict[str, Tensor], base: Base) -> Tensor:
-    """A piece's latents, and beside them the plan that it was made by; an uploaded song was made by none."""
-    latents = features["latents"]
-    unsaid = torch.zeros(len(latents), base.conditions.plan_channels)
-    return torch.cat([latents, features.get("plan", unsaid)], dim=1)
 
 
 def _apart(rows: Tensor, material: Material) -> tuple[Tensor, Tensor]:

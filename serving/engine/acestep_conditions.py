@@ -77,6 +77,10 @@ class AceStepConditions(nn.Module):
         """Nothing [frames, 0]."""
         return torch.zeros(frames, self.plan_channels)
 
+    def plan_heard(self, stretch: Tensor, sample_rate: int, feel: Feel, frames: int) -> Tensor:  # noqa: ARG002 - no plan
+        """Nothing [frames, 0]."""
+        return torch.zeros(frames, self.plan_channels)
+
     def context(self, source: Tensor, keep: Tensor, plan: Tensor) -> Tensor:  # noqa: ARG002 - as in `plan`
         """Given music for the transformer's input, in the pipeline's convention.
 

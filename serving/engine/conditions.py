@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from serving.engine.plan import PLAN_CHANNELS, Feel, plan_of
+from serving.engine.feel import metre_heard
+from serving.engine.plan import PLAN_CHANNELS, Feel, plan_of, written
 from serving.engine.style import STYLE_SIZE
 from serving.engine.text import PROMPT_SIZE, PROMPT_TOKENS
 
@@ -58,6 +59,11 @@ class Conditions(nn.Module):
     def plan(self, prompt: str, frames: int, feel: Feel | None = None) -> Tensor:
         """Tempo and key of a prompt, or else of the feel, along a track [frames, plan_channels]."""
         return plan_of(prompt, frames, self.config.frames_per_second, feel)
+
+    def plan_heard(self, stretch: Tensor, sample_rate: int, feel: Feel, frames: int) -> Tensor:
+        """Tempo and key along a stretch of a song that moves so [samples] -> [frames, plan_channels]."""
+        metre = metre_heard(stretch, sample_rate, feel.bpm)
+        return written(metre, feel.key, frames, self.config.frames_per_second)
 
     def context(self, source: Tensor, keep: Tensor, plan: Tensor) -> Tensor:
         """Given music and the plan for the transformer's input: the kept source, where it is kept, the plan.

@@ -71,6 +71,11 @@ class Conditions(Protocol):
         """What a prompt, or else the feel, says of the course of a track; zeros = nothing [frames, plan_channels]."""
         ...
 
+    def plan_heard(self, stretch: Tensor, sample_rate: int, feel: Feel, frames: int) -> Tensor:
+        """The plan that a stretch of a song which moves so could have been made by
+        [samples] -> [frames, plan_channels]."""
+        ...
+
     def context(self, source: Tensor, keep: Tensor, plan: Tensor) -> Tensor:
         """`context_latents` of given music and a plan.
 

@@ -101,8 +101,12 @@ def key_of(prompt: str, feel: Feel | None = None) -> Key | None:
 def plan_of(prompt: str, frames: int, frames_per_second: float, feel: Feel | None = None) -> Tensor:
     """The plan of a track from its first frame on, as far as its prompt or else the feel says one
     [frames, PLAN_CHANNELS]."""
+    return written(metre_of(prompt, feel), key_of(prompt, feel), frames, frames_per_second)
+
+
+def written(metre: Metre | None, key: Key | None, frames: int, frames_per_second: float) -> Tensor:
+    """Metre and key as a plan, zeros where there is none [frames, PLAN_CHANNELS]."""
     plan = torch.zeros(frames, PLAN_CHANNELS)
-    metre, key = metre_of(prompt, feel), key_of(prompt, feel)
     if metre is not None:
         plan[:, CLOCK] = clock(metre, frames, frames_per_second)
     if key is not None:

@@ -89,7 +89,7 @@ def test_a_song_is_stored_with_its_features(studio: Studio, root: str) -> None:
     features = load(studio.blobs.read(facts.features_url, field="file"))
     frames = studio.base.codec.frames_for(10)
     assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "style": (200,), "latents": (frames, 8), "noise": (frames, 8), "feel": (3,),
+        "style": (200,), "latents": (frames, 8), "noise": (frames, 8), "feel": (3,), "plan": (frames, PLAN_CHANNELS),
     }  # fmt: skip
     assert all(value.isfinite().all() and value.any() for value in features.values())
 

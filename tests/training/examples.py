@@ -65,8 +65,10 @@ def material(seed: int, pieces: int = 2) -> Material:
     )
 
 
-def features(path: Path, seed: int, channels: int = CHANNELS) -> str:
+def features(path: Path, seed: int, channels: int = CHANNELS, plan_channels: int = PLAN_CHANNELS) -> str:
     """Writes a feature file; returns its URL."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save({"style": torch.full((200,), 0.1), "latents": latents(seed, channels=channels)}))
+    music = latents(seed, channels=channels)
+    plan = torch.zeros(len(music), plan_channels)
+    path.write_bytes(save({"style": torch.full((200,), 0.1), "latents": music, "plan": plan}))
     return str(path)

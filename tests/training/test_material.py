@@ -26,6 +26,17 @@ def read(url: str) -> bytes:
     return Path(url).read_bytes()
 
 
+def filed(**changes: torch.Tensor | None) -> bytes:
+    """A feature file; None leaves a tensor out."""
+    whole = {"style": torch.zeros(200), "latents": torch.zeros(100, 8), "plan": torch.zeros(100, PLAN_CHANNELS)}
+    return bytes(save({name: value for name, value in (whole | changes).items() if value is not None}))
+
+
+def test_a_whole_file_is_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(filed())
+    assert len(load_material(entry(str(tmp_path / "a")), read, BASE).pieces) == 1
+
+
 def test_the_end_of_every_piece_is_held_out(tmp_path: Path) -> None:
     loaded = load_material(entry(features(tmp_path / "a", 3)), read, BASE)
     whole = latents(3)
@@ -33,20 +44,22 @@ def test_the_end_of_every_piece_is_held_out(tmp_path: Path) -> None:
     assert len(loaded.tails[0]) == round(0.2 * len(whole))
 
 
-def test_a_track_is_trained_on_under_the_plan_it_was_made_by_and_a_song_under_none(tmp_path: Path) -> None:
-    music, plan = latents(3), torch.rand(len(latents(3)), PLAN_CHANNELS)
-    (tmp_path / "track").write_bytes(save({"style": torch.zeros(200), "latents": music, "plan": plan}))
-    loaded = load_material(entry(features(tmp_path / "song", 3), str(tmp_path / "track")), read, BASE)
+def test_a_piece_is_trained_on_under_its_own_plan(tmp_path: Path) -> None:
+    plans = [torch.rand(len(latents(3)), PLAN_CHANNELS) for _ in range(2)]
+    for number, plan in enumerate(plans):
+        data = save({"style": torch.zeros(200), "latents": latents(3), "plan": plan})
+        (tmp_path / str(number)).write_bytes(data)
+    loaded = load_material(entry(str(tmp_path / "0"), str(tmp_path / "1")), read, BASE)
     wholes = [torch.cat(parts)[:, loaded.channels :] for parts in zip(loaded.pieces, loaded.tails, strict=True)]
-    assert not wholes[0].any()
-    assert torch.equal(wholes[1], plan)
+    assert all(torch.equal(*pair) for pair in zip(wholes, plans, strict=True))
 
 
 def test_style_is_the_mean_of_the_newest_songs_as_in_serving(tmp_path: Path) -> None:
     urls = []
     for number in range(4):
         path = tmp_path / str(number)
-        path.write_bytes(save({"style": torch.full((200,), float(number)), "latents": latents(number)}))
+        plan = torch.zeros(len(latents(number)), PLAN_CHANNELS)
+        path.write_bytes(save({"style": torch.full((200,), float(number)), "latents": latents(number), "plan": plan}))
         urls.append(str(path))
     assert float(load_material(entry(*urls), read, BASE).style[0]) == (1 + 2 + 3) / 3
 
@@ -68,12 +81,13 @@ def test_a_piece_shorter_than_the_crop_goes_round() -> None:
     "data",
     [
         b"no safetensors",
-        save({"latents": torch.zeros(100, 8)}),
-        save({"style": torch.zeros(200), "latents": torch.full((100, 8), torch.nan)}),
-        save({"style": torch.zeros(200), "latents": torch.zeros(0, 8)}),
-        save({"style": torch.zeros(64), "latents": torch.zeros(100, 8)}),
-        save({"style": torch.zeros(200), "latents": torch.zeros(100, 64)}),
-        save({"style": torch.zeros(200), "latents": torch.zeros(100, 8), "plan": torch.zeros(99, PLAN_CHANNELS)}),
+        filed(style=None),
+        filed(plan=None),
+        filed(latents=torch.full((100, 8), torch.nan)),
+        filed(latents=torch.zeros(0, 8), plan=torch.zeros(0, PLAN_CHANNELS)),
+        filed(style=torch.zeros(64)),
+        filed(latents=torch.zeros(100, 64)),
+        filed(plan=torch.zeros(99, PLAN_CHANNELS)),
     ],
 )
 def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, data: bytes) -> None:

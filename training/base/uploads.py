@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from serving.engine.adapters import parse
 from serving.engine.base import ShippedBase, load_shipped, nothing_given
-from serving.engine.feel import tempo_and_key
+from serving.engine.feel import feel_heard
 from serving.engine.lora import Pool, attach
 from serving.engine.noise import personal
 from serving.engine.plan import Feel, drawn
@@ -50,7 +50,7 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, eq=False)
 class Upload:
     """A song as the product stores it: ten seconds of audio [samples], style [200], latents and the noise they come
-    from [frames, channels], tempo and key."""
+    from [frames, channels], tempo and key, and the plan they fit [frames, 28]."""
 
     title: str
     audio: Tensor
@@ -58,6 +58,7 @@ class Upload:
     latents: Tensor
     noise: Tensor
     feel: Feel
+    plan: Tensor
 
 
 def upload(base: ShippedBase, path: Path) -> Upload:
@@ -66,8 +67,9 @@ def upload(base: ShippedBase, path: Path) -> Upload:
     middle = stretch(path, 0.5, STYLE_SECONDS * SAMPLE_RATE)
     style = base.style.embed(middle[None], SAMPLE_RATE)[0]
     latents = base.codec.encode(audio[None])[0]
-    feel = Feel(*tempo_and_key(middle, SAMPLE_RATE))
-    return Upload(path.stem, audio, style, latents, invert(base, latents, style), feel)
+    feel = feel_heard(middle, SAMPLE_RATE)
+    plan = base.conditions.plan_heard(audio, SAMPLE_RATE, feel, len(latents))
+    return Upload(path.stem, audio, style, latents, invert(base, latents, style), feel, plan)
 
 
 @torch.inference_mode()
@@ -92,7 +94,7 @@ def train(base: ShippedBase, uploads: Sequence[Upload], recipe: RoundRecipe, fol
     blobs = Blobs(folder.as_uri())
     listeners = []
     for index, each in enumerate(uploads, start=1):
-        features = save({"style": each.style.contiguous(), "latents": each.latents.contiguous()})
+        features = save({name: getattr(each, name).contiguous() for name in ("style", "latents", "plan")})
         url = blobs.write_once(f"songs/{index}.safetensors", features)
         song = Song(song_id=UUID(int=index), features_url=url, created_at=DAY)
         listeners.append(ListenerFacts(listener_id=UUID(int=index), songs=(song,)))

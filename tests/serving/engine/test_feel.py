@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from serving.engine.feel import tempo_and_key
+from serving.engine.feel import feel_heard, metre_heard
 from serving.engine.plan import Key
 
 RATE = 22_050
@@ -31,19 +31,37 @@ def played(tonic: int, minor: bool, bpm: float, seconds: float) -> Tensor:
 @pytest.mark.parametrize("tonic", range(12))
 @pytest.mark.parametrize("minor", [False, True])
 def test_every_key_is_told_from_all_others(tonic: int, minor: bool) -> None:
-    assert tempo_and_key(played(tonic, minor, 120, 12), RATE)[1] == Key(tonic, minor)
+    assert feel_heard(played(tonic, minor, 120, 12), RATE).key == Key(tonic, minor)
 
 
 @pytest.mark.parametrize("bpm", [70, 96, 132])
 @pytest.mark.parametrize("seconds", [3, 15])
 def test_the_tempo_is_heard_in_short_songs_too(bpm: int, seconds: int) -> None:
-    found, _ = tempo_and_key(played(2, False, bpm, seconds), RATE)
+    found = feel_heard(played(2, False, bpm, seconds), RATE).bpm
     assert min(abs(found / bpm / octave - 1) for octave in (0.5, 1, 2)) < 0.05
 
 
 def test_silence_and_noise_have_some_tempo_and_key() -> None:
     noise = torch.randn(RATE, generator=torch.Generator().manual_seed(0))
     for sound in (torch.zeros(RATE), noise):
-        bpm, key = tempo_and_key(sound, RATE)
-        assert 37 < bpm < 210
-        assert key.tonic in range(12)
+        feel = feel_heard(sound, RATE)
+        assert 37 < feel.bpm < 210
+        assert feel.key.tonic in range(12)
+
+
+@pytest.mark.parametrize("bpm", [70, 112])
+@pytest.mark.parametrize("late", [0.0, 0.3, 1.1])
+def test_bars_begin_where_they_were_played(bpm: int, late: float) -> None:
+    quarter = 60 / bpm
+    loud = (torch.arange(round(10 * RATE)) / RATE / quarter).long() % 4 == 0
+    song = played(0, False, bpm, 10) * torch.where(loud, 2.0, 1.0)
+    silence = torch.zeros(round(late * RATE))
+    metre = metre_heard(torch.cat([silence, song])[: len(song)], RATE, bpm * 1.01)
+    assert metre.quarter_s == pytest.approx(quarter, rel=0.01)
+    # Of a bar; what is missing on one side of a bar line is on the other.
+    off = (late + metre.offset_s) / (4 * quarter) % 1
+    assert min(off, 1 - off) < 0.05
+
+
+def test_a_song_of_one_second_has_a_metre() -> None:
+    assert metre_heard(played(0, False, 60, 1), RATE, 40.0).quarter_s == pytest.approx(1.5, rel=0.03)

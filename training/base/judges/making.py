@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from serving.engine.base import ShippedBase
-from serving.engine.feel import tempo_and_key
+from serving.engine.feel import feel_heard
 from serving.engine.plan import Feel, drawn
 from serving.engine.style import STYLE_SIZE
 from training.base.judges.sets import levelled
@@ -30,7 +30,7 @@ def after_songs(base: ShippedBase, songs: Tensor, styles: Tensor) -> Tensor:
         songs: audio [clips, samples].
         styles: of the songs [clips, 200].
     """
-    feels = [drawn([Feel(*tempo_and_key(song, base.codec.sample_rate))], seed) for seed, song in enumerate(songs)]
+    feels = [drawn([feel_heard(song, base.codec.sample_rate)], seed) for seed, song in enumerate(songs)]
     return _made(base, [""] * len(songs), styles, songs.shape[1], feels)
 
 
