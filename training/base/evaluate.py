@@ -144,7 +144,7 @@ class Evaluation:
         pair = self._pair("recordings", real)
         own = pair["real"].embedded.style
         made = making.after_songs(self._base, real, own)
-        heard = {**pair, "from style": self._ears.hear(made)}
+        heard = {**pair, "its listener": self._ears.hear(made)}
         known = Known(self._ears.embed(self._sets.recorded_reference.audio), self._known)
         rows = recording_rows(heard, own, known)
         return Section(f"{len(real)} clips of unheard recordings", tuple(heard), tuple(rows))

@@ -80,11 +80,11 @@ def prompt_rows(
 
 
 def recording_rows(heard: Mapping[str, Heard], own: Tensor, known: Known) -> list[Row]:
-    """Rows over `real`, `codec` and `from style`.
+    """Rows over `real`, `codec` and `its listener`.
 
     Args:
         heard: sets in the same order of recordings.
-        own: style vectors that `from style` was made from [clips, 200].
+        own: style vectors that `its listener` was made from [clips, 200].
         known: compared with.
     """
     return [
@@ -92,7 +92,7 @@ def recording_rows(heard: Mapping[str, Heard], own: Tensor, known: Known) -> lis
         _row("cosine of style to the own recording", heard, lambda h: _cosines(h.embedded.style, own)[0]),
         _row("cosine of style to the other recordings", heard, lambda h: _cosines(h.embedded.style, own)[1]),
         *_music_rows(heard),
-        *_nearest_rows(heard, known.styles, "from style"),
+        *_nearest_rows(heard, known.styles, "its listener"),
     ]
 
 
