@@ -40,6 +40,16 @@ def test_only_what_is_above_the_middle_or_good_is_learned_from(stars: list[int])
     assert len(kept) == sum(value > middle or value >= GOOD_STARS for value in stars)
 
 
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=20), st.integers(0, 3))
+def test_songs_outweigh_tracks(stars: list[int], songs: int) -> None:
+    alone = examples(facts(1, tuple(stars), songs=0))
+    made = examples(facts(1, tuple(stars), songs=songs))[songs:]
+    assert [example.source for example in made] == [example.source for example in alone]
+    assert all(0 < example.weight <= plain.weight for example, plain in zip(made, alone, strict=True))
+    if songs:
+        assert sum(example.weight for example in made) <= 0.1 * songs + 1e-4
+
+
 @given(st.integers(1, 4), st.floats(1, 5), st.one_of(st.none(), st.floats(0, 1)))
 def test_weight_grows_with_the_stars_and_stays_within_bounds(stars: int, middle: float, heard: float | None) -> None:
     lower, higher = (weight(track(1, value, heard=heard), middle) for value in (stars, stars + 1))

@@ -18,17 +18,21 @@ GOOD_STARS = 4
 TARGETS_PER_PROMPT = 4
 TARGETS = 32
 SONG_WEIGHT = 1.0
+# Of all that is trained on beside songs: tracks are the model's own, and too many of them hold it where it is.
+TRACKS_PER_SONG_WEIGHT = 0.1
 FULL_STANDING = 2.0
 FLOOR = 0.2
 
 
 def examples(facts: ListenerFacts) -> tuple[Example, ...]:
-    """The listener's songs with weight 1 under no prompt, then the surviving targets of their prompts, best first."""
+    """The listener's songs with weight 1 under no prompt, then the surviving targets of their prompts, best first; these
+    together weigh at most a tenth of the songs, where there are songs."""
     songs = [
         Example(source=song.song_id, features_url=song.features_url, prompt="", weight=SONG_WEIGHT)
         for song in facts.songs
     ]
-    return tuple(songs + [_example(track, offset(facts.tracks)) for track in survivors(facts.tracks)])
+    tracks = [_example(track, offset(facts.tracks)) for track in survivors(facts.tracks)]
+    return (*songs, *_lightened(tracks, TRACKS_PER_SONG_WEIGHT * SONG_WEIGHT * len(songs)))
 
 
 def offset(tracks: tuple[RatedTrack, ...]) -> float:
@@ -68,6 +72,14 @@ def _example(track: RatedTrack, middle: float) -> Example:
     return Example(
         source=track.track_id, features_url=track.features_url, prompt=track.prompt, weight=weight(track, middle)
     )
+
+
+def _lightened(tracks: list[Example], most: float) -> list[Example]:
+    """The same in proportion, together at most so heavy; 0 = without a bound."""
+    total = sum(track.weight for track in tracks)
+    if not most or total <= most:
+        return tracks
+    return [track.model_copy(update={"weight": round(track.weight * most / total, 6)}) for track in tracks]
 
 
 def _fitness(track: RatedTrack) -> tuple[float, object, object]:
