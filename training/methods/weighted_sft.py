@@ -25,8 +25,10 @@ FLOOR = 0.2
 
 
 def examples(facts: ListenerFacts) -> tuple[Example, ...]:
-    """The listener's songs with weight 1 under no prompt, then the surviving targets of their prompts, best first: these
-    weigh at most a tenth of the songs together, where there are songs."""
+    """The listener's songs with weight 1 under no prompt, then the surviving targets of their prompts, best first.
+
+    Where there are songs, the tracks together weigh at most a tenth of them.
+    """
     songs = [
         Example(source=song.song_id, features_url=song.features_url, prompt="", weight=SONG_WEIGHT)
         for song in facts.songs
