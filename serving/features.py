@@ -14,7 +14,7 @@ from torch import Tensor
 from serving.engine.base import Base
 from serving.engine.codec import REFERENCE_RMS
 from serving.engine.interfaces import Codec
-from serving.engine.plan import Feel, Key
+from serving.engine.plan import TEMPI, Feel, Key
 from serving.errors import refused
 
 EXCERPT_S = 10.0
@@ -40,15 +40,15 @@ def parse_song(data: bytes, base: Base) -> SongFeatures:
     """The features in a song's file; Refused if this base has no use for them."""
     try:
         tensors = load(data)
-        style, noise, (bpm, tonic, minor) = tensors["style"], tensors["noise"], tensors["feel"].tolist()
-    except (SafetensorError, KeyError, ValueError) as error:
+        style, noise, feel = tensors["style"], tensors["noise"], _feel(tensors["feel"])
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise refused(422, "bad_features", f"Not a song's features: {error}", field="songs") from error
     sizes, expected = (style.numel(), noise.shape[-1]), (base.conditions.style_size, base.codec.latent_channels)
     if sizes != expected:
         message = "The song was uploaded under another base model; upload it again."
         wanted = "style of {} and noise of {} channels".format(*expected)
         raise refused(422, "other_base", message, field="songs", expected=wanted)
-    return SongFeatures(style, noise, Feel(bpm, Key(int(tonic), bool(minor))))
+    return SongFeatures(style, noise, feel)
 
 
 def representative(codec: Codec, waveform: Tensor, seconds: float) -> Tensor:
@@ -71,6 +71,13 @@ def representative(codec: Codec, waveform: Tensor, seconds: float) -> Tensor:
 def at_reference(waveform: Tensor) -> Tensor:
     """The waveform at the level on which the codec was trained."""
     return waveform * (REFERENCE_RMS / waveform.square().mean().sqrt().clamp_min(1e-6))
+
+
+def _feel(stored: Tensor) -> Feel:
+    bpm, tonic, minor = stored.tolist()
+    if not TEMPI.start <= bpm < TEMPI.stop or tonic not in range(12):
+        raise ValueError(f"feel: expected a tempo within {TEMPI} and a tonic within 0 to 11, got {bpm} and {tonic}")
+    return Feel(bpm, Key(int(tonic), bool(minor)))
 
 
 @torch.inference_mode()

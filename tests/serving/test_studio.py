@@ -201,12 +201,20 @@ def test_missing_or_wrong_song_features_are_refused(studio: Studio, root: str) -
     assert bad == (422, "bad_features", "songs")
 
 
+@pytest.mark.parametrize("feel", [[0.0, 1, 1], [float("nan"), 1, 1], [90.0, 12, 1], [90.0, 1]])
+def test_a_tempo_or_key_that_cannot_be_is_refused(studio: Studio, root: str, feel: list[float]) -> None:
+    sizes = studio.base.conditions.style_size, studio.base.codec.latent_channels
+    features = {"style": torch.ones(sizes[0]), "noise": torch.ones(8, sizes[1]), "feel": torch.tensor(feel)}
+    studio.blobs.write(f"{root}/songs/x/features.safetensors", dump_features(**features))
+    wrong = request(root, songs=(f"{root}/songs/x/features.safetensors",))
+    assert code(studio, wrong) == (422, "bad_features", "songs")
+
+
 def test_features_of_another_base_are_refused(studio: Studio, root: str) -> None:
     url = f"{root}/songs/x/features.safetensors"
     for style, channels in ((64, 8), (200, 64)):
-        studio.blobs.write(
-            url, dump_features(style=torch.ones(style), noise=torch.ones(8, channels), feel=torch.ones(3))
-        )
+        features = {"style": torch.ones(style), "noise": torch.ones(8, channels), "feel": torch.tensor([90, 1, 1])}
+        studio.blobs.write(url, dump_features(**features))
         assert code(studio, request(root, songs=(url,))) == (422, "other_base", "songs")
 
 
