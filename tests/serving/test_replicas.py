@@ -1,5 +1,4 @@
-"""Two real replicas under Ray Serve behind the real gateway: one is killed, one stands still, one is told to leave, a
-listener leaves."""
+"""Two real replicas under Ray Serve behind the real gateway: one is killed, one told to leave, a listener leaves."""
 
 import hashlib
 import json
@@ -40,7 +39,7 @@ def replicas(stack: RunningStack) -> list[dict[str, Any]]:
 def deploy(stack: RunningStack, count: int) -> None:
     """Puts new replicas in the place of those that run, by a second driver that is killed when they are there."""
     before = {replica["pid"] for replica in replicas(stack)}
-    told = {"ENCORE_ENGINE_REPLICAS": str(count), "ENCORE_ENGINE_DRAIN_S": "120", "ENCORE_ENGINE_STUCK_S": "10"}
+    told = {"ENCORE_ENGINE_REPLICAS": str(count), "ENCORE_ENGINE_DRAIN_S": "120"}
     environment = clean_environment() | dict(stack.stack.environment) | told
     driver = subprocess.Popen([sys.executable, "-m", "serving.main"], cwd=PROJECT, env=environment)
 
@@ -118,16 +117,6 @@ def test_a_track_whose_replica_is_killed_is_made_once_by_the_other(pair: Running
     assert any(later <= before for before, later in zip([1, *steps(rest)], steps(rest), strict=False))
     require_one_track(pair, gateway, track_id, rest)
     until(lambda: len(replicas(pair)) == 2, PATIENCE_S)
-
-
-def test_a_track_whose_replica_is_stuck_is_made_once_by_the_other(pair: RunningStack, gateway: httpx.Client) -> None:
-    with being_made(gateway) as (track_id, news):
-        stuck = busy(pair)["pid"]
-        os.kill(stuck, signal.SIGSTOP)
-        rest = list(news)
-    require_one_track(pair, gateway, track_id, rest)
-    until(lambda: len(replicas(pair)) == 2, PATIENCE_S)
-    assert not psutil.pid_exists(stuck)
 
 
 def test_a_cancelled_track_frees_its_rows(pair: RunningStack, gateway: httpx.Client) -> None:
