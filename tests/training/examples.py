@@ -65,10 +65,10 @@ def material(seed: int, pieces: int = 2) -> Material:
     )
 
 
-def features(path: Path, seed: int, channels: int = CHANNELS, plan_channels: int = PLAN_CHANNELS) -> str:
+def features(path: Path, seed: int, channels: int = CHANNELS) -> str:
     """Writes a feature file; returns its URL."""
     path.parent.mkdir(parents=True, exist_ok=True)
     music = latents(seed, channels=channels)
-    plan = torch.zeros(len(music), plan_channels)
+    plan = torch.zeros(len(music), PLAN_CHANNELS)
     path.write_bytes(save({"style": torch.full((200,), 0.1), "latents": music, "plan": plan}))
     return str(path)
