@@ -5,20 +5,16 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from ray import serve
-from ray.exceptions import RayActorError
 from ray.serve.config import AutoscalingConfig, RequestRouterConfig
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from schemas.base import Problem
@@ -28,20 +24,15 @@ from serving.blobs import Blobs
 from serving.deployment import Denoiser, Refusal
 from serving.exposition import merge
 from serving.published import Published
+from serving.replicas import AWAY, GONE, SILENT, Replicas
 from serving.settings import Settings
 from serving.telemetry import configure_logging
 
-LOG = structlog.get_logger()
 ROOT = Path(__file__).parent.parent
+# Longer than the router takes to see that a replica stands still: who was told that the engine answers is sent past it.
 ANSWER_S = 1.5
-ADAPTERS_S = 30.0
-# A track whose replica died or failed is asked for once more; both attempts write the same bytes to the same place.
-ATTEMPTS = 2
-GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError, BackPressureError)
-AWAY = Refusal(503, Problem(code="engine_away", message="No engine replica answers; try again."), 2.0)
-SILENT = Refusal(503, Problem(code="engine_away", message="The engine replica fell silent; try again."), 5.0)
-# The forward failed: out of memory perhaps, in a batch that will not come together again.
-FAILED = 500
+# Who publishes waits for ten seconds. A replica that is late goes on loading.
+ADAPTERS_S = 8.0
 # Requests wait in the engine's own queue, which is fair and bounded; Serve's must not get in its way.
 ONGOING = 1_000
 
@@ -59,8 +50,8 @@ class Ingress:
     def __init__(self, engine: DeploymentHandle, settings: Settings, fingerprint: str) -> None:
         configure_logging("engine-ingress", settings.log_level)
         self._engine, self._fingerprint = engine, fingerprint
-        self._first_line_s = 2 * settings.engine_stuck_s
-        self._last_line_s = settings.engine_deadline_s + 2 * settings.engine_stuck_s
+        self._whole_s = settings.engine_deadline_s + 2 * settings.engine_stuck_s
+        self._replicas = Replicas(engine, silence_s=settings.engine_stuck_s, track_s=self._whole_s)
         self._published = Published(Blobs(settings.store_url))
         self._noting = asyncio.Lock()
         self._registry = CollectorRegistry()
@@ -93,7 +84,7 @@ class Ingress:
     async def songs(self, request: SongRequest) -> Response:
         """Stores one song; answers `SongFacts`, or a `Problem` when the bytes are no usable audio."""
         try:
-            async with asyncio.timeout(self._last_line_s):
+            async with asyncio.timeout(self._whole_s):
                 facts = await self._engine.options(session_id=str(request.song_id)).songs.remote(request)
         except GONE:
             facts = AWAY
@@ -106,7 +97,7 @@ class Ingress:
 
     async def tracks(self, request: GenerationRequest) -> Response:
         """Makes one track; answers `Progress` lines. Closing the connection cancels it."""
-        lines = self._lines(request)
+        lines = self._replicas.track(request)
         first = await anext(lines)
         if isinstance(first, Refusal) and first.retry_after_s is not None:
             await lines.aclose()
@@ -115,10 +106,12 @@ class Ingress:
         return StreamingResponse(_encoded(first, lines), media_type="application/x-ndjson")
 
     async def adapters(self, refs: list[AdapterRef]) -> Response:
-        """Loads adapters on every replica ahead of their first request; a replica that starts later does it too."""
-        try:
-            results = await self._engine.broadcast("adapters", refs).results_async(timeout_s=ADAPTERS_S)
-        except (*GONE, TimeoutError):
+        """Loads adapters on every replica ahead of their first request; a replica that starts later does it too.
+
+        Answers for the replicas that took them in time.
+        """
+        results = await self._replicas.every("adapters", refs, within_s=ADAPTERS_S)
+        if not results:
             return self._refuse("/adapters", AWAY)
         problems = [next((p for p in of_one if p is not None), None) for of_one in zip(*results, strict=True)]
         body = [
@@ -133,8 +126,7 @@ class Ingress:
 
     async def health(self) -> Response:
         """200 when at least one replica answers."""
-        replicas = await self._every("status")
-        return JSONResponse({"status": "ok"}) if replicas else _answer(AWAY)
+        return JSONResponse({"status": "ok"}) if await self._every("status") else _answer(AWAY)
 
     async def status(self) -> Response:
         """What each replica does now."""
@@ -146,58 +138,11 @@ class Ingress:
         return Response(merge(pages), media_type=CONTENT_TYPE_LATEST)
 
     async def _every(self, method: str) -> list[Any]:
-        """The answers of the replicas that give one in time."""
-        try:
-            answers = await self._engine.broadcast(method).results_async(timeout_s=ANSWER_S, return_exceptions=True)
-        except (*GONE, TimeoutError):
-            return []
-        return [answer for answer in answers if not isinstance(answer, Exception)]
-
-    async def _lines(self, request: GenerationRequest) -> AsyncGenerator[Progress | Refusal, None]:
-        """What a replica says of a track; asked for once more if the replica dies or fails before the end.
-
-        Ends in time even if no replica ever answers: neither Serve's router nor a stuck replica has a limit of its own.
-        """
-        handle = self._engine.options(stream=True, session_id=str(request.listener_id))
-        for attempt in range(1, ATTEMPTS + 1):
-            stream = handle.tracks.remote(request)
-            try:
-                async with aclosing(_in_time(stream, self._first_line_s, self._last_line_s)) as lines:
-                    async for line in lines:
-                        if attempt < ATTEMPTS and isinstance(line, Refusal) and line.status == FAILED:
-                            break
-                        yield line
-                    else:
-                        return
-            except GONE as error:
-                LOG.warning("replica_gone", track_id=request.track_id, error=repr(error))
-            except TimeoutError:
-                LOG.warning("replica_silent", track_id=request.track_id)
-                yield SILENT
-                return
-            finally:
-                stream.cancel()
-        yield AWAY
+        return await self._replicas.every(method, within_s=ANSWER_S)
 
     def _refuse(self, route: str, refusal: Refusal) -> Response:
         self._answers.labels(route, refusal.status).inc()
         return _answer(refusal)
-
-
-async def _in_time(
-    stream: AsyncIterator[Progress | Refusal], first_s: float, last_s: float
-) -> AsyncGenerator[Progress | Refusal, None]:
-    """The lines of a stream; TimeoutError when the first or the last is later than that."""
-    began, limit_s = asyncio.get_running_loop().time(), first_s
-    lines = aiter(stream)
-    while True:
-        try:
-            async with asyncio.timeout_at(began + limit_s):
-                line = await anext(lines)
-        except StopAsyncIteration:
-            return
-        yield line
-        limit_s = last_s
 
 
 async def _encoded(first: Progress | Refusal, rest: AsyncIterator[Progress | Refusal]) -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ import structlog
 from schemas.base import Problem
 from schemas.generation import GenerationRequest, Progress, SongFacts, SongRequest
 from schemas.registry import AdapterRef, model_name
+from serving.alive import repeated
 from serving.errors import Refused
 from serving.settings import Settings
 from serving.telemetry import configure_logging
@@ -33,6 +34,9 @@ LOG = structlog.get_logger()
 PROBE_FRAMES = 32
 # Adapters that `status` names, of thousands.
 SHOWN = 5
+# How often within `engine_stuck_s` a track is told of while nothing changes: whoever hears nothing for that long may
+# take the replica for stuck.
+REPEATS = 4
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Denoiser:
         torch.set_num_threads(settings.engine_threads)
         keep_freed_memory()
         self._settings = settings
+        self._repeat_s = settings.engine_stuck_s / REPEATS
         replica = serve.get_replica_context().replica_id.unique_id
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry, replica)
@@ -113,7 +118,7 @@ class Denoiser:
         began = time.monotonic()
         outcome, silent = "cancelled", True
         try:
-            async for progress in self._tracks.make(request):
+            async for progress in repeated(self._tracks.make(request), self._repeat_s, self._steps_on):
                 if progress.stage == "done":
                     outcome = "done"
                 if silent and (progress.ready_s or progress.stage == "done"):
@@ -179,10 +184,13 @@ class Denoiser:
 
     async def check_health(self) -> None:
         """Raises when the step loop is stuck or cannot denoise; Serve then replaces the replica."""
-        if self._engine.quiet_seconds() > self._settings.engine_stuck_s:
+        if not self._steps_on():
             raise RuntimeError("the step loop is stuck")
         ticket = self._engine.probe(self._probe_job())
         await asyncio.wait_for(asyncio.wrap_future(ticket.future), self._settings.engine_stuck_s)
+
+    def _steps_on(self) -> bool:
+        return self._engine.quiet_seconds() <= self._settings.engine_stuck_s
 
     def __del__(self) -> None:
         """Serve calls this when a replica leaves, after its requests have ended."""

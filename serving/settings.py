@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     engine_deadline_s: Positive = 300.0
     """A track that is not denoised by then fails."""
     engine_stuck_s: Positive = 30.0
-    """A replica whose step takes longer is replaced."""
+    """A replica whose step takes longer is replaced; a track it is silent of for as long is asked of another."""
     engine_decoders: Count = 1
     """Threads that turn latents into audio and songs into features."""
 

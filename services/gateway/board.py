@@ -26,6 +26,8 @@ class Board:
             self._arrival.set()
             self._arrival = asyncio.Event()
         notice = self._notices[track_id]
+        if notice.number and notice.progress == progress:
+            return  # the engine says so again to show that it is there
         notice.number += 1
         notice.progress = progress
         self._wake(notice)

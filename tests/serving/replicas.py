@@ -1,6 +1,5 @@
 """The real ingress over real replicas on a tiny base, in this process and without Ray."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -36,23 +35,33 @@ def tiny_base(*_: object) -> Base:
 
 
 class Call:
-    """A call that runs when it is awaited or iterated, and can be cancelled."""
+    """A call of one replica that runs when it is awaited or iterated, and can be cancelled."""
 
-    def __init__(self, *answers: Any) -> None:
-        self._answers = answers
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
 
     def __await__(self) -> Any:
-        return self._answers[0].__await__()
+        return self._answer.__await__()
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        lines: AsyncIterator[Any] = aiter(self._answers[0])
+        lines: AsyncIterator[Any] = aiter(self._answer)
         return lines
 
-    async def results_async(self, **_: object) -> list[Any]:
-        return list(await asyncio.gather(*self._answers))
+    async def get_async(self) -> Any:
+        return await self
 
     def cancel(self) -> None:
         """What is not iterated any more is closed by the event loop."""
+
+
+class Calls:
+    """A call of all replicas."""
+
+    def __init__(self, calls: list[Any]) -> None:
+        self._calls = calls
+
+    async def _fetch_replica_results_async(self) -> list[Any]:
+        return self._calls
 
 
 class Replicas:
@@ -64,8 +73,8 @@ class Replicas:
     def options(self, **_: object) -> "Replicas":
         return self
 
-    def broadcast(self, method: str, *arguments: object) -> Call:
-        return Call(*(getattr(replica, method)(*arguments) for replica in self.replicas))
+    def broadcast(self, method: str, *arguments: object) -> Calls:
+        return Calls([Call(getattr(replica, method)(*arguments)) for replica in self.replicas])
 
     def __getattr__(self, method: str) -> Any:
         return SimpleNamespace(remote=lambda *arguments: Call(getattr(self.replicas[0], method)(*arguments)))

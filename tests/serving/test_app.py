@@ -1,8 +1,11 @@
 """The HTTP door, with a scripted replica behind it: what clients see of success, refusal, overload and death."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -15,6 +18,7 @@ from schemas.generation import GenerationRequest, Progress, SongFacts, TrackFact
 from serving.app import Ingress
 from serving.deployment import Refusal
 from serving.settings import Settings
+from tests.serving.replicas import Calls
 
 SHA = "a" * 64
 DONE = Progress(stage="done", track=TrackFacts(seconds=10, sha256=SHA, audio_url="a", features_url="b"))
@@ -23,7 +27,7 @@ BUSY = Refusal(503, Problem(code="busy", message="full"), 7.4)
 
 
 class Call:
-    """What Ray's handle gives for one call: lines to iterate, a value to await, a cancel."""
+    """What Ray's handle gives for one replica: lines to iterate, a value to await, a cancel."""
 
     def __init__(self, script: list[Any]) -> None:
         self._script = script
@@ -38,12 +42,10 @@ class Call:
             yield line
 
     def __await__(self) -> Any:
-        return self.results_async().__await__()
+        return anext(aiter(self)).__await__()
 
-    async def results_async(self, **_: object) -> Any:
-        if isinstance(self._script[0], Exception):
-            raise self._script[0]
-        return self._script[0]
+    async def get_async(self) -> Any:
+        return await self
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -62,16 +64,26 @@ class Handle:
         return self
 
     def __getattr__(self, method: str) -> Any:
-        return type("Method", (), {"remote": lambda _, *__: self.broadcast(method)})()
+        return SimpleNamespace(remote=lambda *_: self._call(self._scripts[method].pop(0)))
 
-    def broadcast(self, method: str, *_: object) -> Call:
-        self.calls.append(Call(self._scripts[method].pop(0)))
+    def broadcast(self, method: str, *_: object) -> Calls:
+        return Calls([self._call([answer]) for answer in self._scripts[method].pop(0)])
+
+    def _call(self, script: list[Any]) -> Call:
+        self.calls.append(Call(script))
         return self.calls[-1]
 
 
 def client(handle: Handle) -> TestClient:
     settings = Settings(store_url="memory://app", log_level="error", engine_stuck_s=0.05, engine_deadline_s=0.05)
     return TestClient(Ingress(handle, settings, "mark").web())
+
+
+@contextmanager
+def short_waits() -> Iterator[None]:
+    """For answers of all replicas that do not come."""
+    with patch.multiple("serving.app", ANSWER_S=0.05, ADAPTERS_S=0.05):
+        yield
 
 
 def body(**changes: object) -> dict[str, object]:
@@ -94,7 +106,7 @@ def lines_of(text: str) -> list[Progress]:
 def test_a_track_streams_to_its_end_and_is_routed_by_its_listener() -> None:
     handle, request = Handle(tracks=[[Progress(stage="queued", place=0), DONE]]), body()
     assert lines(handle, request) == [Progress(stage="queued", place=0), DONE]
-    assert handle.sessions == [request["listener_id"]]
+    assert handle.sessions == [f"{request['listener_id']}/{request['track_id']}"]
 
 
 def test_a_track_that_cannot_be_made_ends_in_a_problem() -> None:
@@ -130,13 +142,17 @@ def test_a_track_whose_forward_fails_is_asked_for_once_more() -> None:
 
 
 @pytest.mark.parametrize("script", [[SILENCE], [Progress(stage="queued", place=0), SILENCE]])
-def test_a_replica_that_falls_silent_ends_the_answer(script: list[Any]) -> None:
-    handle = Handle(tracks=[script])
+def test_a_track_whose_replica_falls_silent_is_asked_for_once_more(script: list[Any]) -> None:
+    handle = Handle(tracks=[list(script), [Progress(stage="queued"), DONE]])
+    assert lines(handle)[-1] == DONE
+    assert all(call.cancelled for call in handle.calls)
+
+    handle = Handle(tracks=[list(script), list(script)])
     answer = client(handle).post("/tracks", json=body())
     last = Problem.model_validate(answer.json()) if answer.status_code == 503 else lines_of(answer.text)[-1].problem
     assert last is not None
     assert last.code == "engine_away"
-    assert handle.calls[0].cancelled
+    assert all(call.cancelled for call in handle.calls)
 
 
 def test_no_replica_at_all_is_a_503() -> None:
@@ -188,24 +204,41 @@ def test_adapters_report_the_first_problem_of_any_replica() -> None:
     refs = [
         {"listener_id": str(uuid4()), "version": n, "url": "u", "sha256": SHA, "base_hash": SHA} for n in (1, 2)
     ]  # fmt: skip
-    handle = Handle(adapters=[[[[None, None], [None, problem]]]])
+    handle = Handle(adapters=[[[None, None], [None, problem]]])
     answer = client(handle).post("/adapters", json=refs).json()
     assert answer["replicas"] == 2
     assert [entry["problem"] and entry["problem"]["code"] for entry in answer["adapters"]] == [None, "adapter_rank"]
 
 
-def test_health_follows_the_replicas() -> None:
-    assert client(Handle(status=[[[{"replica": "a"}]]])).get("/health").status_code == 200
-    silent: list[list[Any]] = [[[RuntimeError("dead")]], [[]]]
-    for away in silent:
-        assert client(Handle(status=[away])).get("/health").status_code == 503
-    assert client(Handle(status=[[TimeoutError()]])).get("/health").status_code == 503
+@pytest.mark.parametrize("other", [SILENCE, ActorDiedError(), RuntimeError("dead")])
+def test_what_one_replica_answers_is_told_whatever_becomes_of_the_other(other: Any) -> None:
+    ref = {"listener_id": str(uuid4()), "version": 1, "url": "u", "sha256": SHA, "base_hash": SHA}
+    status = {"replica": "a"}
+    handle = Handle(
+        status=[[status, other], [other, status]], metrics=[[b"# HELP a A\n# TYPE a gauge\na 1.0\n", other]],
+        adapters=[[[None], other]],
+    )  # fmt: skip
+    with short_waits():
+        web = client(handle)
+        assert web.get("/health").status_code == 200
+        assert web.get("/status").json()["replicas"] == [status]
+        assert "a 1.0" in web.get("/metrics").text
+        answer = web.post("/adapters", json=[ref]).json()
+    assert (answer["replicas"], answer["adapters"][0]["problem"]) == (1, None)
+
+
+@pytest.mark.parametrize("answers", [[RuntimeError("dead")], [SILENCE], []])
+def test_an_engine_of_which_no_replica_answers_is_away(answers: list[Any]) -> None:
+    with short_waits():
+        web = client(Handle(status=[list(answers)], adapters=[list(answers)]))
+        assert web.get("/health").status_code == 503
+        assert web.post("/adapters", json=[]).status_code == 503
 
 
 def test_metrics_of_ingress_and_replicas_come_together() -> None:
     registry = CollectorRegistry()
     Counter("encore_engine_steps_total", "Steps", ("replica",), registry=registry).labels("a").inc(3)
-    handle = Handle(tracks=[[DONE]], metrics=[[[generate_latest(registry)]]])
+    handle = Handle(tracks=[[DONE]], metrics=[[generate_latest(registry)]])
     web = client(handle)
     web.post("/tracks", json=body())
     text = web.get("/metrics").text
@@ -214,7 +247,7 @@ def test_metrics_of_ingress_and_replicas_come_together() -> None:
 
 
 def test_status_names_what_runs() -> None:
-    answer = client(Handle(status=[[[{"replica": "a"}]]])).get("/status").json()
+    answer = client(Handle(status=[[{"replica": "a"}]])).get("/status").json()
     assert answer == {"fingerprint": "mark", "replicas": [{"replica": "a"}]}
 
 

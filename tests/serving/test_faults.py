@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import torch
 from fastapi.testclient import TestClient
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest
-from serving.deployment import Denoiser
+from schemas.generation import GenerationRequest, Progress
+from serving.deployment import Denoiser, Refusal
 from serving.engine.batch import advance
 from serving.settings import Settings
 from tests.serving.engine.parts import job
@@ -78,6 +78,11 @@ def problem_of(client: TestClient, of: Settings, **wish: Any) -> Problem:
     return last.problem
 
 
+def request(of: Settings) -> GenerationRequest:
+    destination = f"{of.store_url}/tracks/none"
+    return GenerationRequest(track_id=uuid4(), listener_id=LISTENER, arm="base", seed=1, destination=destination)
+
+
 def test_a_track_that_ran_out_of_memory_is_made_at_the_second_try(
     client: TestClient, of: Settings, engine: Denoiser
 ) -> None:
@@ -103,10 +108,7 @@ def test_a_full_queue_answers_busy_and_when_to_come_back(client: TestClient, of:
         running = engine._engine.submit(job(1))
         assert held.reached.wait(60)
         waiting = [engine._engine.submit(job(n, listener="crowd", frames=64)) for n in range(of.engine_queue)]
-        request = GenerationRequest(
-            track_id=uuid4(), listener_id=LISTENER, arm="base", seed=1, destination=f"{of.store_url}/tracks/none"
-        )
-        answer = client.post("/tracks", json=request.model_dump(mode="json"))
+        answer = client.post("/tracks", json=request(of).model_dump(mode="json"))
         held.let_go.set()
         for ticket in (running, *waiting):
             ticket.future.result(60)
@@ -142,3 +144,25 @@ def test_a_health_check_denoises(engine: Denoiser) -> None:
     assert engine._engine.state().steps == before + 1
     with broken(OutOfMemory(1)), pytest.raises(Exception, match="the forward failed"):
         asyncio.run(engine.check_health())
+
+
+def test_a_track_that_waits_for_long_is_told_of_all_the_while(of: Settings, engine: Denoiser) -> None:
+    async def play() -> list[Progress | Refusal]:
+        made = asyncio.Event()
+
+        async def make(_: GenerationRequest) -> AsyncGenerator[Progress, None]:
+            yield Progress(stage="queued", place=7)
+            await made.wait()
+            yield Progress(stage="decoding")
+
+        told: list[Progress | Refusal] = []
+        with patch.object(engine._tracks, "make", make), patch.object(engine, "_repeat_s", 0.001):
+            async for line in engine.tracks(request(of)):
+                told.append(line)
+                if len(told) == 3:
+                    made.set()
+        return told
+
+    told = asyncio.run(asyncio.wait_for(play(), 60))
+    assert told[:3] == [Progress(stage="queued", place=7)] * 3
+    assert told[-1] == Progress(stage="decoding")

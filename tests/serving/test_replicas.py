@@ -1,4 +1,5 @@
-"""Two real replicas under Ray Serve behind the real gateway: one is killed, one told to leave, a listener leaves."""
+"""Two real replicas under Ray Serve behind the real gateway: one is killed, one stands still, one is told to leave, a
+listener leaves."""
 
 import hashlib
 import json
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -22,7 +23,9 @@ from tests.stacks import RunningStack, clean_environment
 
 pytestmark = pytest.mark.e2e
 PATIENCE_S = 300.0
-LONG = 30.0
+LONG, SHORT = 30.0, 3.0
+# So many that some are at home where nothing moves.
+OTHERS = 6
 
 News = tuple[str, dict[str, Any]]
 
@@ -39,7 +42,7 @@ def replicas(stack: RunningStack) -> list[dict[str, Any]]:
 def deploy(stack: RunningStack, count: int) -> None:
     """Puts new replicas in the place of those that run, by a second driver that is killed when they are there."""
     before = {replica["pid"] for replica in replicas(stack)}
-    told = {"ENCORE_ENGINE_REPLICAS": str(count), "ENCORE_ENGINE_DRAIN_S": "120"}
+    told = {"ENCORE_ENGINE_REPLICAS": str(count), "ENCORE_ENGINE_DRAIN_S": "120", "ENCORE_ENGINE_STUCK_S": "10"}
     environment = clean_environment() | dict(stack.stack.environment) | told
     driver = subprocess.Popen([sys.executable, "-m", "serving.main"], cwd=PROJECT, env=environment)
 
@@ -68,12 +71,17 @@ def gateway(stack: RunningStack) -> Iterator[httpx.Client]:
         yield client
 
 
+def asked(gateway: httpx.Client, seconds: float) -> str:
+    """A track of a new listener."""
+    listener = gateway.post("/v1/listeners", json={}).raise_for_status().json()["listener_id"]
+    wish = {"listener_id": listener, "prompt": "a lively reel", "seconds": seconds}
+    return str(gateway.post("/v1/tracks", json=wish).raise_for_status().json()["track_id"])
+
+
 @contextmanager
 def being_made(gateway: httpx.Client) -> Iterator[tuple[str, Iterator[News]]]:
     """A long track that is being denoised, and its news from there on."""
-    listener = gateway.post("/v1/listeners", json={}).raise_for_status().json()["listener_id"]
-    wish = {"listener_id": listener, "seconds": LONG}
-    track_id = str(gateway.post("/v1/tracks", json=wish).raise_for_status().json()["track_id"])
+    track_id = asked(gateway, LONG)
     with gateway.stream("GET", f"/v1/tracks/{track_id}/events") as answer:
         news = server_sent(answer)
         next(event for event, _ in news if event == "denoising")
@@ -81,8 +89,32 @@ def being_made(gateway: httpx.Client) -> Iterator[tuple[str, Iterator[News]]]:
 
 
 def busy(stack: RunningStack) -> dict[str, Any]:
-    [found] = [replica for replica in replicas(stack) if replica["rows"] > 0]
+    # A track takes two rows, one of them without its prompt; a health check takes one.
+    [found] = [replica for replica in replicas(stack) if replica["rows"] > 1]
     return found
+
+
+@contextmanager
+def standing_still(stack: RunningStack, replica: psutil.Process) -> Iterator[None]:
+    """The process does not run meanwhile; at the end it is gone and there are two replicas."""
+    replica.suspend()
+    try:
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            replica.kill()
+        until(lambda: whole_without(stack, replica.pid), PATIENCE_S)
+
+
+def whole_without(stack: RunningStack, pid: int) -> bool:
+    pids = [replica["pid"] for replica in replicas(stack)]
+    return len(pids) == 2 and pid not in pids
+
+
+def last_news(gateway: httpx.Client, track_id: str) -> str:
+    with gateway.stream("GET", f"/v1/tracks/{track_id}/events") as answer:
+        [*_, (last, _)] = server_sent(answer)
+    return last
 
 
 def steps(news: Sequence[News]) -> list[int]:
@@ -117,6 +149,17 @@ def test_a_track_whose_replica_is_killed_is_made_once_by_the_other(pair: Running
     assert any(later <= before for before, later in zip([1, *steps(rest)], steps(rest), strict=False))
     require_one_track(pair, gateway, track_id, rest)
     until(lambda: len(replicas(pair)) == 2, PATIENCE_S)
+
+
+def test_a_replica_that_stands_still_fails_no_track_and_is_replaced(pair: RunningStack, gateway: httpx.Client) -> None:
+    with being_made(gateway) as (track_id, news):
+        stuck = psutil.Process(busy(pair)["pid"])
+        with standing_still(pair, stuck):
+            others = [asked(gateway, SHORT) for _ in range(OTHERS)]
+            assert httpx.get(f"{pair.engine_url}/health").status_code == 200
+            assert [last_news(gateway, other) for other in others] == ["ready"] * OTHERS
+            require_one_track(pair, gateway, track_id, list(news))
+            until(lambda: whole_without(pair, stuck.pid), PATIENCE_S)
 
 
 def test_a_cancelled_track_frees_its_rows(pair: RunningStack, gateway: httpx.Client) -> None:

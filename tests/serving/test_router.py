@@ -16,7 +16,7 @@ from ray.serve._private.request_router.common import PendingRequest
 from ray.serve.config import RequestRouterConfig
 
 from serving.app import application
-from serving.router import BoundedLoadRouter, in_turn
+from serving.router import QUIET_S, BoundedLoadRouter, in_turn
 from serving.settings import Settings
 
 SPILLS = st.floats(1.0, 4.0)
@@ -55,18 +55,25 @@ class Ring:
         self.router = router
         deployment = DeploymentID("engine", "encore")
         self.replicas = [Mock(replica_id=ReplicaID(f"replica{n}", deployment)) for n in range(replicas)]
+        self.now = 0.0
+        router._now = lambda: self.now
         router.initialize_state(spill=1.25)
         router.update_replicas(self.replicas)
 
-    async def choose(self, listener: str, name: str = "one") -> tuple[Any, PendingRequest]:
-        pending = PendingRequest([], {}, RequestMetadata(name, name, session_id=listener))
+    async def choose(self, listener: str, track: str = "one") -> tuple[Any, PendingRequest]:
+        pending = PendingRequest([], {}, RequestMetadata(track, track, session_id=f"{listener}/{track}"))
         ranks = await self.router.choose_replicas(self.replicas, pending)
-        assert {replica.replica_id for [replica] in ranks} == {replica.replica_id for replica in self.replicas}
         return ranks[0][0].replica_id, pending
 
-    async def send(self, listener: str, name: str = "one") -> Any:
-        replica_id, pending = await self.choose(listener, name)
-        pending.future.set_result(None)
+    async def would_get(self, listener: str, track: str) -> Any:
+        replica_id, pending = await self.choose(listener, track)
+        pending.future.cancel()
+        await asyncio.sleep(0)
+        return replica_id
+
+    async def send(self, listener: str, track: str = "one") -> Any:
+        replica_id, pending = await self.choose(listener, track)
+        pending.future.set_result(next(replica for replica in self.replicas if replica.replica_id == replica_id))
         self.router.on_send_request(replica_id)
         await asyncio.sleep(0)
         return replica_id
@@ -84,8 +91,8 @@ def test_one_listener_stays_with_one_replica_when_requests_come_one_by_one() -> 
     async def play() -> set[Any]:
         with ring(3) as serve:
             chosen = set()
-            for _ in range(5):
-                chosen.add(replica := await serve.send("mia"))
+            for track in range(5):
+                chosen.add(replica := await serve.send("mia", str(track)))
                 serve.router.on_request_completed(replica, "one")
             return chosen
 
@@ -113,6 +120,52 @@ def test_a_request_that_ends_or_is_given_up_counts_no_more() -> None:
             for name in ("a", "b"):
                 serve.router.on_request_completed(home, name)
             assert (await serve.choose("mia"))[0] == home
+
+    asyncio.run(play())
+
+
+def test_a_track_that_is_asked_for_again_goes_to_another_replica() -> None:
+    async def play() -> tuple[list[Any], Any]:
+        with ring(2) as serve:
+            sent = []
+            for _ in range(3):
+                sent.append(await serve.send("mia", "reel"))
+                serve.router.on_request_completed(sent[-1], "reel")
+            return sent, await serve.send("mia", "jig")
+
+    (first, second, third), other_track = asyncio.run(play())
+    assert first == third != second
+    assert other_track == first
+
+
+def test_the_only_replica_gets_a_track_again() -> None:
+    async def play() -> None:
+        with ring(1) as serve:
+            assert await serve.send("mia", "reel") == await serve.send("mia", "reel")
+
+    asyncio.run(play())
+
+
+def test_a_replica_that_stands_still_is_passed_over_until_it_is_heard_of() -> None:
+    async def play() -> None:
+        with ring(2) as serve:
+            home = await serve.send("mia", "a")
+            assert await serve.would_get("mia", "b") == home
+            serve.now = QUIET_S * 2
+            assert await serve.would_get("mia", "c") != home
+            serve.router.on_new_queue_len_info(home, 1)
+            assert await serve.would_get("mia", "d") == home
+
+    asyncio.run(play())
+
+
+def test_replicas_that_all_stand_still_are_asked_all_the_same() -> None:
+    async def play() -> None:
+        with ring(2) as serve:
+            for replica in serve.replicas:
+                serve.router.on_send_request(replica.replica_id)
+            serve.now = QUIET_S * 2
+            await serve.choose("mia", "a")
 
     asyncio.run(play())
 
