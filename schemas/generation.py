@@ -60,6 +60,12 @@ class GenerationRequest(Frozen):
     destination: str
 
 
+class PromptRequest(Frozen):
+    """Can the engine's text encoder read the whole of it?"""
+
+    prompt: Prompt
+
+
 class TrackFacts(Frozen):
     seconds: Annotated[float, Field(gt=0)]
     sha256: Sha256

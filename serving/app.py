@@ -18,7 +18,7 @@ from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 from ray.serve.handle import DeploymentHandle
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, SongRequest
+from schemas.generation import GenerationRequest, Progress, PromptRequest, SongRequest
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.deployment import Denoiser, Refusal
@@ -65,6 +65,7 @@ class Ingress:
         web.add_exception_handler(RequestValidationError, _invalid)
         posts: dict[str, Callable[..., Any]] = {
             "/songs": self.songs,
+            "/prompts": self.prompts,
             "/tracks": self.tracks,
             "/adapters": self.adapters,
         }
@@ -94,6 +95,20 @@ class Ingress:
             return self._refuse("/songs", facts)
         self._answers.labels("/songs", 200).inc()
         return Response(facts.model_dump_json(), media_type="application/json")
+
+    async def prompts(self, request: PromptRequest) -> Response:
+        """Answers 204 when a track can be asked for with this prompt, else the `Problem` with it."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                refusal = await self._engine.prompts.remote(request)
+        except GONE:
+            refusal = AWAY
+        except TimeoutError:
+            refusal = SILENT
+        if refusal is not None:
+            return self._refuse("/prompts", refusal)
+        self._answers.labels("/prompts", 204).inc()
+        return Response(status_code=204)
 
     async def tracks(self, request: GenerationRequest) -> Response:
         """Makes one track; answers `Progress` lines. Closing the connection cancels it."""

@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, SongFacts, SongRequest
+from schemas.generation import GenerationRequest, Progress, PromptRequest, SongFacts, SongRequest
 from schemas.registry import AdapterRef, model_name
 from serving.alive import repeated
 from serving.errors import Refused
@@ -112,6 +112,14 @@ class Denoiser:
         finally:
             self._metrics.song(outcome)
             LOG.info("song", song_id=request.song_id, outcome=outcome)
+
+    async def prompts(self, request: PromptRequest) -> Refusal | None:
+        """What the text encoder has against a prompt, if anything."""
+        try:
+            await self._studio.check_prompt(request.prompt)
+        except Refused as refusal:
+            return Refusal(refusal.status, refusal.problem, refusal.retry_after_s)
+        return None
 
     async def tracks(self, request: GenerationRequest) -> AsyncIterator[Progress | Refusal]:
         """Progress of one track; a `Refusal` ends it, and `done` does."""

@@ -47,19 +47,20 @@ class Studio:
         self.base.text.encode(["music"])
         self.style(torch.zeros(self.base.codec.sample_rate))
 
-    async def prompt(self, text: str, seconds: float) -> Tensor:
-        """Token states of a prompt for a track of that length [tokens, size].
-
-        Raises:
-            Refused: 422 with the field `prompt` when the text encoder cannot read the whole of it.
-        """
+    async def check_prompt(self, text: str) -> None:
+        """Refused with 422 and the field `prompt` when the text encoder cannot read the whole of it."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._texts, self._states, text, seconds)
+            await asyncio.get_running_loop().run_in_executor(self._texts, self.base.text.check, text)
         except PromptError as error:
-            raise refused(422, error.code, str(error), field="prompt", expected=error.expected) from error
+            message = f"The prompt cannot be read: {error.message}."
+            raise refused(422, error.code, message, field="prompt", expected=error.expected) from error
+
+    async def prompt(self, text: str, seconds: float) -> Tensor:
+        """Token states of a prompt for a track of that length [tokens, size]; Refused as by `check_prompt`."""
+        await self.check_prompt(text)
+        return await asyncio.get_running_loop().run_in_executor(self._texts, self._states, text, seconds)
 
     def _states(self, text: str, seconds: float) -> Tensor:
-        self.base.text.check(text)
         return self.base.text.encode([text], seconds)[0].cpu()
 
     async def read(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

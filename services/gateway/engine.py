@@ -69,6 +69,14 @@ class Engine:
                 self._asked_at = time.monotonic()
         return self._reachable
 
+    async def problem_with(self, prompt: str) -> Problem | None:
+        """Why the engine cannot read a prompt; None if it can, or if it does not say."""
+        try:
+            answer = await self._http.post("/prompts", json={"prompt": prompt}, timeout=_HEALTH_S)
+            return _read(Problem, answer.content) if answer.status_code == 422 else None
+        except (httpx.HTTPError, EngineAway):
+            return None
+
     async def take_song(self, request: SongRequest) -> SongFacts:
         """Normalises one upload and computes its features.
 

@@ -190,6 +190,18 @@ def test_no_json_is_a_422() -> None:
     assert client(Handle()).post("/tracks", content=b"{").status_code == 422
 
 
+def test_a_prompt_is_fine_or_there_is_a_problem() -> None:
+    answer = client(Handle(prompts=[[None]])).post("/prompts", json={"prompt": "a reel"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    problem = Problem(code="prompt_too_long", message="m", field="prompt", expected="<= 22 words")
+    answer = client(Handle(prompts=[[Refusal(422, problem, None)]])).post("/prompts", json={"prompt": "a reel"})
+    assert (answer.status_code, Problem.model_validate(answer.json())) == (422, problem)
+    for nothing in (SILENCE, ActorDiedError()):
+        with short_waits():
+            answer = client(Handle(prompts=[[nothing]])).post("/prompts", json={"prompt": "a reel"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_away")
+
+
 def test_songs_answer_facts_or_the_problem() -> None:
     facts = SongFacts(seconds=3, sha256=SHA, loudness_lufs=-16, audio_url="a", features_url="b")
     song = {"song_id": str(uuid4()), "source": "file:///x", "destination": "file:///y"}

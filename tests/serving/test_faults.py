@@ -122,6 +122,13 @@ def test_an_unknown_version_is_named(client: TestClient, of: Settings) -> None:
     assert (problem.code, problem.field) == ("not_found", "adapter")
 
 
+def test_a_prompt_that_cannot_be_read_is_named_before_a_track_is_asked_for(client: TestClient) -> None:
+    answer = client.post("/prompts", json={"prompt": "slow " * 23})
+    problem = Problem.model_validate(answer.json())
+    assert (answer.status_code, problem.code, problem.field) == (422, "prompt_too_long", "prompt")
+    assert client.post("/prompts", json={"prompt": "slow " * 22}).status_code == 204
+
+
 def test_a_track_that_is_late_fails_with_the_deadline(tmp_path: Path) -> None:
     of = settings(tmp_path, engine_deadline_s=1e-6)
     with replica(of) as engine, served(of, engine) as client:

@@ -11,7 +11,13 @@ from services.gateway.assignment import draw_pair
 from services.gateway.parts import At
 from services.gateway.planning import planned
 from services.gateway.routes.listeners import unknown_listener
-from services.gateway.routes.tracks import require_engine, require_open_slots, require_storable, seed_or_drawn
+from services.gateway.routes.tracks import (
+    require_engine,
+    require_open_slots,
+    require_readable,
+    require_storable,
+    seed_or_drawn,
+)
 from services.identifiers import uuid7
 
 router = APIRouter(prefix="/v1/pairs", tags=["pairs"])
@@ -28,6 +34,7 @@ async def create_pair(
     """Asks for two tracks to be compared. Which is which is not told; the vote says first, second, tie or both bad."""
     require_storable(body.prompt)
     await require_engine(parts)
+    await require_readable(parts, body.prompt)
     pair_id, ids, seed = uuid7(), (uuid7(), uuid7()), seed_or_drawn(body)
     async with parts.store.planning(body.listener_id) as planning:
         if planning is None:

@@ -45,6 +45,7 @@ async def create_track(
     """Asks for a track; it is made in the background. `Location` is where its state is read."""
     require_storable(body.prompt)
     await require_engine(parts)
+    await require_readable(parts, body.prompt)
     track_id = uuid7()
     async with parts.store.planning(body.listener_id) as planning:
         if planning is None:
@@ -156,6 +157,13 @@ async def require_engine(parts: Parts) -> None:
     """Passes if the engine answers, else 503 `engine_away`."""
     if not await parts.engine.is_reachable():
         raise BackendAway("engine", "The engine does not answer.")
+
+
+async def require_readable(parts: Parts, prompt: str) -> None:
+    """Passes unless the engine says that it cannot read the whole of the prompt: how long one may be is the base's."""
+    problem = await parts.engine.problem_with(prompt) if prompt else None
+    if problem is not None:
+        raise ServiceError(problem.code, problem.message, status=422, field="prompt", expected=problem.expected)
 
 
 async def require_open_slots(planning: Planning, most: int, wanted: int) -> None:

@@ -16,21 +16,23 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
+from schemas.generation import GenerationRequest, Progress, PromptRequest, SongFacts, SongRequest, TrackFacts
 
 RATE = 22_050
+WORDS = 22
 
 
 @dataclass
 class ToneEngine:
     """`paused` stops tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end early,
-    `busy` how many are a 503 that asks for a second's patience."""
+    `busy` how many are a 503 that asks for a second's patience; `mute` says nothing of prompts."""
 
     asked: list[GenerationRequest] = field(default_factory=list)
     songs: list[SongRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     paused: bool = False
     away: bool = False
+    mute: bool = False
     breaks_off: int = 0
     busy: int = 0
     refusal: Problem | None = None
@@ -47,6 +49,15 @@ class ToneEngine:
         async def take_song(request: SongRequest) -> Any:
             self.songs.append(request)
             return self._taken(request)
+
+        @app.post("/prompts")
+        async def check_prompt(request: PromptRequest) -> Response:
+            if self.mute:
+                return Response(status_code=503)
+            if len(request.prompt.split()) <= WORDS:
+                return Response(status_code=204)
+            problem = Problem(code="prompt_too_long", message="So many words.", field="prompt", expected=f"<= {WORDS}")
+            return JSONResponse(problem.model_dump(), 422)
 
         @app.post("/tracks")
         async def make_track(request: GenerationRequest) -> Response:

@@ -11,6 +11,7 @@ import pytest
 from schemas.generation import MAX_SONG_BYTES
 from services.gateway.middleware import MAX_JSON_BYTES
 from tests.services.gateway.conftest import Gateway
+from tests.services.gateway.engine import WORDS
 
 NOBODY = "019a0000-0000-7000-8000-000000000000"
 
@@ -42,6 +43,7 @@ def test_no_token_no_entry(gateway: Gateway, path: str, header: dict[str, str]) 
         ({"seed": -1}, "out_of_range", "seed"),
         ({"prompt": "x" * 301}, "out_of_range", "prompt"),
         ({"prompt": "a\0b"}, "invalid_value", "prompt"),
+        ({"prompt": "slow " * (WORDS + 1)}, "prompt_too_long", "prompt"),
         ({"listener_id": "me"}, "wrong_type", "listener_id"),
         ({"tempo": 3}, "unknown_field", "tempo"),
         ({"guidance": 99}, "unknown_field", "guidance"),
@@ -52,6 +54,11 @@ def test_a_wish_out_of_range(gateway: Gateway, listener_id: str, body: dict[str,
     for path in ("/v1/tracks", "/v1/pairs"):
         problem(gateway.http.post(path, json={"listener_id": listener_id, **body}), 422, code, field)
     assert gateway.http.get(f"/v1/listeners/{listener_id}/tracks").json() == []
+
+
+def test_a_prompt_of_which_the_engine_says_nothing_is_taken(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.mute = True
+    gateway.ask(listener_id, prompt="slow " * (WORDS + 1))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
