@@ -40,6 +40,7 @@ export const get = async (path) => (await call("GET", path)).json();
 export const post = async (path, body) => (await call("POST", path, body)).json();
 export const remove = async (path) => (await call("DELETE", path)).json();
 export const audio = async (trackId) => (await call("GET", `/v1/tracks/${trackId}/audio`)).blob();
+export const liveAudio = (trackId, signal) => call("GET", `/v1/tracks/${trackId}/audio?live=1`, undefined, { signal });
 
 // fetch cannot report how much of a body is sent; XMLHttpRequest can.
 export function upload(listenerId, file, onProgress) {
@@ -111,10 +112,10 @@ export function uuid7() {
 const waiting = [];
 let sending = null;
 
-export function tell(listenerId, type, data) {
+export function tell(listenerId, type, data, time = new Date()) {
   const event = {
     specversion: "1.0", type, id: uuid7(), source: "encore/listening-page", subject: listenerId,
-    time: new Date().toISOString(), data,
+    time: time.toISOString(), data,
   };
   return new Promise((resolve, reject) => {
     waiting.push({ event, resolve, reject });

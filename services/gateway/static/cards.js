@@ -65,17 +65,26 @@ function voted(card, state, choice) {
   state.textContent = "Your vote is counted.";
 }
 
-// Follows the track and then offers its player; resolves to the finished track, or null when there is no audio.
+// Follows the track and offers its player as soon as there is something to hear; resolves to the finished track, or null
+// when there is no audio.
 async function fill(card, listenerId, track, onHeard) {
-  const finished = await follow(card, track);
-  if (finished?.status !== "ready") return null;
-  const player = new Player(card, listenerId, finished, onHeard);
-  card.querySelector(".player").hidden = false;
-  player.load().catch((error) => (card.querySelector(".state").textContent = error.message));
+  let player = null;
+  const offer = (known) => {
+    player ??= new Player(card, listenerId, known, onHeard);
+    card.querySelector(".player").hidden = false;
+  };
+  const finished = await follow(card, track, () => offer(track));
+  if (finished?.status !== "ready") {
+    player?.abandon();
+    card.querySelector(".player").hidden = true;
+    return null;
+  }
+  offer(finished);
+  player.finish(finished).catch((error) => (card.querySelector(".state").textContent = error.message));
   return finished;
 }
 
-async function follow(card, track) {
+async function follow(card, track, onAudible) {
   const state = card.querySelector(".state"), bar = card.querySelector("progress"), cancel = card.querySelector(".cancel");
   if (track.status !== "ready" && track.status !== "failed") {
     bar.hidden = cancel.hidden = false;
@@ -83,6 +92,7 @@ async function follow(card, track) {
     try {
       await api.follow(track.track_id, (event, news) => {
         state.textContent = told(event, news);
+        if (news.ready_s) onAudible();
         if (event === "denoising") bar.value = news.step / news.steps;
         else if (event === "queued") bar.removeAttribute("value");
         if (event === "ready" || event === "failed") track = news;

@@ -1,6 +1,8 @@
-// Plays one track, draws it, and tells which stretches of it were heard.
+// Plays one track, draws it, and tells which stretches of it were heard. A track that is still being made plays live until
+// it has ended or is paused, from then on from its file.
 
 import * as api from "./api.js";
+import { LiveSound } from "./live.js";
 import { paintSpectrogram } from "./spectrogram.js";
 
 const HEARTBEAT_MS = 5000;
@@ -15,17 +17,48 @@ export class Player {
     this.button = root.querySelector(".play");
     this.canvas = root.querySelector("canvas");
     this.clock = root.querySelector(".clock");
-    this.audio = new Audio();
+    this.untold = []; // the gateway takes no events of a track that may still fail
     this.heardMs = 0;
     this.playId = null;
     this.button.onclick = () => this.toggle();
     this.canvas.onclick = (event) => this.seek((event.offsetX / this.canvas.clientWidth) * this.track.seconds);
     this.canvas.onkeydown = (event) => this.step(event);
-    this.audio.onplay = () => this.started();
-    this.audio.onpause = () => this.stopped("paused");
-    this.audio.onseeking = () => this.seeked();
-    this.audio.onended = () => this.ended();
+    this.use(this.isReady ? new Audio() : new LiveSound(track.track_id));
     this.show();
+  }
+
+  get isReady() { return this.track.status === "ready"; }
+  get isLive() { return this.audio instanceof LiveSound; }
+
+  use(sound) {
+    this.audio = sound;
+    sound.onplay = () => this.started();
+    sound.onpause = () => { this.stopped("paused"); this.settle(); };
+    sound.onseeking = () => this.seeked();
+    sound.onended = () => { this.ended(); this.settle(); };
+  }
+
+  // The track is ready: what was heard of it live counts now.
+  finish(track) {
+    this.track = track;
+    this.untold.splice(0).forEach((event) => this.tell(...event));
+    this.settle();
+    return this.load();
+  }
+
+  // The track failed.
+  abandon() {
+    this.untold = [];
+    this.audio.pause();
+  }
+
+  // From live to the file, where nobody hears it.
+  settle() {
+    if (!this.isReady || !this.isLive || !this.audio.paused) return;
+    const at = this.audio.ended ? 0 : this.audio.currentTime;
+    this.audio.close();
+    this.use(new Audio());
+    this.load().then(() => { if (at > 0) this.audio.currentTime = at; }, console.warn);
   }
 
   get lengthMs() { return Math.ceil(this.track.seconds * 1000); }
@@ -33,12 +66,13 @@ export class Player {
 
   async load() {
     this.loading ??= this.fetchAndPaint();
-    return this.loading;
+    await this.loading;
+    if (!this.isLive && !this.audio.src) this.audio.src = this.address;
   }
 
   async fetchAndPaint() {
     const blob = await api.audio(this.track.track_id);
-    this.audio.src = URL.createObjectURL(blob);
+    this.address = URL.createObjectURL(blob);
     const decoder = new OfflineAudioContext(1, 1, 22050);
     const sound = await decoder.decodeAudioData(await blob.arrayBuffer());
     this.picture = paintSpectrogram(sound.getChannelData(0), sound.sampleRate, this.canvas.width, this.canvas.height);
@@ -46,7 +80,8 @@ export class Player {
   }
 
   async toggle() {
-    await this.load();
+    if (this.isLive && (this.audio.ended || this.audio.broken)) return; // the file comes soon
+    if (!this.isLive) await this.load();
     if (this.audio.paused) await this.audio.play();
     else this.audio.pause();
   }
@@ -103,7 +138,7 @@ export class Player {
     this.last = this.lengthMs;
     this.emit("completed", this.stretch());
     this.playId = null;
-    this.audio.currentTime = 0;
+    if (!this.isLive) this.audio.currentTime = 0;
     this.stopped("paused");
     this.show();
   }
@@ -119,10 +154,17 @@ export class Player {
   emit(kind, heard) {
     this.lastBeat = performance.now();
     const data = { play_id: this.playId, track_id: this.track.track_id, position_ms: this.positionMs };
-    api.tell(this.listenerId, `encore.play.${kind}`, heard ? { ...data, heard } : data).catch(console.warn);
+    const event = [`encore.play.${kind}`, heard ? { ...data, heard } : data, new Date()];
+    if (this.isReady) this.tell(...event);
+    else this.untold.push(event);
+  }
+
+  tell(type, data, time) {
+    api.tell(this.listenerId, type, data, time).catch(console.warn);
   }
 
   seek(seconds) {
+    if (this.isLive) return;
     this.load().then(() => {
       this.audio.currentTime = Math.min(Math.max(seconds, 0), this.track.seconds - 0.05);
       this.show();

@@ -1,6 +1,7 @@
 """A gateway that serves on a free port in a thread, with what stands behind it in the test's hands."""
 
 import json
+import shutil
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from playwright.sync_api import Page, sync_playwright
 
 from schemas.topics import ALL, PARTITIONS
 from services.gateway.app import create_app
@@ -24,6 +26,17 @@ from tests.services.gateway.engine import ToneEngine, wav
 from tests.threads import ended
 
 TOKEN = "a-token-for-tests"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    "--autoplay-policy=no-user-gesture-required",
+]
+PATIENCE_MS = 90_000
 
 
 @contextmanager
@@ -146,3 +159,16 @@ def gateway(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker)
 @pytest.fixture
 def listener_id(gateway: Gateway) -> str:
     return gateway.listener(home="folk")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 820, "height": 1100})
+        opened.set_default_timeout(PATIENCE_MS)
+        yield opened
+        browser.close()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import soundfile
@@ -16,7 +17,8 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, PromptRequest, SongFacts, SongRequest, TrackFacts
+from schemas.generation import GenerationRequest, Progress, PromptRequest, SongFacts, SongRequest, TrackFacts, part_key
+from services.gateway.settings import GatewaySettings
 
 RATE = 22_050
 WORDS = 22
@@ -25,7 +27,8 @@ WORDS = 22
 @dataclass
 class ToneEngine:
     """`paused` stops tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end early,
-    `busy` how many are a 503 that asks for a second's patience; `mute` says nothing of prompts."""
+    `busy` how many are a 503 that asks for a second's patience; `mute` says nothing of prompts;
+    `ready_s` is what it says of parts, which the tests store."""
 
     asked: list[GenerationRequest] = field(default_factory=list)
     songs: list[SongRequest] = field(default_factory=list)
@@ -37,6 +40,7 @@ class ToneEngine:
     busy: int = 0
     refusal: Problem | None = None
     steps: int = 3
+    ready_s: float | None = None
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -101,7 +105,8 @@ class ToneEngine:
     async def _progress(self, request: GenerationRequest) -> AsyncIterator[Progress]:
         yield Progress(stage="queued", place=0, steps=self.steps, to_go_s=9.0)
         for step in range(1, self.steps + 1):
-            yield Progress(stage="denoising", step=step, steps=self.steps, to_go_s=float(self.steps - step))
+            to_go_s = float(self.steps - step)
+            yield Progress(stage="denoising", step=step, steps=self.steps, to_go_s=to_go_s, ready_s=self.ready_s)
             # Set from the test's thread, where asyncio's events may not be touched.
             while self.paused:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -121,6 +126,16 @@ class ToneEngine:
             features_url=f"{request.destination}/features.safetensors",
         )
         yield Progress(stage="done", track=facts)
+
+
+def store_part(settings: GatewaySettings, track_id: str, number: int, sample: int, count: int = 2_000) -> bytes:
+    """Puts a part into the store as the engine does."""
+    data = struct.pack("<h", sample) * count
+    path = Path(settings.store_url.removeprefix("file://")) / part_key(UUID(track_id), number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".unfinished").write_bytes(data)
+    path.with_suffix(".unfinished").rename(path)
+    return data
 
 
 def tone(seconds: float, hertz: float) -> Any:

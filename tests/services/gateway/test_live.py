@@ -2,21 +2,19 @@
 
 import asyncio
 import io
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
 import httpx
 import pytest
 import soundfile
 
-from schemas.generation import SAMPLE_RATE, part_key
+from schemas.generation import SAMPLE_RATE
 from services.gateway import live
 from services.gateway.blobs import Blobs
-from services.gateway.settings import GatewaySettings
 from tests.services.gateway.conftest import Gateway, until
+from tests.services.gateway.engine import store_part
 from tests.threads import ended
 
 
@@ -29,16 +27,6 @@ def being_made(gateway: Gateway, listener_id: str) -> str:
     return track_id
 
 
-def store(settings: GatewaySettings, track_id: str, number: int, sample: int, count: int = 2_000) -> bytes:
-    """Puts a part into the store as the engine does."""
-    data = struct.pack("<h", sample) * count
-    path = Path(settings.store_url.removeprefix("file://")) / part_key(UUID(track_id), number)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".unfinished").write_bytes(data)
-    path.with_suffix(".unfinished").rename(path)
-    return data
-
-
 def take(body: Iterator[bytes], count: int) -> bytes:
     taken = b""
     while len(taken) < count:
@@ -47,15 +35,15 @@ def take(body: Iterator[bytes], count: int) -> bytes:
 
 
 def test_parts_are_heard_as_they_come_and_the_stream_ends_with_the_track(gateway: Gateway, being_made: str) -> None:
-    first = store(gateway.settings, being_made, 0, 100)
+    first = store_part(gateway.settings, being_made, 0, 100)
     with gateway.http.stream("GET", f"/v1/tracks/{being_made}/audio?live=1") as answer:
         assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
         body = answer.iter_raw()
         heard = take(body, 44 + len(first))
         assert heard[44:] == first
-        second = store(gateway.settings, being_made, 1, 200)
+        second = store_part(gateway.settings, being_made, 1, 200)
         heard += take(body, len(second))
-        third = store(gateway.settings, being_made, 2, 300)
+        third = store_part(gateway.settings, being_made, 2, 300)
         gateway.engine.paused = False
         heard += b"".join(body)
     assert heard[44:] == first + second + third
@@ -73,7 +61,7 @@ def test_a_listener_may_come_before_the_first_part(gateway: Gateway, being_made:
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    part = store(gateway.settings, being_made, 0, 7)
+    part = store_part(gateway.settings, being_made, 0, 7)
     gateway.engine.paused = False
     ended(listener)
     # Either there was time for the part or the track was finished by then: it is heard in both cases.
@@ -100,7 +88,7 @@ def test_who_waits_too_long_is_told_to_come_back(
 
 
 def test_a_cancelled_track_ends_the_stream(gateway: Gateway, being_made: str) -> None:
-    part = store(gateway.settings, being_made, 0, 5)
+    part = store_part(gateway.settings, being_made, 0, 5)
     with gateway.http.stream("GET", f"/v1/tracks/{being_made}/audio?live=1") as answer:
         body = answer.iter_raw()
         take(body, 44 + len(part))
