@@ -17,6 +17,7 @@ def listen(page: Page, url: str, token: str, song: Path) -> str:
     page.goto(f"{url}/#token={token}")
     page.get_by_label("What do you mostly listen to?").fill("folk")
     page.get_by_role("button", name="Start listening").click()
+    expect(page.locator("#songs")).to_be_visible(timeout=PATIENCE_MS)
     page.set_input_files("#files", song)
     expect(page.locator("#song-list")).to_contain_text(f"{song.name}, 6 s", timeout=PATIENCE_MS)
     page.locator("#prompt").fill("a lively reel")
