@@ -57,7 +57,7 @@ DERIVED = ("mel.", "vae.mel_converter.")
 class TransformerConfig:
     """Shape of the denoiser; `channels` are the codec's latent channels."""
 
-    channels: int = 24
+    channels: int = 40
     hidden_size: int = 320
     layers: int = 8
     heads: int = 5

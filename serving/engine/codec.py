@@ -23,8 +23,8 @@ class CodecConfig:
     """Shape of the codec: front end, latent channels, width and blocks of the autoencoder."""
 
     mel: MelConfig = field(default_factory=MelConfig)
-    latent_channels: int = 24
-    hidden_channels: int = 208
+    latent_channels: int = 40
+    hidden_channels: int = 288
     channel_multipliers: tuple[int, ...] = (1, 1)
     layers_per_block: int = 1
 

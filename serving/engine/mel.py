@@ -30,7 +30,7 @@ class MelConfig:
     sample_rate: int = 22_050
     window: int = 2048
     hop: int = 512
-    bands: int = 128
+    bands: int = 256
 
 
 class LogMel(nn.Module):

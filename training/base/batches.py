@@ -4,15 +4,18 @@ Not for losses: see `train_denoiser`.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 
 from serving.engine.plan import CHORD, CLOCK, KEY
 from training.base.config import DenoiserTraining
 from training.base.features import Features
+from training.base.train_codec import chosen
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,11 @@ class Batch:
 
 
 class Batches:
-    """Draws batches; the same generator gives the same batch."""
+    """Draws batches where the features are; the same generator gives the same batch."""
 
     def __init__(self, features: Features, config: DenoiserTraining) -> None:
         self.features, self.config = features, config
+        self.device = features.latents.device
         self.pools = [np.flatnonzero(features.recorded == kind) for kind in (False, True)]
         self._plan_dropouts = (
             (CLOCK, config.tempo_dropout), (KEY, config.key_dropout), (CHORD, config.chord_dropout),
@@ -46,44 +50,43 @@ class Batches:
 
     def draw(self, frames: int, rng: Generator) -> Batch:
         """A batch of crops of `frames` latent frames."""
-        clips = [self._clip(rng) for _ in range(self.config.batch)]
-        crops = [self._crop(clip, frames, rng) for clip in clips]
-        latents, plan = (torch.stack(parts) for parts in zip(*crops, strict=True))
-        prompt = torch.stack([self._prompt(clip, rng) for clip in clips])
-        style = torch.stack([self._style(clip, rng) for clip in clips])
-        for row in range(len(clips)):
-            both = rng.random() < self.config.both_dropout
-            if both or rng.random() < self.config.prompt_dropout:
-                prompt[row] = 0
-            if both or rng.random() < self.config.style_dropout:
-                style[row] = 0
-            for part, dropout in self._plan_dropouts:
-                if both or rng.random() < dropout:
-                    plan[row, :, part] = 0
-        keep = torch.from_numpy(np.stack([self._mask(frames, rng) for _ in clips]))
-        return Batch(latents, prompt, style, keep, plan)
+        features, config = self.features, self.config
+        clips = chosen(self.pools, config.recording_share, config.batch, rng)
+        rows, places = self._there(clips)[:, None], self._places(frames, rng)
+        plan = features.plans[rows, places].float()
+        both = rng.random(config.batch) < config.both_dropout
+        for part, dropout in self._plan_dropouts:
+            plan[self._dropped(both, dropout, rng), :, part] = 0
+        prompt, style = self._prompts(clips, rng), self._styles(rows[:, 0], rng)
+        prompt[self._dropped(both, config.prompt_dropout, rng)] = 0
+        style[self._dropped(both, config.style_dropout, rng)] = 0
+        keep = np.stack([self._mask(frames, rng) for _ in clips])
+        return Batch(features.latents[rows, places].float(), prompt, style, self._there(keep), plan)
 
-    def _clip(self, rng: Generator) -> int:
-        recorded = rng.random() < self.config.recording_share
-        pool = self.pools[recorded] if len(self.pools[recorded]) else self.pools[not recorded]
-        return int(rng.choice(pool))
+    def _there(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
 
-    def _crop(self, clip: int, frames: int, rng: Generator) -> tuple[Tensor, Tensor]:
-        """Latents and plan of one stretch."""
+    def _places(self, frames: int, rng: Generator) -> Tensor:
+        """Where each crop lies in its clip [batch, frames]."""
         room = self.features.latents.shape[1] - frames
-        start = int(rng.integers(room + 1))
-        place = slice(start, start + frames)
-        return self.features.latents[clip, place].float(), self.features.plans[clip, place].float()
+        starts = rng.integers(room + 1, size=(self.config.batch, 1))
+        return self._there(starts + np.arange(frames))
 
-    def _prompt(self, clip: int, rng: Generator) -> Tensor:
-        return self.features.prompts[int(rng.choice(self.features.captions_of[clip]))].float()
+    def _dropped(self, both: NDArray[np.bool_], share: float, rng: Generator) -> Tensor:
+        return self._there(both | (rng.random(len(both)) < share))
 
-    def _style(self, clip: int, rng: Generator) -> Tensor:
-        """The style of the clip's group, blurred: listeners' songs never match one exactly."""
-        blur = rng.standard_normal(self.features.styles.shape[1], np.float32)
-        return self.features.styles[clip] + self.config.style_blur * torch.from_numpy(blur)
+    def _prompts(self, clips: NDArray[np.int64], rng: Generator) -> Tensor:
+        said = self.features.captions_of
+        picked = said[clips, rng.integers(said.shape[1], size=len(clips))]
+        return self.features.prompts[self._there(picked)].float()
 
-    def _mask(self, frames: int, rng: Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    def _styles(self, rows: Tensor, rng: Generator) -> Tensor:
+        """The styles of the clips' groups, blurred: listeners' songs never match one exactly."""
+        found = self.features.styles[rows]
+        blur = self._there(rng.standard_normal(found.shape, np.float32))
+        return found + self.config.style_blur * blur
+
+    def _mask(self, frames: int, rng: Generator) -> NDArray[np.float32]:
         """1 where music is given: mostly nowhere, else a beginning, or all but a gap."""
         mask = np.zeros(frames, dtype=np.float32)
         if rng.random() < self.config.context_share:

@@ -20,57 +20,55 @@ class ClipConfig:
     seconds: float = 10.0
     # Latent frames of a clip; even.
     frames: int = 216
-    arrangements: int = 10_000
+    arrangements: int = 16_000
     # Of one arrangement: two different places of the tune, so that style can be told from content.
     clips_per_arrangement: int = 2
     recording_clips: int = 4000
     # Consecutive clips of a recording that count as one group for style.
     recording_run: int = 4
     soundfont: str = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
-    workers: int = 2
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
 class CodecTraining:
     """Adam on L1 of the log-mel and of its differences in time, with a small KL term."""
 
-    steps: int = 1300
-    batch: int = 24
-    mel_frames: int = 96
+    steps: int = 12_000
+    seconds: float | None = None
+    batch: int = 64
+    mel_frames: int = 192
     learning_rate: float = 1.2e-3
     delta_weight: float = 0.5
-    kl_weight: float = 4e-3
-    recording_share: float = 0.3
+    kl_weight: float = 2e-3
+    recording_share: float = 0.4
     gain_range: tuple[float, float] = (0.4, 1.5)
     ema: float = 0.998
 
 
 @dataclass(frozen=True)
 class DecoderTraining:
-    """Adam on the codec's own distance, in the second part with hinge loss and feature matching beside it."""
+    """Adam on the codec's own distance; batches are the codec's."""
 
-    steps: int = 2000
+    steps: int = 6000
+    seconds: float | None = None
     learning_rate: float = 6e-4
-    critic_rate: float = 5e-4
-    # Share of the steps before the critic takes part.
-    critic_from: float = 0.6
-    critic_weight: float = 0.02
-    feature_weight: float = 0.2
-    ema: float = 0.995
+    ema: float = 0.998
 
 
 @dataclass(frozen=True)
 class DenoiserTraining:
     """AdamW on the velocity, logit-normal times; lengths grow from short to whole clips."""
 
-    steps: int = 1400
-    batch: int = 16
-    # Share of the steps spent on short crops, and their length in latent frames.
-    short_share: float = 0.9
+    steps: int = 12_000
+    seconds: float | None = None
+    batch: int = 256
+    # Share of the training spent on short crops, and their length in latent frames.
+    short_share: float = 0.5
     short_frames: int = 108
     learning_rate: float = 8e-4
-    final_rate: float = 2e-5
-    warmup_steps: int = 100
+    final_rate: float = 1e-5
+    warmup_steps: int = 300
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     time_mean: float = 0.2
@@ -86,9 +84,9 @@ class DenoiserTraining:
     style_blur: float = 0.2
     # Rows that are given a part of the music to continue or repaint.
     context_share: float = 0.25
-    recording_share: float = 0.2
+    recording_share: float = 0.25
     ema: float = 0.999
-    save_every: int = 50
+    save_every: int = 1000
 
 
 def work_folder() -> Path:

@@ -8,7 +8,9 @@ Each of the three is computed once and kept in the working folder. Not for judgi
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from training.base.render import SAMPLE_RATE, compose, read_clips
 from training.base.train_codec import default_device, trained_codec
 
 CAPTIONS_PER_GROUP = 3
-BATCH = 16
+BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class Features:
     captions_of: NDArray[np.int64]
     plans: Tensor
     recorded: NDArray[np.bool_]
+
+    def to(self, device: str) -> "Features":
+        """The same with all tensors there."""
+        return replace(
+            self,
+            latents=self.latents.to(device),
+            styles=self.styles.to(device),
+            prompts=self.prompts.to(device),
+            plans=self.plans.to(device),
+        )
 
 
 def build(recipe: Recipe, device: str) -> Features:
@@ -87,9 +99,9 @@ def style_statistics(features: NDArray[np.float32]) -> tuple[NDArray[Any], NDArr
 
 def _kept(path: Path, compute: Callable[[], dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     if not path.exists():
-        partial = path.with_name("partial_" + path.name)
-        np.savez(partial, **compute())  # type: ignore[arg-type]
-        partial.replace(path)
+        unfinished = path.with_name("partial_" + path.name)
+        np.savez(unfinished, **compute())  # type: ignore[arg-type]
+        unfinished.replace(path)
     with np.load(path) as stored:
         return dict(stored)
 
@@ -136,15 +148,22 @@ def _latents(clips: NDArray[np.int16], recipe: Recipe, device: str) -> dict[str,
 def _plans(abouts: list[dict[str, Any]], recipe: Recipe) -> dict[str, NDArray[Any]]:
     """Each rendered clip's own score, made again from the recipe's seed."""
     plans = np.zeros((len(abouts), recipe.clips.frames, PLAN_CHANNELS), np.float16)
-    part, before = 0, -1
+    rows: dict[int, list[int]] = {}
     for row, about in enumerate(abouts):
         if "facts" in about:
-            part = part + 1 if about["group"] == before else 0
-            before = about["group"]
-            if part == 0:
-                _, arrangement, starts = compose(recipe, before)
-            plans[row] = score_plan(arrangement, starts[part], recipe)
+            rows.setdefault(about["group"], []).append(row)
+    with get_context("spawn").Pool(recipe.clips.workers) as pool:
+        made = pool.imap(partial(_arrangement_plans, recipe), rows, 32)
+        for places, found in zip(rows.values(), made, strict=True):
+            plans[places] = found
     return {"plans": plans}
+
+
+def _arrangement_plans(recipe: Recipe, group: int) -> NDArray[np.float16]:
+    """Of all clips of an arrangement [clips, frames, 28]."""
+    torch.set_num_threads(1)
+    _, arrangement, starts = compose(recipe, group)
+    return torch.stack([score_plan(arrangement, start, recipe) for start in starts]).half().numpy()
 
 
 def score_plan(arrangement: Arrangement, start: float, recipe: Recipe) -> Tensor:

@@ -9,8 +9,6 @@ Not for listening: clips are mono at the codec's rate.
 import argparse
 import itertools
 import json
-import subprocess
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
@@ -24,7 +22,8 @@ from numpy.typing import NDArray
 from serving.engine.codec import REFERENCE_RMS
 from training.base.arrange import DRUMS, Arrangement, Note, arrange
 from training.base.config import Recipe
-from training.base.tunes import HELD_OUT_SHARE, Tune, load_tunes
+from training.base.recordings import Recording, found, passage
+from training.base.tunes import Tune, load_tunes
 
 SAMPLE_RATE = 22_050
 SAMPLES_PER_FRAME = 1024
@@ -128,11 +127,11 @@ def _render(job: tuple[Recipe, int]) -> list[tuple[dict[str, Any], NDArray[np.in
     title, arrangement, starts = compose(recipe, index)
     samples = recipe.clips.frames * SAMPLES_PER_FRAME
     about = {"group": index, "tune": title, "facts": asdict(arrangement.facts)}
-    found = []
+    made = []
     for start in starts:
         audio = level(player.play(arrangement, start, samples / SAMPLE_RATE).mean(1))
-        found.append((about, _to_int16(_fit(audio, samples))))
-    return found
+        made.append((about, _to_int16(_fit(audio, samples))))
+    return made
 
 
 def _fit(audio: Audio, samples: int) -> Audio:
@@ -143,43 +142,31 @@ def _to_int16(audio: Audio) -> NDArray[np.int16]:
     return (audio * 32767).astype(np.int16)
 
 
-def _seconds(path: Path) -> float:
-    query = ["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(path)]
-    return float(subprocess.run(["ffprobe", *query], check=True, capture_output=True).stdout)
-
-
-def _decode(path: Path, start: float, seconds: float) -> Audio:
-    """Part of a recording as mono at the codec's rate; ffmpeg reads all formats of the packages."""
-    window = ["-ss", f"{start:.3f}", "-t", f"{seconds:.3f}", "-i", str(path)]
-    form = ["-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "-"]
-    command = ["ffmpeg", "-v", "error", *window, *form]
-    return np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, "<f4")
-
-
-def held_out(recording: Path) -> bool:
-    """Whether a whole recording is kept from training, for judging."""
-    return zlib.crc32(recording.name.encode()) % HELD_OUT_SHARE == 0
-
-
-def recording_clips(folder: Path, recipe: Recipe) -> Iterator[tuple[dict[str, Any], NDArray[np.int16]]]:
-    """Runs of consecutive clips out of every recording, loud enough to be music."""
-    clips, rng = recipe.clips, np.random.default_rng([recipe.seed, 1 << 20])
-    suffixes = {".ogg", ".opus", ".mp3"}
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in suffixes and not held_out(path))
+def _passages(job: tuple[Recipe, int, Recording, int]) -> list[tuple[dict[str, Any], NDArray[np.int16]]]:
+    """Runs of consecutive clips out of one recording, loud enough to be music."""
+    recipe, number, recording, runs = job
+    clips, rng = recipe.clips, np.random.default_rng([recipe.seed, 1 << 20, number])
     samples = clips.frames * SAMPLES_PER_FRAME
-    runs = max(1, round(clips.recording_clips / clips.recording_run / max(1, len(paths))))
-    group = clips.arrangements
-    for path in paths:
-        room = _seconds(path) - clips.recording_run * samples / SAMPLE_RATE
-        genre = next((word for key, word in GENRES.items() if key in str(path)), "instrumental")
-        for _ in range(runs if room > 0 else 0):
-            start = float(rng.uniform(0, room))
-            audio = _decode(path, start, clips.recording_run * samples / SAMPLE_RATE)
-            group += 1
-            for piece in (_fit(part, samples) for part in _cut(audio, samples)):
-                if np.sqrt(np.mean(piece**2)) > QUIET:
-                    about = {"group": group, "recording": path.name, "genre": genre}
-                    yield about, _to_int16(level(piece))
+    seconds = clips.recording_run * samples / SAMPLE_RATE
+    genre = next((word for key, word in GENRES.items() if key in str(recording.path)), "instrumental")
+    made = []
+    with recording.open() as file:
+        room = file.frames / file.samplerate - seconds
+        for run in range(runs if room > 0 else 0):
+            audio = passage(file, float(rng.uniform(0, room)), seconds, SAMPLE_RATE)
+            group = clips.arrangements + number * runs + run
+            about = {"group": group, "recording": recording.path.name, "genre": genre}
+            pieces = [_fit(part, samples) for part in _cut(audio, samples)]
+            made += [(about, _to_int16(level(piece))) for piece in pieces if np.sqrt(np.mean(piece**2)) > QUIET]
+    return made
+
+
+def _recording_jobs(recipe: Recipe, folder: Path) -> Iterator[tuple[Recipe, int, Recording, int]]:
+    """As many runs of every recording, and at least one."""
+    recordings, clips = found(folder), recipe.clips
+    runs = max(1, round(clips.recording_clips / clips.recording_run / max(1, len(recordings))))
+    for number, recording in enumerate(recordings):
+        yield recipe, number, recording, runs
 
 
 def _cut(audio: Audio, samples: int) -> list[Audio]:
@@ -206,10 +193,10 @@ def render(recipe: Recipe, recordings: Path | None) -> int:
     ):
         index.writelines(line + "\n" for line in done)
         jobs = ((recipe, number) for number in range(first, clips.arrangements))
-        rendered = (clip for found in pool.imap(_render, jobs, 8) for clip in found)
-        recorded = recording_clips(recordings, recipe) if recordings else iter(())
-        for about, audio in itertools.chain(rendered, recorded):
-            if count < len(store) and audio.any():
+        rendered = pool.imap(_render, jobs, 8)
+        recorded = pool.imap(_passages, _recording_jobs(recipe, recordings)) if recordings else iter(())
+        for about, audio in itertools.chain.from_iterable(itertools.chain(rendered, recorded)):
+            if count < len(store):
                 store[count] = audio
                 index.write(json.dumps(about) + "\n")
                 count += 1
@@ -230,7 +217,8 @@ def _done(index: Path) -> list[str]:
 def read_clips(work: Path) -> tuple[NDArray[np.int16], list[dict[str, Any]]]:
     """The clips, mapped into memory, and what is known about each."""
     abouts = [json.loads(line) for line in (work / "clips.jsonl").read_text().splitlines()]
-    store: NDArray[np.int16] = np.load(work / "clips.npy", mmap_mode="r")
+    # Copied where written to, which nobody does: torch warns of what cannot be written to.
+    store: NDArray[np.int16] = np.load(work / "clips.npy", mmap_mode="c")
     return store[: len(abouts)], abouts
 
 

@@ -7,7 +7,6 @@ here, and Griffin-Lim finds the phases.
 """
 
 import math
-import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from serving.engine.codec import Codec
 from training.base import checkpoint
+from training.base.budget import Budget
 from training.base.checkpoint import Average
 from training.base.command import prepared
 from training.base.config import CodecTraining, Recipe
@@ -31,22 +31,36 @@ class Crops:
     """Random pieces of clips at random gains, a fixed share of them from recordings."""
 
     def __init__(self, clips: NDArray[np.int16], abouts: list[dict[str, Any]], recipe: Recipe, device: str) -> None:
-        self.clips, self.config, self.device = clips, recipe.train_codec, device
-        self.length = self.config.mel_frames * recipe.codec.mel.hop
+        self.config, self.device = recipe.train_codec, device
+        self.clips = torch.from_numpy(clips).to(device)
+        self.places = torch.arange(self.config.mel_frames * recipe.codec.mel.hop, device=device)
         recorded = np.array(["recording" in about for about in abouts])
         self.pools = [np.flatnonzero(recorded == kind) for kind in (False, True)]
 
     def draw(self, rng: np.random.Generator) -> Tensor:
         """A batch [batch, samples]; the same generator gives the same."""
-        rows = []
-        for _ in range(self.config.batch):
-            real = rng.random() < self.config.recording_share
-            clip = int(rng.choice(self.pools[real] if len(self.pools[real]) else self.pools[not real]))
-            start = int(rng.integers(self.clips.shape[1] - self.length))
-            low, high = np.log(self.config.gain_range)
-            piece = self.clips[clip, start : start + self.length].astype(np.float32) / 32768
-            rows.append(piece * np.exp(rng.uniform(low, high)))
-        return torch.from_numpy(np.stack(rows).astype(np.float32)).to(self.device)
+        batch, room = self.config.batch, self.clips.shape[1] - len(self.places)
+        low, high = np.log(self.config.gain_range)
+        drawn = (
+            chosen(self.pools, self.config.recording_share, batch, rng),
+            rng.integers(room, size=batch),
+            np.exp(rng.uniform(low, high, batch)).astype(np.float32),
+        )
+        rows, starts, gains = (torch.from_numpy(each).to(self.device) for each in drawn)
+        pieces = self.clips[rows[:, None], starts[:, None] + self.places]
+        scaled: Tensor = pieces.float() * (gains[:, None] / 32768)
+        return scaled
+
+
+def chosen(pools: list[NDArray[np.int64]], share: float, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Numbers of `count` clips, this share of them from the second pool; all from one where the other is empty."""
+    second = rng.random(count) < share
+    places = rng.random(count)
+    picked = [pool[(places * len(pool)).astype(np.int64)] if len(pool) else None for pool in pools]
+    first, other = picked
+    if first is None or other is None:
+        return other if first is None else first  # type: ignore[return-value]
+    return np.where(second, other, first)
 
 
 class CodecTrainer:
@@ -56,13 +70,14 @@ class CodecTrainer:
         self.recipe, self.config, self.device = recipe, recipe.train_codec, device
         torch.manual_seed(recipe.seed)
         self.codec = Codec(recipe.codec).to(device)
-        self.clips, abouts = read_clips(recipe.work)
-        self.crops = Crops(self.clips, abouts, recipe, device)
+        self.crops = Crops(*read_clips(recipe.work), recipe, device)
+        self.clips = self.crops.clips
         parameters = self.codec.parameters()
         self.optimiser = torch.optim.AdamW(parameters, self.config.learning_rate, (0.9, 0.98))
         self.average = Average(self.codec, self.config.ema)
         self.path = recipe.work / "codec.pt"
         self.step = 0
+        self.budget = Budget(self.config.steps, self.config.seconds)
         state = checkpoint.load(self.path)
         if state is None:
             self._standardise()
@@ -71,20 +86,19 @@ class CodecTrainer:
 
     def train(self) -> None:
         """Runs all steps that are left."""
-        began, losses = time.monotonic(), []
-        while self.step < self.config.steps:
+        losses: list[Tensor] = []
+        while self.budget.share(self.step) < 1:
             losses.append(self._one_step())
             if self.step % LOG_EVERY == 0:
-                pace = (time.monotonic() - began) / len(losses)
-                mean = np.mean(losses[-LOG_EVERY:])
-                print(f"step {self.step} loss {mean:.4f} {pace:.3f} s/step", flush=True)
+                mean = float(torch.stack(losses[-LOG_EVERY:]).mean())
+                print(f"step {self.step} loss {mean:.4f} after {self.budget.spent:.0f} s", flush=True)
             if self.step % SAVE_EVERY == 0:
                 self._save()
+        self._normalise()
         self._save()
 
-    def _one_step(self) -> float:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * cosine(self.step / self.config.steps)
+    def _one_step(self) -> Tensor:
+        self.optimiser.param_groups[0]["lr"] = self.config.learning_rate * cosine(self.budget.share(self.step))
         rng = np.random.default_rng([self.recipe.seed, self.step])
         mel = self.codec.mel(self.crops.draw(rng))
         loss = codec_loss(self.codec, mel, self.config)
@@ -94,7 +108,17 @@ class CodecTrainer:
         self.optimiser.step()
         self.average.update(self.codec)
         self.step += 1
-        return loss.item()
+        return loss.detach()
+
+    @torch.no_grad()
+    def _normalise(self) -> None:
+        """Sets mean and deviation of the averaged encoder's latents, which `encode` divides by."""
+        averaged = Codec(self.recipe.codec).to(self.device)
+        averaged.load_state_dict(self.codec.state_dict())
+        checkpoint.apply_average(averaged, self.average.values)
+        latents = torch.cat([averaged.posterior_mean(averaged.mel(part)) for part in _sample(self.clips, self.device)])
+        self.codec.latent_mean.copy_(latents.mean((0, 1)))
+        self.codec.latent_std.copy_(latents.std((0, 1)))
 
     @torch.no_grad()
     def _standardise(self) -> None:
@@ -107,17 +131,19 @@ class CodecTrainer:
     def _save(self) -> None:
         state = {
             "step": self.step,
+            "seconds": self.budget.spent,
             "codec": self.codec.state_dict(),
             "average": self.average.state(),
             "optimiser": self.optimiser.state_dict(),
         }
         checkpoint.save(self.path, state)
 
-    def _resume(self, state: dict[str, object]) -> None:
-        self.step = int(state["step"])  # type: ignore[call-overload]
-        self.codec.load_state_dict(state["codec"])  # type: ignore[arg-type]
-        self.average.restore(state["average"])  # type: ignore[arg-type]
-        self.optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
+    def _resume(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.budget = Budget(self.config.steps, self.config.seconds, state["seconds"])
+        self.codec.load_state_dict(state["codec"])
+        self.average.restore(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
 
 
 def codec_loss(codec: Codec, mel: Tensor, config: CodecTraining) -> Tensor:
@@ -149,7 +175,7 @@ def trained_codec(recipe: Recipe, device: str) -> Codec:
 
 
 def trained_encoder(recipe: Recipe, device: str) -> Codec:
-    """The averaged codec of the checkpoint, its latents normalised over the clips.
+    """The averaged codec of the checkpoint.
 
     Args:
         recipe: names the working folder and the codec's shape.
@@ -164,19 +190,13 @@ def trained_encoder(recipe: Recipe, device: str) -> Codec:
     codec = Codec(recipe.codec)
     codec.load_state_dict(state["codec"])
     checkpoint.apply_average(codec, state["average"]["values"])
-    codec = codec.eval().requires_grad_(False).to(device)
-    clips, _ = read_clips(recipe.work)
-    latents = [codec.posterior_mean(codec.mel(part)) for part in _sample(clips, device)]
-    codec.latent_mean.copy_(torch.cat(latents).mean((0, 1)))
-    codec.latent_std.copy_(torch.cat(latents).std((0, 1)))
-    return codec
+    return codec.eval().requires_grad_(False).to(device)
 
 
-def _sample(clips: NDArray[np.int16], device: str) -> list[Tensor]:
+def _sample(clips: Tensor, device: str) -> list[Tensor]:
     """Evenly spaced clips in small batches."""
-    step = max(1, len(clips) // STATISTICS_CLIPS)
-    audio = [torch.from_numpy(clip.astype(np.float32) / 32768) for clip in clips[::step]]
-    return [torch.stack(audio[i : i + 16]).to(device) for i in range(0, len(audio), 16)]
+    some = clips[:: max(1, len(clips) // STATISTICS_CLIPS)]
+    return [part.to(device).float() / 32768 for part in torch.split(some, 16)]
 
 
 def cosine(progress: float) -> float:

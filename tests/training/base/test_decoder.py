@@ -26,7 +26,7 @@ def recipe(tmp_path: Path) -> Recipe:
         clips=ClipConfig(frames=40),
         codec=CodecConfig(latent_channels=8, hidden_channels=32),
         train_codec=CodecTraining(steps=2, batch=4, mel_frames=32),
-        train_decoder=DecoderTraining(steps=6, critic_from=0.5, ema=0.5),
+        train_decoder=DecoderTraining(steps=6, ema=0.5),
         work=tmp_path,
     )
     CodecTrainer(made, "cpu").train()
@@ -44,7 +44,7 @@ def test_the_latents_stay_and_the_sound_changes(recipe: Recipe) -> None:
 
 def test_it_comes_closer_to_the_music(recipe: Recipe) -> None:
     trainer = DecoderTrainer(replace(recipe, train_decoder=replace(recipe.train_decoder, steps=60)), "cpu")
-    distances = [trainer._one_step()[0] for _ in range(60)]
+    distances = [float(trainer._one_step()) for _ in range(60)]
     assert np.mean(distances[-10:]) < 0.8 * np.mean(distances[:5])
 
 

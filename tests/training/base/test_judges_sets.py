@@ -16,7 +16,8 @@ from training.base.config import Recipe
 from training.base.judges.kad import kad, vendi
 from training.base.judges.memorisation import nearest
 from training.base.judges.sets import full_caption, recorded, recordings, rendered, same_spectrum_noise
-from training.base.render import SAMPLE_RATE, held_out
+from training.base.recordings import held_out
+from training.base.render import SAMPLE_RATE
 from training.base.tunes import Tune
 
 SAMPLES = 5 * SAMPLE_RATE

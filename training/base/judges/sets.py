@@ -14,16 +14,15 @@ import torch
 from torch import Tensor
 
 from serving.engine.codec import REFERENCE_RMS
-from serving.engine.style import resample
 from training.base.arrange import NAMES, Facts, arrange
 from training.base.captions import caption
 from training.base.config import Recipe
-from training.base.render import QUIET, SAMPLE_RATE, Player, held_out, level
+from training.base.recordings import SUFFIXES, held_out, passage
+from training.base.render import QUIET, SAMPLE_RATE, Player, level
 from training.base.tunes import Tune
 
 # Packages that no training of a base has ever used; of the others, whole recordings were held out.
 UNHEARD = ("lincity-ng-data", "supertux-data")
-SUFFIXES = {".ogg", ".opus", ".mp3"}
 # What is shorter is a jingle or a sound effect.
 SHORTEST_SECONDS = 30.0
 STREAM = 1 << 23
@@ -125,11 +124,10 @@ def stretch(path: Path, place: float, samples: int) -> Tensor:
     Args:
         place: 0 = its beginning, 1 = its end.
     """
+    seconds = samples / SAMPLE_RATE
     with soundfile.SoundFile(path) as file:
-        wanted = round(samples * file.samplerate / SAMPLE_RATE)
-        file.seek(int(max(0, file.frames - wanted) * place))
-        sound = torch.from_numpy(file.read(wanted, dtype="float32", always_2d=True)).mean(1)
-        mono = resample(sound[None], file.samplerate, SAMPLE_RATE)[0].numpy()
+        start = max(0.0, file.frames / file.samplerate - seconds) * place
+        mono = passage(file, start, seconds, SAMPLE_RATE)
     return torch.from_numpy(level(np.pad(mono, (0, max(0, samples - len(mono))))[:samples]))
 
 
