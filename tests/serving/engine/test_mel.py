@@ -51,3 +51,19 @@ def test_silence_stays_silent() -> None:
     quiet = mel(torch.zeros(1, 16 * config.hop))
     assert quiet.min() == FLOOR
     assert mel.invert(quiet).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("pair", [(196.0, 233.1), (261.6, 293.7)])
+def test_neighbouring_notes_stay_two(pair: tuple[float, float]) -> None:
+    config = MelConfig()
+    mel = LogMel(config)
+    chord = sum(sine(hertz, 64 * config.hop, config.sample_rate) for hertz in pair)
+    rebuilt = mel.invert(mel(chord / 2))[0]
+    spectrum = torch.fft.rfft(rebuilt * torch.hann_window(rebuilt.numel())).abs()
+
+    def level(hertz: float) -> float:
+        place = round(hertz * rebuilt.numel() / config.sample_rate)
+        return float(spectrum[place - 4 : place + 5].max())
+
+    between = level(sum(pair) / 2)
+    assert min(level(hertz) for hertz in pair) > 3 * between
