@@ -84,13 +84,6 @@ def build(recipe: Recipe, device: str) -> Features:
     )
 
 
-def stored_latents(work: Path) -> NDArray[np.float16]:
-    """The latents that `build` left in the working folder [clips, frames, channels]."""
-    with np.load(work / "latents.npz") as stored:
-        latents: NDArray[np.float16] = stored["latents"]
-    return latents
-
-
 def style_statistics(features: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Mean and deviation of each raw style feature; a dead feature gets deviation 1."""
     std = features.std(0)

@@ -1,9 +1,9 @@
 """Clips to a codec: a variational autoencoder on log-mels.
 
-    python -m training.base.train_codec [--steps N]
+    python -m training.base.train_codec [--steps N] [--seconds S]
 
-Resumes from `codec.pt` in the working folder. Not adversarial: `train_decoder` sharpens what is blurred
-here, and Griffin-Lim finds the phases.
+Resumes from `codec.pt` in the working folder. Not the last stage: `train_decoder` goes on with the decoder alone, and
+Griffin-Lim finds the phases.
 """
 
 import math
@@ -54,13 +54,10 @@ class Crops:
 
 def chosen(pools: list[NDArray[np.int64]], share: float, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Numbers of `count` clips, this share of them from the second pool; all from one where the other is empty."""
-    second = rng.random(count) < share
-    places = rng.random(count)
-    picked = [pool[(places * len(pool)).astype(np.int64)] if len(pool) else None for pool in pools]
-    first, other = picked
-    if first is None or other is None:
-        return other if first is None else first  # type: ignore[return-value]
-    return np.where(second, other, first)
+    first, second = pools
+    from_second = rng.random(count) < share if len(first) and len(second) else np.full(count, len(second) > 0)
+    places = (rng.random(count) * np.where(from_second, len(second), len(first))).astype(np.int64)
+    return np.concatenate(pools)[places + from_second * len(first)]
 
 
 class CodecTrainer:
@@ -71,7 +68,6 @@ class CodecTrainer:
         torch.manual_seed(recipe.seed)
         self.codec = Codec(recipe.codec).to(device)
         self.crops = Crops(*read_clips(recipe.work), recipe, device)
-        self.clips = self.crops.clips
         parameters = self.codec.parameters()
         self.optimiser = torch.optim.AdamW(parameters, self.config.learning_rate, (0.9, 0.98))
         self.average = Average(self.codec, self.config.ema)
@@ -116,14 +112,15 @@ class CodecTrainer:
         averaged = Codec(self.recipe.codec).to(self.device)
         averaged.load_state_dict(self.codec.state_dict())
         checkpoint.apply_average(averaged, self.average.values)
-        latents = torch.cat([averaged.posterior_mean(averaged.mel(part)) for part in _sample(self.clips, self.device)])
+        clips = _sample(self.crops.clips, self.device)
+        latents = torch.cat([averaged.posterior_mean(averaged.mel(part)) for part in clips])
         self.codec.latent_mean.copy_(latents.mean((0, 1)))
         self.codec.latent_std.copy_(latents.std((0, 1)))
 
     @torch.no_grad()
     def _standardise(self) -> None:
         """Sets the per-band statistics that the autoencoder divides by."""
-        mel = torch.cat([self.codec.mel(part) for part in _sample(self.clips, self.device)])
+        mel = torch.cat([self.codec.mel(part) for part in _sample(self.crops.clips, self.device)])
         vae = self.codec.vae.vae
         vae.data_mean.copy_(mel.mean((0, 2))[None, :, None])
         vae.data_std.copy_(mel.std((0, 2))[None, :, None].clamp_min(0.3))

@@ -1,6 +1,6 @@
 """Latents to a denoiser: rectified flow with prompt, style and context.
 
-    python -m training.base.train_denoiser [--steps N]
+    python -m training.base.train_denoiser [--steps N] [--seconds S]
 
 Resumes from `denoiser.pt` in the working folder. Not distributed: one CPU or one GPU.
 """
