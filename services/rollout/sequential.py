@@ -48,7 +48,8 @@ def nominal_levels(information: Sequence[float], spending: Sequence[float]) -> l
     for now, total, before in zip(information, spending, [0.0, *spending], strict=False):
         step = total - before
         bound = _bound(survivors, now, step)
-        levels.append(NORMAL.cdf(-bound))
+        # A look alone cannot cross more often than all so far do; the grid's rounding may say so.
+        levels.append(min(NORMAL.cdf(-bound), total))
         survivors = _advance(survivors, now, bound)
     return levels
 

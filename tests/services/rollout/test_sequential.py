@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import NormalDist
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.rollout.sequential import Signed, anytime_p, nominal_levels, spent
@@ -29,13 +29,14 @@ def test_a_single_look_spends_all_of_it() -> None:
     assert nominal_levels([37.0], [0.05]) == pytest.approx([0.05], abs=1e-9)
 
 
+@example([0.109375, 0.115234375, 1.0])
 @given(st.lists(st.floats(0.05, 1), min_size=1, max_size=3, unique=True).map(sorted))
 def test_no_look_gets_more_than_the_whole_and_all_spend_no_more(fractions: list[float]) -> None:
     if any(b < a * 1.02 for a, b in pairwise(fractions)):
         return
     spending = [spent(fraction, 0.05) for fraction in fractions]
     levels = nominal_levels(fractions, spending)
-    assert all(0 <= level <= total + 1e-6 for level, total in zip(levels, spending, strict=True))
+    assert all(0 <= level <= total + 1e-9 for level, total in zip(levels, spending, strict=True))
     assert sum(levels) >= spending[-1] - 1e-6  # Bonferroni could not be sharper
 
 

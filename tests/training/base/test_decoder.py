@@ -16,11 +16,11 @@ from training.base.train_decoder import DecoderTrainer
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    """Clips of chords in noise, and a small codec that has trained on them for two steps."""
+    """Clips of tones, and a small codec that has trained on them for two steps."""
     rng = np.random.default_rng(0)
     times = np.arange(40 * 1024) / 22_050
     tones = np.sin(2 * np.pi * rng.uniform(100, 2000, (4, 1)) * times) * 0.2
-    np.save(tmp_path / "clips.npy", ((tones + rng.normal(0, 0.01, tones.shape)) * 32767).astype(np.int16))
+    np.save(tmp_path / "clips.npy", (tones * 32767).astype(np.int16))
     (tmp_path / "clips.jsonl").write_text("".join(json.dumps({"group": n}) + "\n" for n in range(4)))
     made = Recipe(
         clips=ClipConfig(frames=40),
@@ -54,7 +54,7 @@ def test_it_comes_closer_to_the_music(recipe: Recipe) -> None:
 
     before = distance()
     trainer.train()
-    assert distance() < 0.95 * before
+    assert distance() < 0.8 * before
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(recipe: Recipe) -> None:
