@@ -99,10 +99,12 @@ class Tracks:
         base = self._studio.base
         codec, defaults = base.codec, base.manifest.sampling
         windows = windows_for(codec, request.seconds)
-        feel = drawn([song.feel for song in songs], request.seed)
+        frames = windows[-1].stop
+        asked = base.conditions.plan(request.prompt, frames)
+        plan = base.conditions.plan(request.prompt, frames, drawn([song.feel for song in songs], request.seed))
         return Job(
             listener=str(request.listener_id),
-            start=personal([song.noise for song in songs], request.seed, windows[-1].stop, codec.latent_channels),
+            start=personal([song.noise for song in songs], request.seed, frames, codec.latent_channels),
             path=sampling(defaults.steps, defaults.shift),
             prompt=prompt,
             style=mean_style([song.style for song in songs]) if songs else absent(base.conditions.style_size),
@@ -110,7 +112,8 @@ class Tracks:
             adapter=adapter,
             deadline=deadline,
             windows=windows,
-            plan=base.conditions.plan(request.prompt, windows[-1].stop, feel),
+            plan=plan,
+            null_plan=plan - asked,
         )
 
     async def _song(self, url: str) -> SongFeatures:

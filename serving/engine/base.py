@@ -73,7 +73,7 @@ class Sampling:
 
     steps: int = 8
     shift: float = 3.0
-    guidance: float = 2.5
+    guidance: float = 4.0
 
     def __post_init__(self) -> None:
         for name, right, expected in (

@@ -17,7 +17,7 @@ from serving.engine.base import Base
 from serving.engine.interfaces import Guide
 from serving.engine.lora import Pool
 from serving.engine.params import Job
-from serving.engine.windows import Canvas
+from serving.engine.windows import Canvas, Window
 
 
 @dataclass(eq=False)
@@ -56,9 +56,8 @@ def admit(base: Base, job: Job, slot: int, canvas: Canvas) -> Row:
     window, given = canvas.window, canvas.given()
     start = job.start[None, window.start : window.stop].to(weight.device, torch.float32)
     source, keep = given.latents[None].to(start), given.keep[None].to(start)
-    plan = base.conditions.plan("", window.frames) if job.plan is None else job.plan[window.start : window.stop]
-    # Guidance compares with a row that is told of the given music and of nothing else.
-    plans = torch.cat([plan[None], plan[None] * 0])[: job.rows].to(weight)
+    # Guidance compares with a row that is told of the given music and of what nobody asked for.
+    plans = torch.stack([_part(base, plan, window) for plan in (job.plan, job.null_plan)])[: job.rows].to(weight)
     return Row(
         job=job,
         slot=slot,
@@ -71,6 +70,10 @@ def admit(base: Base, job: Job, slot: int, canvas: Canvas) -> Row:
         line=start - source,
         guide=base.guide(job.guidance),
     )
+
+
+def _part(base: Base, plan: Tensor | None, window: Window) -> Tensor:
+    return base.conditions.plan("", window.frames) if plan is None else plan[window.start : window.stop]
 
 
 @torch.inference_mode()

@@ -348,8 +348,9 @@ class Engine:
         if got != expected:
             raise ValueError(f"expected channels, prompt and style of {expected}, got {got}")
         course = (len(job.start), conditions.plan_channels)
-        if job.plan is not None and tuple(job.plan.shape) != course:
-            raise ValueError(f"expected a plan of {course}, got {tuple(job.plan.shape)}")
+        for name, plan in (("plan", job.plan), ("null plan", job.null_plan)):
+            if plan is not None and tuple(plan.shape) != course:
+                raise ValueError(f"expected a {name} of {course}, got {tuple(plan.shape)}")
 
     def _welcome(self) -> None:
         """Refuses when stopping; otherwise the clock of `quiet_seconds` starts with new work."""

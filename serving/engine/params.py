@@ -51,6 +51,7 @@ class Job:
         given: of as many frames as the start, which must be noise then; None = nothing.
         windows: made one after the other, each continuing the one before; none = the whole at once.
         plan: what is said of the course of the track [frames, plan channels]; None = nothing.
+        null_plan: what of it guidance leaves as it is, because nobody asked for it, shaped alike; None = nothing.
     """
 
     listener: str
@@ -64,6 +65,7 @@ class Job:
     given: Given | None = None
     windows: tuple[Window, ...] = ()
     plan: Tensor | None = None
+    null_plan: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.start.ndim != 2 or self.start.shape[0] % 2 or not self.start.shape[0]:

@@ -19,8 +19,9 @@ from serving.blobs import Blobs
 from serving.engine.adapters import dump
 from serving.engine.base import random_base
 from serving.engine.engine import Engine
-from serving.engine.params import Limits
-from serving.engine.plan import PLAN_CHANNELS, Feel, Key, drawn
+from serving.engine.params import Job, Limits
+from serving.engine.plan import CLOCK, KEY, PLAN_CHANNELS, Feel, Key, drawn
+from serving.engine.ticket import Notify, Ticket
 from serving.errors import Refused
 from serving.features import dump_features
 from serving.songs import take_song
@@ -129,6 +130,26 @@ def test_a_track_takes_over_tempo_and_key_of_a_song_where_the_prompt_leaves_them
         assert track is not None
         plan = load(studio.blobs.read(track.features_url, field="file"))["plan"]
         assert torch.equal(plan, studio.base.conditions.plan(prompt, len(plan), told))
+
+
+def test_guidance_strengthens_what_the_prompt_says_of_the_plan_and_leaves_the_rest(
+    studio: Studio, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, submit = [], studio.submit
+
+    def kept(job: Job, notify: Notify | None = None) -> Ticket:
+        jobs.append(job)
+        return submit(job, notify)
+
+    monkeypatch.setattr(studio, "submit", kept)
+    made(studio, request(root, prompt="flute, 90 bpm"))
+    plan, null_plan = jobs[0].plan, jobs[0].null_plan
+    assert plan is not None
+    assert null_plan is not None
+    assert plan[:, CLOCK].any()
+    assert not null_plan[:, CLOCK].any()
+    assert plan[:, KEY].any()
+    assert torch.equal(plan[:, KEY], null_plan[:, KEY])
 
 
 def test_a_long_track_can_be_heard_part_by_part_while_it_is_made(studio: Studio, root: str) -> None:

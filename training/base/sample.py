@@ -28,6 +28,7 @@ def generate(
     seed: int,
     sampling: Sampling | None = None,
     plan: Tensor | None = None,
+    null_plan: Tensor | None = None,
 ) -> Tensor:
     """Latents by Euler steps with classifier-free guidance.
 
@@ -39,13 +40,14 @@ def generate(
         seed: of the noise.
         sampling: steps, shift and guidance; the base's defaults if not given.
         plan: tempo and key, nothing if not given [batch, frames, 28].
+        null_plan: what of it guidance leaves as it is, nothing if not given [batch, frames, 28].
 
     Returns:
         Latents [batch, frames, channels].
     """
     generator = torch.Generator().manual_seed(seed)
     start = torch.randn(prompt.shape[0], frames, base.codec.latent_channels, generator=generator)
-    return denoise(base, start, prompt, style, sampling, plan)
+    return denoise(base, start, prompt, style, sampling, plan, null_plan)
 
 
 @torch.inference_mode()
@@ -56,19 +58,19 @@ def denoise(
     style: Tensor,
     sampling: Sampling | None = None,
     plan: Tensor | None = None,
+    null_plan: Tensor | None = None,
 ) -> Tensor:
     """`generate` from noise that is given [batch, frames, channels]; what is longer than a window in windows."""
     chosen = sampling or base.manifest.sampling
     rows, frames, _ = start.shape
-    said = torch.zeros(rows, frames, base.conditions.plan_channels) if plan is None else plan
+    nothing = torch.zeros(rows, frames, base.conditions.plan_channels)
+    plans = [nothing if each is None else each for each in (plan, null_plan)]
     tokens = torch.cat([base.conditions(prompt, style), base.conditions(prompt * 0, style * 0)])
     made, keep = torch.zeros_like(start), torch.zeros(rows, frames)
     for window in windows_over(base.codec, frames):
         place = slice(window.start, window.stop)
         given, kept = made[:, place], keep[:, place]
-        context = torch.cat(
-            [base.conditions.context(given, kept, part) for part in (said[:, place], said[:, place] * 0)]
-        )
+        context = torch.cat([base.conditions.context(given, kept, each[:, place]) for each in plans])
         found = _window(base, start[:, place], given, kept[..., None] > 0, tokens, context, chosen)
         made[:, place] = torch.where(kept[..., None] > 0, given, found)
         keep[:, place] = 1

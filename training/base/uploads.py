@@ -113,7 +113,8 @@ def tracks(base: ShippedBase, song: Upload, pool: Pool | None, slot: int) -> Ten
         pool.select([slot] * 2 * SEEDS)
     prompt = torch.zeros(SEEDS, PROMPT_TOKENS, PROMPT_SIZE)
     plan = torch.stack([base.conditions.plan("", frames, drawn([song.feel], seed)) for seed in range(SEEDS)])
-    return levelled(base.codec.decode(denoise(base, start, prompt, song.style.expand(SEEDS, -1), plan=plan)))
+    style = song.style.expand(SEEDS, -1)
+    return levelled(base.codec.decode(denoise(base, start, prompt, style, plan=plan, null_plan=plan)))
 
 
 def adapted_tracks(

@@ -135,8 +135,10 @@ def test_each_window_follows_its_own_part_of_the_plan() -> None:
 
 def test_a_plan_of_another_length_is_refused() -> None:
     made = stocked(Limits(rows=2, queue=2, slots=4, rank=RANK))
-    with pytest.raises(ValueError, match="plan"):
+    with pytest.raises(ValueError, match="expected a plan"):
         made.submit(replace(job(3), plan=torch.zeros(3, 28)))
+    with pytest.raises(ValueError, match="expected a null plan"):
+        made.submit(replace(job(3), null_plan=torch.zeros(3, 28)))
     made.stop(drain_s=0)
 
 

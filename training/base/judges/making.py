@@ -56,12 +56,12 @@ def _made(
 ) -> Tensor:
     frames = samples // base.codec.samples_per_frame
     states = base.text.encode(list(prompts))
-    said = zip_longest(prompts, feels)
-    plans = torch.stack([base.conditions.plan(prompt, frames, feel) for prompt, feel in said])
-    passes = zip(*(torch.split(given, CLIPS_PER_PASS) for given in (states, styles, plans)), strict=True)
+    plans = torch.stack([base.conditions.plan(each, frames, feel) for each, feel in zip_longest(prompts, feels)])
+    heard = plans - torch.stack([base.conditions.plan(prompt, frames) for prompt in prompts])
+    passes = zip(*(torch.split(given, CLIPS_PER_PASS) for given in (states, styles, plans, heard)), strict=True)
     return torch.cat(
         [
-            levelled(base.codec.decode(generate(base, prompt, style, frames, seed=index, plan=plan)))
-            for index, (prompt, style, plan) in enumerate(passes)
+            levelled(base.codec.decode(generate(base, prompt, style, frames, index, plan=plan, null_plan=null_plan)))
+            for index, (prompt, style, plan, null_plan) in enumerate(passes)
         ]
     )
