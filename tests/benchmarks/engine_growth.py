@@ -16,7 +16,8 @@ from tests.benchmarks.servers import Ours, request
 from tests.benchmarks.timing import settle
 
 LISTENERS = (1, 10, 100, 1000)
-TRACKS, SECONDS, ROUNDS = 8, 5.0, 5
+# Tracks at once: as many as keep the batch full until most of them are made, and at least so many.
+LEAST_TRACKS, SECONDS, ROUNDS = 8, 5.0, 5
 FEW, MANY = 1, 9
 # Flat: the largest number of listeners costs at most this much more than one.
 FLAT = 1.1
@@ -38,17 +39,18 @@ def _memory_lines(base: Base, counts: list[int]) -> list[Line]:
 
 
 def _work_lines(base: Base, counts: list[int], cap: int) -> list[Line]:
-    figure = f"audio a core-second, {TRACKS} tracks of {SECONDS:.0f} s at once"
+    tracks = max(LEAST_TRACKS, cap)
+    figure = f"audio a core-second, {tracks} tracks of {SECONDS:.0f} s at once"
     engines = {count: Ours(base, count, cap) for count in counts}
-    calls = {count: partial(_tracks, base, engine, count) for count, engine in engines.items()}
+    calls = {count: partial(_make, base, engine, count, tracks) for count, engine in engines.items()}
     work: dict[int, list[float]] = {count: [] for count in counts}
     walls: list[float] = []
     for number in range(ROUNDS + 1):
         for count, call in calls.items():
             cores, wall = _spent(call)
             if number:
-                work[count].append(TRACKS * SECONDS / cores)
-                walls.append(TRACKS * SECONDS / wall)
+                work[count].append(tracks * SECONDS / cores)
+                walls.append(tracks * SECONDS / wall)
     for engine in engines.values():
         engine.close()
     lines = [line(figure, f"{count:,} listeners", rounds, "s") for count, rounds in work.items()]
@@ -62,10 +64,10 @@ def _grown(counts: list[int]) -> str:
     return f"{counts[0]:,} to {counts[-1]:,} listeners"
 
 
-def _tracks(base: Base, engine: Ours, listeners: int) -> None:
+def _make(base: Base, engine: Ours, listeners: int, tracks: int) -> None:
     """Tracks of listeners drawn from all of them."""
     drawn = random.Random(0)
-    requests = [request(base, drawn.randrange(listeners), seed, SECONDS) for seed in range(TRACKS)]
+    requests = [request(base, drawn.randrange(listeners), seed, SECONDS) for seed in range(tracks)]
     done, _ = wait([engine.submit(one) for one in requests])
     for future in done:
         future.result()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from serving.engine.base import Base
@@ -16,8 +17,9 @@ from tests.benchmarks.servers import Ours, Request, Server, Static, request
 from tests.benchmarks.timing import interleaved
 
 LISTENERS, TRACKS, ROUNDS = 64, 40, 3
-# The offered rate is that of the goal, or this share of what ours can do where that is less.
-OFFERED, SHARE = 4.0, 0.8
+# The offered rate is that of the goal, or this share of what ours can do where that is less or where a GPU makes the
+# goal's rate easy for all; it lasts so long, and for so many tracks at least.
+OFFERED, SHARE, OFFERED_S = 4.0, 0.8, 10.0
 LENGTHS = (2.0, 5.0)
 OURS, STATIC_OURS, STATIC_PEFT = "ours", "ours, static batches", "peft `adapter_names`, static batches"
 SERIAL = (DiffusersSet.side, PeftSet.side)
@@ -37,19 +39,19 @@ def measure(base: Base, cap: int) -> list[Line]:
     }
     lines: list[Line] = []
     for length in LENGTHS:
-        requests = _requests(base, length)
+        requests = _requests(base, length, TRACKS)
         _check(servers, requests[0])
         rates = _burst(servers, requests)
         lines += _burst_lines(rates, length)
-        lines += _tail_lines(servers, requests, length, statistics.median(rates[OURS]))
+        lines += _tail_lines(base, servers, length, SHARE * statistics.median(rates[OURS]))
     for server in servers.values():
         server.close()
     return lines
 
 
-def _requests(base: Base, length: float) -> list[Request]:
+def _requests(base: Base, length: float, count: int) -> list[Request]:
     drawn = random.Random(0)
-    return [request(base, drawn.randrange(LISTENERS), seed, length) for seed in range(TRACKS)]
+    return [request(base, drawn.randrange(LISTENERS), seed, length) for seed in range(count)]
 
 
 def _check(servers: Mapping[str, Server], one: Request) -> None:
@@ -78,10 +80,11 @@ def _burst_lines(rates: Mapping[str, list[float]], length: float) -> list[Line]:
     return lines
 
 
-def _tail_lines(servers: Mapping[str, Server], requests: list[Request], length: float, capacity: float) -> list[Line]:
+def _tail_lines(base: Base, servers: Mapping[str, Server], length: float, most: float) -> list[Line]:
     """95th percentiles at one rate for all; one pass, because a pass already has every request's latency."""
-    offered = min(OFFERED, SHARE * capacity)
-    figure = f"{TRACKS} tracks of {length:.0f} s at {offered:.2f} requests/s: p95 latency"
+    offered = most if torch.cuda.is_available() else min(OFFERED, most)
+    requests = _requests(base, length, max(TRACKS, round(OFFERED_S * offered)))
+    figure = f"{len(requests)} tracks of {length:.0f} s at {offered:.2f} requests/s: p95 latency"
     tails = {name: _percentile_95(_latencies(server, requests, offered)) for name, server in servers.items()}
     lines = [Line(figure, name, value, "s") for name, value in tails.items()]
     for name, value in tails.items():

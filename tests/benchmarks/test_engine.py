@@ -34,7 +34,7 @@ def test_every_server_makes_the_same_tracks(base: Base, monkeypatch: pytest.Monk
 
 
 def test_growth_is_measured_between_the_fewest_and_the_most(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"LISTENERS": (1, 5), "TRACKS": 2, "SECONDS": 2.0, "ROUNDS": 1}.items():
+    for name, value in {"LISTENERS": (1, 5), "LEAST_TRACKS": 2, "SECONDS": 2.0, "ROUNDS": 1}.items():
         monkeypatch.setattr(engine_growth, name, value)
     lines = engine_growth.measure(base, 4)
     memory = [one for one in lines if one.unit == "MiB"]
