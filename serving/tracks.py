@@ -100,7 +100,6 @@ class Tracks:
         codec, defaults = base.codec, base.manifest.sampling
         windows = windows_for(codec, request.seconds)
         frames = windows[-1].stop
-        asked = base.conditions.plan(request.prompt, frames)
         plan = base.conditions.plan(request.prompt, frames, drawn([song.feel for song in songs], request.seed))
         return Job(
             listener=str(request.listener_id),
@@ -113,7 +112,7 @@ class Tracks:
             deadline=deadline,
             windows=windows,
             plan=plan,
-            null_plan=plan - asked,
+            null_plan=plan - base.conditions.plan(request.prompt, frames) if songs else None,
         )
 
     async def _song(self, url: str) -> SongFeatures:

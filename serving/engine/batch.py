@@ -56,7 +56,7 @@ def admit(base: Base, job: Job, slot: int, canvas: Canvas) -> Row:
     window, given = canvas.window, canvas.given()
     start = job.start[None, window.start : window.stop].to(weight.device, torch.float32)
     source, keep = given.latents[None].to(start), given.keep[None].to(start)
-    # Guidance compares with a row that is told of the given music and of what nobody asked for.
+    # Guidance compares with a row that is told of the given music and of how songs move, not of what was asked.
     plans = torch.stack([_part(base, plan, window) for plan in (job.plan, job.null_plan)])[: job.rows].to(weight)
     return Row(
         job=job,

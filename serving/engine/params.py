@@ -51,7 +51,7 @@ class Job:
         given: of as many frames as the start, which must be noise then; None = nothing.
         windows: made one after the other, each continuing the one before; none = the whole at once.
         plan: what is said of the course of the track [frames, plan channels]; None = nothing.
-        null_plan: what of it guidance leaves as it is, because nobody asked for it, shaped alike; None = nothing.
+        null_plan: what of it guidance leaves as it is, because songs gave it, shaped alike; None = nothing.
     """
 
     listener: str

@@ -132,9 +132,10 @@ def test_a_track_takes_over_tempo_and_key_of_a_song_where_the_prompt_leaves_them
         assert torch.equal(plan, studio.base.conditions.plan(prompt, len(plan), told))
 
 
-def test_guidance_strengthens_what_the_prompt_says_of_the_plan_and_leaves_the_rest(
+def test_guidance_strengthens_what_the_prompt_says_of_the_plan_and_leaves_what_a_song_gave(
     studio: Studio, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    facts = song(studio, root, encoded(melody(12)))
     jobs, submit = [], studio.submit
 
     def kept(job: Job, notify: Notify | None = None) -> Ticket:
@@ -143,6 +144,8 @@ def test_guidance_strengthens_what_the_prompt_says_of_the_plan_and_leaves_the_re
 
     monkeypatch.setattr(studio, "submit", kept)
     made(studio, request(root, prompt="flute, 90 bpm"))
+    assert jobs.pop().null_plan is None
+    made(studio, request(root, prompt="flute, 90 bpm", songs=(facts.features_url,)))
     plan, null_plan = jobs[0].plan, jobs[0].null_plan
     assert plan is not None
     assert null_plan is not None
