@@ -28,7 +28,7 @@ from tests.benchmarks.report import Line, facts, markdown
 
 
 def measure_publish(base: Base, cap: int) -> list[Line]:
-    """The one part that needs Ray, which a machine that is lent for its GPU may lack."""
+    """The one part that needs Ray, which a machine with a GPU may lack."""
     from tests.benchmarks import engine_publish
 
     return engine_publish.measure(base, cap)

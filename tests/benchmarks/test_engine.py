@@ -25,7 +25,8 @@ def test_every_side_of_the_overhead_is_measured(base: Base, monkeypatch: pytest.
 
 
 def test_every_server_makes_the_same_tracks(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"LISTENERS": 4, "TRACKS": 4, "ROUNDS": 1, "LENGTHS": (2.0,), "OFFERED": 50.0}.items():
+    sizes = {"LISTENERS": 4, "TRACKS": 4, "ROUNDS": 1, "LENGTHS": (2.0,), "OFFERED": 50.0, "OFFERED_S": 0.1}
+    for name, value in sizes.items():
         monkeypatch.setattr(engine_load, name, value)
     lines = engine_load.measure(base, 4)
     assert [one.unit for one in lines].count("requests/s") == 5
