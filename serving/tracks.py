@@ -112,6 +112,7 @@ class Tracks:
             deadline=deadline,
             windows=windows,
             plan=plan,
+            # Guidance leaves a song's tempo and key as they are; without songs the seed's are all there is to go by.
             null_plan=plan - base.conditions.plan(request.prompt, frames) if songs else None,
         )
 

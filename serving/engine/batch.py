@@ -73,6 +73,7 @@ def admit(base: Base, job: Job, slot: int, canvas: Canvas) -> Row:
 
 
 def _part(base: Base, plan: Tensor | None, window: Window) -> Tensor:
+    """What a plan says of a window, zeros where there is none [frames, plan channels]."""
     return base.conditions.plan("", window.frames) if plan is None else plan[window.start : window.stop]
 
 

@@ -5,7 +5,7 @@ import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
@@ -86,7 +86,14 @@ def facts(device: str, dtype: torch.dtype, pool: torch.dtype) -> dict[str, objec
         "load before": f"{os.getloadavg()[0]:.1f}",
         "Python": platform.python_version(),
     }
-    return own | {name: version(name) for name in PACKAGES}
+    return own | {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _name(dtype: torch.dtype) -> str:

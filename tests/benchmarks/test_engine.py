@@ -1,12 +1,15 @@
 """The benchmark runs and compares like with like, on a tiny base and in tiny sizes; its figures mean nothing here."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from serving.engine.base import Base, random_base
-from tests.benchmarks import engine_growth, engine_load, engine_overhead
+from tests.benchmarks import engine_growth, engine_load, engine_overhead, report
 from tests.benchmarks.peers import DiffusersSet, Injected, PeftMixed, PeftSet, Stacked, check_equal, random_rows
-from tests.benchmarks.report import Goal, Line, line, markdown, ratios
+from tests.benchmarks.report import Goal, Line, facts, line, markdown, ratios
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,14 @@ def test_growth_is_measured_between_the_fewest_and_the_most(base: Base, monkeypa
     assert [one.side for one in memory] == ["1 listeners", "5 listeners"]
     assert memory[0].value == memory[1].value > 0
     assert [one.side for one in lines if one.goal] == ["1 to 5 listeners"] * 2
+
+
+def test_all_but_publishing_runs_where_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_ray = "import sys; sys.modules['ray'] = None; import tests.benchmarks.engine"
+    subprocess.run([sys.executable, "-c", without_ray], check=True)
+    monkeypatch.setattr(report, "PACKAGES", ("torch", "no-such-package"))
+    about = facts("cpu", torch.float32, torch.bfloat16)
+    assert (about["torch"], about["no-such-package"]) == (torch.__version__.partition("+")[0], "not installed")
 
 
 def test_sides_that_differ_are_not_compared(base: Base) -> None:
