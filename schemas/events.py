@@ -4,26 +4,56 @@
 stretch that was heard since the one before it, so that arrival order, repeats and gaps change no aggregate.
 """
 
-from typing import Annotated, Literal, Self
-from uuid import UUID
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
+from pydantic import AliasChoices, Field, TypeAdapter, model_validator
 
-from schemas.base import Open, Sha256, Uuid7
+from schemas.base import WHOLE, Moment, Open, Sha256, Stamp, Uuid, Uuid7
 
-Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+Milliseconds = Annotated[int, Field(ge=0, le=3_600_000), WHOLE]
 Arm = Literal["base", "champion", "candidate"]
+
+# Nothing in Encore happened before or will happen after; tables refuse other times, which not every reader could hold.
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class Event(Open):
-    """CloudEvents 1.0 context attributes (spec section 3)."""
+    """CloudEvents 1.0 context attributes (spec section 3), and three extension attributes about clocks.
+
+    `time` and `sentat` are by the clock of whoever saw it happen; `receivedat` and `correctedtime` are stamped by the
+    gateway, by its own.
+    """
 
     specversion: Literal["1.0"] = "1.0"
     id: Uuid7
     source: Annotated[str, Field(min_length=1, max_length=200)]
-    subject: UUID
-    time: AwareDatetime
+    subject: Uuid
+    time: Moment
     datacontenttype: Literal["application/json"] = "application/json"
+    # CloudEvents has no underscores in names; whoever writes one all the same is understood.
+    sentat: Annotated[
+        Stamp,
+        Field(
+            validation_alias=AliasChoices("sentat", "sent_at"),
+            description="RFC 3339: what the sender's clock says while it sends; the gateway corrects `time` by it.",
+        ),
+    ] = None
+    receivedat: Annotated[Stamp, Field(description="RFC 3339: when the gateway got it; stamped there.")] = None
+    correctedtime: Annotated[
+        Stamp, Field(description="RFC 3339: `time` by the gateway's clock, never after `receivedat`; stamped there.")
+    ] = None
+
+    @property
+    def happened_at(self) -> datetime:
+        """When it happened, as well as we know."""
+        return self.correctedtime or self.time
+
+    @property
+    def arrived_at(self) -> datetime:
+        """When it reached the gateway; for events that did not come through it, when they happened."""
+        return self.receivedat or self.happened_at
 
 
 class Heard(Open):
@@ -42,8 +72,8 @@ class Heard(Open):
 class Playback(Open):
     """`position_ms` is where the player stands now; `heard` what was played since this play's previous event."""
 
-    play_id: UUID
-    track_id: UUID
+    play_id: Uuid
+    track_id: Uuid
     position_ms: Milliseconds
     heard: Heard | None = None
 
@@ -64,8 +94,8 @@ class PlayEvent(Event):
 
 
 class Rating(Open):
-    track_id: UUID
-    stars: Annotated[int, Field(ge=1, le=5)]
+    track_id: Uuid
+    stars: Annotated[int, Field(ge=1, le=5), WHOLE]
 
 
 class RatingEvent(Event):
@@ -76,7 +106,7 @@ class RatingEvent(Event):
 class PairVote(Open):
     """`first` and `second` are the order in which the two tracks were offered."""
 
-    pair_id: UUID
+    pair_id: Uuid
     choice: Literal["first", "second", "tie", "both_bad"]
 
 
@@ -88,12 +118,12 @@ class PairEvent(Event):
 class TrackMade(Open):
     """What analysis and training need to know of a track; propensity is the chance its arm had when it was drawn."""
 
-    track_id: UUID
+    track_id: Uuid
     arm: Arm
     propensity: Annotated[float, Field(gt=0, le=1)]
-    release_id: UUID | None = None
+    release_id: Uuid | None = None
     model_version: str | None = None
-    pair_id: UUID | None = None
+    pair_id: Uuid | None = None
     prompt: str
     seconds: Annotated[float, Field(gt=0)]
     features_url: str
@@ -101,9 +131,9 @@ class TrackMade(Open):
 
 
 class TrackFailed(Open):
-    track_id: UUID
+    track_id: Uuid
     arm: Arm
-    release_id: UUID | None = None
+    release_id: Uuid | None = None
     code: str
 
 
@@ -118,8 +148,8 @@ class TrackFailedEvent(Event):
 
 
 class Release(Open):
-    release_id: UUID
-    round_id: UUID
+    release_id: Uuid
+    round_id: Uuid
     listeners: Annotated[int, Field(ge=0)]
     reason: str
 

@@ -1,5 +1,9 @@
 """Topic names: the only place one is spelled. Every record's key is the listener id, so one listener's events keep
-their order within a partition."""
+their order within a partition.
+
+What listeners say and what Encore says of itself lie in different topics: only the gateway and the rollout write to
+the second kind, so a client's event cannot pass for a fact of ours.
+"""
 
 from typing import Final
 
@@ -9,8 +13,10 @@ PAIRS: Final = "encore.pairs.v1"
 TRACKS: Final = "encore.tracks.v1"
 RELEASES: Final = "encore.releases.v1"
 
-FEEDBACK: Final = (PLAYS, RATINGS, PAIRS, TRACKS)
-ALL: Final = (*FEEDBACK, RELEASES)
+LISTENERS: Final = (PLAYS, RATINGS, PAIRS)
+SERVERS: Final = (TRACKS, RELEASES)
+FEEDBACK: Final = (*LISTENERS, TRACKS)
+ALL: Final = (*LISTENERS, *SERVERS)
 
 PARTITIONS: Final = 6
 

@@ -35,6 +35,20 @@ CloudEvents 1.0 in JSON, structured mode. `source` and `id` together identify an
 nothing. `id` is a UUID of version 7 made by whoever saw the thing happen, `subject` is the listener and the record's
 key (for releases: the release), `time` is when it happened, in any time zone.
 
+Identifiers are written as in RFC 9562 and times as in RFC 3339. Extension attributes and fields of `data` that Encore
+does not know stay in the event, as they came.
+
+A device's clock may be wrong, so a sender adds `sentat`, what that clock says while it sends. The gateway stamps three
+attributes: `source` becomes `listeners/<listener>/<source as sent>`, so that nobody's event can stand in the way of
+another's; `receivedat` is when it came; `correctedtime` is `time + (receivedat - sentat)`, or `time` where no `sentat`
+was sent, and `receivedat` where that cannot be: after it came, or before there was a track or pair to speak of (less
+five minutes). The corrected time decides which rating is the last, which vote the first and when something was heard;
+the time of arrival decides what is new for training and what came before a release.
+
+An event with a used `source` and `id`, equal `type` and `data` is a repeat. With other content it is a conflict: of all
+that was said under one identity the content with the least SHA-256 counts, whatever came first, and each is kept in
+the table `feedback.conflicts`; an `id` that another listener used is recorded there too, and both count.
+
 The JSON Schema of every version is in `schemas/json/`, the whole picture in `schemas/asyncapi.yaml`. A new version must
 be readable by every older reader and the reverse (FULL_TRANSITIVE); what cannot be so gets a topic of its own.
 

@@ -109,17 +109,17 @@ def _add(state: Aggregates, event: Event) -> None:
         case PlayEvent(data=data):
             heard = ((data.heard.from_ms, data.heard.to_ms),) if data.heard else ()
             reached = max(data.position_ms, data.heard.to_ms if data.heard else 0)
-            play = Play(heard, reached, event.time, event.time)
+            play = Play(heard, reached, event.happened_at, event.happened_at)
             _put(state.plays, ListenerTrack(event.subject, data.track_id), play, _joined)
         case RatingEvent(data=data):
-            stars = Stars(event.time, event.id, data.stars)
+            stars = Stars(event.happened_at, event.id, data.stars)
             _put(state.ratings, ListenerTrack(event.subject, data.track_id), stars, max)
         case PairEvent(data=data):
-            _put(state.votes, data.pair_id, Vote(event.time, event.id, event.subject, data.choice), min)
+            _put(state.votes, data.pair_id, Vote(event.happened_at, event.id, event.subject, data.choice), min)
         case TrackMadeEvent(data=data):
-            _put(state.tracks, data.track_id, Made(event.time, event.subject, data), _latest_made)
+            _put(state.tracks, data.track_id, Made(event.happened_at, event.subject, data), _latest_made)
         case TrackFailedEvent(data=data):
-            failure = Failure(event.time, data.code, event.subject, data.arm, data.release_id)
+            failure = Failure(event.happened_at, data.code, event.subject, data.arm, data.release_id)
             _put(state.failures, data.track_id, failure, _latest_failure)
 
 

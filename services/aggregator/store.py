@@ -111,7 +111,7 @@ class Store:
                     data = Jsonb(message.value, dumps=_data_as_sent)
                     place = (message.topic, message.partition, message.offset)
                     copy.write_row(
-                        (ordinal, event.source, event.id, event.type, event.subject, event.time, data, *place)
+                        (ordinal, event.source, event.id, event.type, event.subject, event.happened_at, data, *place)
                     )
             rows = cursor.execute(self._queries["keep_new"]).fetchall()
         new = {(row["source"], str(row["id"])) for row in rows}

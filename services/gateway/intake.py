@@ -1,12 +1,17 @@
 """Which events of a batch are taken and what is wrong with the others. Pure: what is known of listeners, tracks and
-pairs is handed in. It does not fold events; repeats are welcome, because folding ignores them."""
+pairs is handed in. It does not fold events; repeats are welcome, because folding ignores them.
 
+What is judged is the JSON that will be sent, with the reader's own eyes: what is accepted here can be read there.
+"""
+
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -14,12 +19,17 @@ from pydantic import ValidationError
 from schemas.api import RejectedEvent
 from schemas.base import Problem
 from schemas.events import LISTENER_EVENT, PairEvent, PlayEvent, RatingEvent
+from services.gateway.clocks import Implausible, corrected
 from services.gateway.problems import from_validation
 
 ListenerEvent = PlayEvent | RatingEvent | PairEvent
 
 MAX_BATCH: Final = 500
-CLOCK_SKEW: Final = timedelta(minutes=5)
+MAX_EVENT_BYTES: Final = 256 * 1024
+OVERSHOOT_MS: Final = 1000
+OVERSHOOT_SHARE: Final = 0.01
+_RESERVED: Final = re.compile(r"\s*encore\s*(/.*)?", re.IGNORECASE | re.DOTALL)
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,76 +39,154 @@ class KnownTrack:
     listener_id: UUID
     seconds: float
     ready: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPair:
+    listener_id: UUID
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What exists among the things that a batch speaks of; `pairs` tells whose each pair is."""
+    """What exists among the things that a batch speaks of."""
 
     listeners: AbstractSet[UUID] = frozenset()
     tracks: Mapping[UUID, KnownTrack] = field(default_factory=dict)
-    pairs: Mapping[UUID, UUID] = field(default_factory=dict)
+    pairs: Mapping[UUID, KnownPair] = field(default_factory=dict)
 
 
-def read(items: Sequence[object]) -> tuple[dict[int, ListenerEvent], list[RejectedEvent]]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An event, and the JSON object as it was sent: with what newer clients add to it."""
+
+    event: ListenerEvent
+    item: Mapping[str, Any]
+
+
+class Refused(Exception):
+    """The event is not taken."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def read(items: Sequence[object]) -> tuple[dict[int, Given], list[RejectedEvent]]:
     """The events that have the right shape, by their index, and the others with what is wrong with them."""
-    events: dict[int, ListenerEvent] = {}
+    events: dict[int, Given] = {}
     rejected: list[RejectedEvent] = []
     for index, item in enumerate(items):
         try:
-            events[index] = LISTENER_EVENT.validate_python(item)
-        except ValidationError as error:
-            rejected.append(RejectedEvent(index=index, id=_id_of(item), problem=from_validation(error.errors()[0])))
+            events[index] = _read(item)
+        except Refused as refused:
+            rejected.append(RejectedEvent(index=index, id=_id_of(item), problem=refused.problem))
     return events, rejected
 
 
-def refusal(event: ListenerEvent, known: Known, now: datetime) -> Problem | None:
-    """What is wrong with an event of the right shape, or None."""
-    if "\0" in event.source:
-        return _problem("invalid_value", "The source holds a NUL character.", "source", "a text without NUL")
+def happened_at(event: ListenerEvent, known: Known, received: datetime, max_age: timedelta) -> datetime:
+    """The event's corrected time, if it fits what is known.
+
+    Raises:
+        Refused: it does not.
+    """
+    if _RESERVED.fullmatch(event.source):
+        raise _refused("reserved_source", "Only Encore itself writes as encore.", "source", "the name of your player")
     if event.subject not in known.listeners:
-        return _problem("unknown_listener", "No such listener.", "subject", "the id of a listener")
-    if event.time > now + CLOCK_SKEW:
-        expected = f"at most {CLOCK_SKEW.seconds // 60} minutes ahead of {now.isoformat(timespec='seconds')}"
-        return _problem("in_the_future", "The event has not happened yet.", "time", expected)
-    if isinstance(event, PairEvent):
-        return _pair_refusal(event, known)
+        raise _refused("unknown_listener", "No such listener.", "subject", "the id of a listener")
+    since = _pair(event, known) if isinstance(event, PairEvent) else _track(event, known)
+    try:
+        return corrected(event.time, event.sentat, received=received, since=since, max_age=max_age)
+    except Implausible as error:
+        raise _refused(error.code, str(error), "time", error.expected) from error
+
+
+def overshoot_ms(length_ms: int) -> int:
+    """How far a position may lie beyond the end: players round, and decoders pad."""
+    return max(OVERSHOOT_MS, math.ceil(length_ms * OVERSHOOT_SHARE))
+
+
+def length_ms(seconds: float) -> int:
+    return math.ceil(seconds * 1000)
+
+
+def as_json(item: object) -> bytes:
+    """The JSON of an event as the log holds it.
+
+    Raises:
+        Refused: some value of it cannot be written, or could not be read or stored by others.
+    """
+    try:
+        text = json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        value = text.encode()
+    except UnicodeEncodeError as error:
+        raise _refused("invalid_value", "A text holds half a character.", None, "no lone surrogates") from error
+    except ValueError as error:
+        raise _refused("out_of_range", "A number is too large.", None, "numbers of at most 1.7e308") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    if _NUL.search(text):
+        raise _refused("invalid_value", "A text holds a NUL character.", None, "texts without NUL")
+    if len(value) > MAX_EVENT_BYTES:
+        raise _refused("too_large", "The event is too large.", None, f"at most {MAX_EVENT_BYTES} bytes of JSON")
+    return value
+
+
+def _read(item: object) -> Given:
+    value = as_json(item)
+    try:
+        event = LISTENER_EVENT.validate_json(value, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        # It was written as JSON just now: that it cannot be read as such is its depth.
+        raise (_too_deep() if first["type"] == "json_invalid" else Refused(from_validation(first))) from error
+    assert isinstance(item, dict)
+    given = item.get("sentat", item.get("sent_at"))
+    if given is not None and event.sentat is None:
+        raise _refused("wrong_type", "Input should be a time", "sentat", "a time such as 2026-01-01T12:00:00Z")
+    return Given(event, item)
+
+
+def _pair(event: PairEvent, known: Known) -> datetime:
+    pair = known.pairs.get(event.data.pair_id)
+    if pair is None:
+        raise _refused("unknown_pair", "No such pair.", "data.pair_id", "the id of a pair")
+    if pair.listener_id != event.subject:
+        expected = "a pair that was made for this listener"
+        raise _refused("not_your_pair", "The pair was made for someone else.", "data.pair_id", expected)
+    return pair.created_at
+
+
+def _track(event: PlayEvent | RatingEvent, known: Known) -> datetime:
     track = known.tracks.get(event.data.track_id)
     if track is None:
-        return _problem("unknown_track", "No such track.", "data.track_id", "the id of a track")
+        raise _refused("unknown_track", "No such track.", "data.track_id", "the id of a track")
     if track.listener_id != event.subject:
         expected = "a track that was made for this listener"
-        return _problem("not_your_track", "The track was made for someone else.", "data.track_id", expected)
+        raise _refused("not_your_track", "The track was made for someone else.", "data.track_id", expected)
     if not track.ready:
-        return _problem("track_not_ready", "The track has no audio yet.", "data.track_id", "a track that is ready")
-    return _position_refusal(event, track.seconds) if isinstance(event, PlayEvent) else None
+        raise _refused("track_not_ready", "The track has no audio yet.", "data.track_id", "a track that is ready")
+    if isinstance(event, PlayEvent):
+        _require_within(event, length_ms(track.seconds))
+    return track.created_at
 
 
-def _pair_refusal(event: PairEvent, known: Known) -> Problem | None:
-    owner = known.pairs.get(event.data.pair_id)
-    if owner is None:
-        return _problem("unknown_pair", "No such pair.", "data.pair_id", "the id of a pair")
-    if owner != event.subject:
-        expected = "a pair that was made for this listener"
-        return _problem("not_your_pair", "The pair was made for someone else.", "data.pair_id", expected)
-    return None
+def _require_within(event: PlayEvent, length: int) -> None:
+    positions = {"data.position_ms": event.data.position_ms}
+    if event.data.heard is not None:
+        positions["data.heard.to_ms"] = event.data.heard.to_ms
+    for name, position in positions.items():
+        if position > length + overshoot_ms(length):
+            raise _refused("beyond_track", "The position lies beyond the track's end.", name, f"at most {length}")
 
 
-def _position_refusal(event: PlayEvent, seconds: float) -> Problem | None:
-    length = math.ceil(seconds * 1000)
-    if event.data.position_ms > length:
-        return _beyond("data.position_ms", length)
-    if event.data.heard is not None and event.data.heard.to_ms > length:
-        return _beyond("data.heard.to_ms", length)
-    return None
+def _too_deep() -> Refused:
+    return _refused("out_of_range", "The event is nested too deeply.", None, "at most 200 levels")
 
 
-def _beyond(name: str, length: int) -> Problem:
-    return _problem("beyond_track", "The position lies beyond the track's end.", name, f"at most {length}")
-
-
-def _problem(code: str, message: str, name: str, expected: str) -> Problem:
-    return Problem(code=code, message=message, field=name, expected=expected)
+def _refused(code: str, message: str, name: str | None, expected: str) -> Refused:
+    return Refused(Problem(code=code, message=message, field=name, expected=expected))
 
 
 def _id_of(item: object) -> str | None:

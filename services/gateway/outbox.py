@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from schemas.events import PairEvent, PlayEvent, RatingEvent, TrackFailedEvent, TrackMadeEvent
+from schemas.events import TrackFailedEvent, TrackMadeEvent
 from schemas.topics import PARTITIONS, RATINGS, topic_of
 from services.errors import BackendAway
 from services.streams import Consumer, Outgoing, Producer, TopicPartition
 
 _SENDERS: Final = 16
 
-Told = PlayEvent | RatingEvent | PairEvent | TrackMadeEvent | TrackFailedEvent
 
-
-def outgoing(event: Told) -> Outgoing:
-    """The event as a message of its topic, keyed by its listener."""
+def outgoing(event: TrackMadeEvent | TrackFailedEvent) -> Outgoing:
+    """A fact of the gateway's own as a message of its topic, keyed by its listener."""
     return Outgoing(topic_of(event.type), str(event.subject).encode(), event.model_dump_json().encode())
 
 

@@ -97,7 +97,7 @@ where track_id = %(track_id)s and status in ('queued', 'running')
 returning *;
 
 -- name: known_tracks
-select track_id, listener_id, seconds, status from gateway.tracks where track_id = any(%(ids)s);
+select track_id, listener_id, seconds, status, created_at from gateway.tracks where track_id = any(%(ids)s);
 
 -- name: known_pairs
-select pair_id, listener_id from gateway.pairs where pair_id = any(%(ids)s);
+select pair_id, listener_id, created_at from gateway.pairs where pair_id = any(%(ids)s);

@@ -1,5 +1,6 @@
 """What the gateway is told by its environment."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, SecretStr
@@ -26,3 +27,9 @@ class GatewaySettings(Settings):
     """Tracks asked of the engine at the same time."""
     engine_patience: Annotated[float, Field(gt=0)] = 120.0
     """How long a track waits for an engine that is away before it fails."""
+    event_max_age_s: Annotated[float, Field(ge=3600, le=315_360_000)] = 34_560_000.0
+    """How far back (or, by a wrong clock, ahead) a listener's event may lie: 400 days."""
+
+    @property
+    def event_max_age(self) -> timedelta:
+        return timedelta(seconds=self.event_max_age_s)

@@ -1,7 +1,7 @@
 """What listeners did: play, rating and pair events in batches, answered once Kafka has acknowledged them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,9 +11,18 @@ from schemas.api import EventsResult, RejectedEvent
 from schemas.events import PairEvent
 from services.errors import ServiceError
 from services.gateway import metrics
-from services.gateway.intake import MAX_BATCH, Known, KnownTrack, ListenerEvent, read, refusal
-from services.gateway.outbox import outgoing
+from services.gateway.intake import (
+    MAX_BATCH,
+    Known,
+    KnownPair,
+    KnownTrack,
+    ListenerEvent,
+    Refused,
+    happened_at,
+    read,
+)
 from services.gateway.parts import At, Parts
+from services.gateway.stamps import stamped
 from services.streams import Outgoing
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -37,6 +46,7 @@ _BODY: Final[dict[str, Any]] = {
                         "source": "my-player",
                         "subject": "019a0000-0000-7000-8000-000000000000",
                         "time": "2026-01-01T12:00:00Z",
+                        "sentat": "2026-01-01T12:00:03Z",
                         "data": {"track_id": "019a0000-0000-7000-8000-000000000001", "stars": 5},
                     }
                 ],
@@ -50,17 +60,18 @@ _BODY: Final[dict[str, Any]] = {
 async def post_events(request: Request, response: Response, parts: At) -> EventsResult:
     """Takes a JSON array of 1 to 500 CloudEvents. Good ones are accepted even if others are not: those come back by
     index with a code, the field and what was expected. With none accepted the status is 422. Sending an event again
-    (same `source` and `id`) changes nothing."""
+    (same `source` and `id`) changes nothing. `sentat`, the device's time when it sends, lets a wrong clock be
+    corrected."""
+    received = datetime.now(UTC)
     events, rejected = read(await _batch(request))
-    known = await _known(parts, events.values())
-    now = datetime.now(UTC)
+    known = await _known(parts, [given.event for given in events.values()])
     accepted: list[Outgoing] = []
-    for index, event in events.items():
-        problem = refusal(event, known, now)
-        if problem is None:
-            accepted.append(outgoing(event))
-        else:
-            rejected.append(RejectedEvent(index=index, id=str(event.id), problem=problem))
+    for index, given in events.items():
+        try:
+            happened = happened_at(given.event, known, received, parts.settings.event_max_age)
+            accepted.append(stamped(given, known, received, happened))
+        except Refused as refused:
+            rejected.append(RejectedEvent(index=index, id=str(given.event.id), problem=refused.problem))
     await parts.outbox.send(accepted)
     _count(accepted, rejected)
     response.status_code = 202 if accepted else 422
@@ -69,7 +80,7 @@ async def post_events(request: Request, response: Response, parts: At) -> Events
 
 async def _batch(request: Request) -> list[object]:
     try:
-        batch = json.loads(await request.body())
+        batch = json.loads(await request.body(), parse_constant=_no_json)
     except (ValueError, RecursionError) as error:
         raise ServiceError(
             "malformed_json", "The body is not JSON.", status=400, field="body", expected="JSON"
@@ -85,19 +96,23 @@ async def _batch(request: Request) -> list[object]:
     return batch
 
 
-async def _known(parts: Parts, events: Iterable[ListenerEvent]) -> Known:
+def _no_json(name: str) -> None:
+    """Python reads NaN and Infinity, which JSON does not have."""
+    raise ValueError(name)
+
+
+async def _known(parts: Parts, events: Sequence[ListenerEvent]) -> Known:
     """What Postgres knows of the listeners, tracks and pairs that the events speak of."""
-    listed = list(events)
-    pairs = {event.data.pair_id for event in listed if isinstance(event, PairEvent)}
-    tracks = {event.data.track_id for event in listed if not isinstance(event, PairEvent)}
-    listener_rows, track_rows, pair_rows = await parts.store.known({event.subject for event in listed}, tracks, pairs)
+    pairs = {event.data.pair_id for event in events if isinstance(event, PairEvent)}
+    tracks = {event.data.track_id for event in events if not isinstance(event, PairEvent)}
+    listener_rows, track_rows, pair_rows = await parts.store.known({event.subject for event in events}, tracks, pairs)
     return Known(
         listeners=frozenset(row["listener_id"] for row in listener_rows),
         tracks={
-            row["track_id"]: KnownTrack(row["listener_id"], row["seconds"], row["status"] == "ready")
+            row["track_id"]: KnownTrack(row["listener_id"], row["seconds"], row["status"] == "ready", row["created_at"])
             for row in track_rows
         },
-        pairs={row["pair_id"]: row["listener_id"] for row in pair_rows},
+        pairs={row["pair_id"]: KnownPair(row["listener_id"], row["created_at"]) for row in pair_rows},
     )
 
 

@@ -114,7 +114,7 @@ let sending = null;
 
 export function tell(listenerId, type, data, time = new Date()) {
   const event = {
-    specversion: "1.0", type, id: uuid7(), source: "encore/listening-page", subject: listenerId,
+    specversion: "1.0", type, id: uuid7(), source: "listening-page", subject: listenerId,
     time: time.toISOString(), data,
   };
   return new Promise((resolve, reject) => {
@@ -128,7 +128,7 @@ async function send() {
     await new Promise((resolve) => setTimeout(resolve, 50)); // lets events of one moment share a request
     const batch = waiting.slice(0, 100);
     try {
-      settle(batch, await post("/v1/events", batch.map((each) => each.event)));
+      settle(batch, await post("/v1/events", stamped(batch)));
     } catch (error) {
       if (error instanceof Refused && error.status < 500) {
         batch.forEach((each) => each.reject(error));
@@ -142,6 +142,12 @@ async function send() {
   }
 }
 
+// What this clock says now tells the gateway how far it is off.
+function stamped(batch) {
+  const sentat = new Date().toISOString();
+  return batch.map((each) => ({ ...each.event, sentat }));
+}
+
 function settle(batch, result) {
   const refused = new Map(result.rejected.map((each) => [each.index, each.problem]));
   batch.forEach((each, index) =>
@@ -151,6 +157,6 @@ function settle(batch, result) {
 // The page is going away: whatever waits leaves in a request that outlives it.
 export function tellAtLast() {
   if (waiting.length) {
-    call("POST", "/v1/events", waiting.slice(0, 100).map((each) => each.event), { keepalive: true }).catch(() => {});
+    call("POST", "/v1/events", stamped(waiting.slice(0, 100)), { keepalive: true }).catch(() => {});
   }
 }

@@ -1,6 +1,6 @@
 """Events through the API: into the log when good, named when not, and never half counted."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,8 +43,11 @@ def test_good_events_reach_their_topics(gateway: Gateway, listener_id: str, pair
     assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "rejected": []})
     for sent, topic in zip(batch, (PLAYS, RATINGS, PAIRS), strict=True):
         (found,) = gateway.events(topic)
-        assert found["id"] == sent["id"]
-        assert found["data"] == sent["data"]
+        stamps = {name: found.pop(name) for name in ("receivedat", "correctedtime")}
+        assert found == sent | {"source": f"listeners/{listener_id}/test"}
+        # The track was made just now and no `sentat` came: the clock of this test is believed.
+        assert stamps["correctedtime"] == sent["time"]
+        assert sent["time"] < stamps["receivedat"] <= datetime.now(UTC).isoformat()
     keys = {message.key for log in gateway.broker.logs.values() for message in log}
     assert keys == {listener_id.encode()}
 
@@ -69,6 +72,53 @@ def test_the_bad_ones_of_a_batch_are_named(gateway: Gateway, listener_id: str, p
     all_bad = gateway.http.post("/v1/events", json=[six])
     assert (all_bad.status_code, all_bad.json()["accepted"]) == (422, 0)
     assert [found["id"] for found in gateway.events(RATINGS)] == [good["id"]]
+
+
+def test_a_clock_an_hour_slow_and_one_six_minutes_fast_count_by_arrival(
+    gateway: Gateway, listener_id: str, pair: dict[str, Any]
+) -> None:
+    now = datetime.now(UTC)
+    reset = datetime(1970, 1, 1, tzinfo=UTC) - now
+    clocks = {"slow": -timedelta(hours=1), "fast": timedelta(minutes=6), "reset": reset}
+    ratings = [
+        event(listener_id, "rating.given", track_id=pair["first"]["track_id"], stars=3)
+        | {"time": (now + error).isoformat(), "source": name}
+        for name, error in clocks.items()
+    ]
+    ratings[2]["sentat"] = (now + timedelta(seconds=1) + reset).isoformat()
+    answer = gateway.http.post("/v1/events", json=ratings)
+    assert answer.json() == {"accepted": 3, "rejected": []}
+    slow, fast, corrected = gateway.events(RATINGS)
+    assert slow["correctedtime"] == fast["correctedtime"] == slow["receivedat"]
+    late = datetime.fromisoformat(corrected["receivedat"]) - datetime.fromisoformat(corrected["correctedtime"])
+    assert late == timedelta(seconds=1)
+
+
+def test_a_year_that_cannot_be_is_refused_by_name(gateway: Gateway, listener_id: str, pair: dict[str, Any]) -> None:
+    rated = event(listener_id, "rating.given", track_id=pair["first"]["track_id"], stars=3)
+    for time, code in (("0001-01-01T00:00:00+14:00", "too_old"), ("9999-12-31T23:59:59-14:00", "in_the_future")):
+        answer = gateway.http.post("/v1/events", json=[rated | {"time": time}])
+        problem = answer.json()["rejected"][0]["problem"]
+        assert (answer.status_code, problem["code"], problem["field"]) == (422, code, "time")
+        assert "sentat" in problem["expected"]
+    assert gateway.events(RATINGS) == []
+
+
+def test_a_rating_that_was_kept_for_hours_is_as_new_as_its_arrival(
+    gateway: Gateway, listener_id: str, pair: dict[str, Any]
+) -> None:
+    rated = event(listener_id, "rating.given", track_id=pair["first"]["track_id"], stars=3)
+    gateway.http.post("/v1/events", json=[rated])
+    gateway.http.post("/v1/events", json=[rated | {"id": str(uuid7())}])
+    first, second = gateway.events(RATINGS)
+    assert first["correctedtime"] == second["correctedtime"] == rated["time"]
+    assert first["receivedat"] < second["receivedat"]
+
+
+@pytest.mark.parametrize("body", [b"[NaN]", b"[1e", b"[" * 100_000, b"[" + b"1" * 5000 + b"]", b"\xff"])
+def test_what_is_no_json(gateway: Gateway, body: bytes) -> None:
+    answer = gateway.http.post("/v1/events", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
 
 
 @pytest.mark.parametrize("body", [{}, [], "text", [1] * 501])

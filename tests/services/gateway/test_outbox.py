@@ -3,26 +3,26 @@
 import asyncio
 from datetime import UTC, datetime
 
-from schemas.events import Rating, RatingEvent
-from schemas.topics import FEEDBACK, RATINGS
+from schemas.events import TrackFailed, TrackFailedEvent
+from schemas.topics import FEEDBACK, TRACKS
 from services.gateway.main import outbox_to
 from services.gateway.outbox import Outbox, outgoing
 from services.identifiers import uuid7
 
 
-def rating() -> RatingEvent:
-    return RatingEvent(
+def failed() -> TrackFailedEvent:
+    return TrackFailedEvent(
         id=uuid7(),
         source="test",
         subject=uuid7(),
         time=datetime.now(UTC),
-        data=Rating(track_id=uuid7(), stars=3),
+        data=TrackFailed(track_id=uuid7(), arm="base", code="test"),
     )
 
 
 async def total(outbox: Outbox) -> int:
     ends = await outbox.end_offsets(FEEDBACK)
-    return sum(end for place, end in ends.items() if place.topic == RATINGS)
+    return sum(end for place, end in ends.items() if place.topic == TRACKS)
 
 
 def test_what_is_sent_is_in_the_log(kafka_bootstrap: str) -> None:
@@ -31,7 +31,7 @@ def test_what_is_sent_is_in_the_log(kafka_bootstrap: str) -> None:
         while not await outbox.is_reachable():  # a starved broker may let a question time out
             continue
         before = await total(outbox)
-        await asyncio.gather(*(outbox.send([outgoing(rating()), outgoing(rating())]) for _ in range(20)))
+        await asyncio.gather(*(outbox.send([outgoing(failed()), outgoing(failed())]) for _ in range(20)))
         after = await total(outbox)
         await outbox.aclose()
         return after - before
