@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, TypeAdapter, model_validator
 from schemas.base import WHOLE, Moment, Open, Sha256, Stamp, Uuid, Uuid7
 
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000), WHOLE]
-Arm = Literal["base", "champion", "candidate"]
+Arm = Literal["base", "cold", "champion", "candidate"]
 
 # Nothing in Encore happened before or will happen after; tables refuse other times, which not every reader could hold.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)

@@ -21,6 +21,8 @@ PARTS_FOLDER = "live"
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 Seconds = Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+# The sizes are a base's own; this only bounds what a request may carry.
+Style = Annotated[tuple[float, ...], Field(min_length=1, max_length=4096)]
 
 
 def part_key(track_id: UUID, number: int) -> str:
@@ -38,11 +40,26 @@ class SongRequest(Frozen):
 
 
 class SongFacts(Frozen):
+    """`style` and `base_hash`: the style vector, and the base that described the song."""
+
     seconds: Annotated[float, Field(gt=0)]
     sha256: Sha256
     loudness_lufs: float
     audio_url: str
     features_url: str
+    style: Style | None = None
+    base_hash: Sha256 | None = None
+
+
+class Controls(Frozen):
+    """What a track is steered by beside its songs and adapter; null = as the engine does without being told.
+
+    `style` takes the place of the mean of the songs' style vectors. `fresh` is the share of the seed's own noise in the
+    start, by SLERP with the noise of the songs: 0 is all theirs, 1 all fresh.
+    """
+
+    style: Style | None = None
+    fresh: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class GenerationRequest(Frozen):
@@ -57,6 +74,7 @@ class GenerationRequest(Frozen):
     seed: Seed
     songs: Annotated[tuple[str, ...], Field(max_length=MAX_SONGS)] = ()
     adapter: AdapterRef | None = None
+    controls: Controls = Controls()
     destination: str
 
 

@@ -38,6 +38,8 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
         loudness_lufs=song.loudness_lufs,
         audio_url=audio_url,
         features_url=features_url,
+        style=tuple(features["style"].tolist()),
+        base_hash=studio.base.manifest.base_hash,
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from schemas.generation import GenerationRequest, Progress, TrackFacts
 from schemas.registry import AdapterRef
 from serving.audio import finish, flac
-from serving.engine.noise import mean_style, personal
+from serving.engine.noise import FRESH, mean_style, personal
 from serving.engine.params import Job, Update
 from serving.engine.plan import drawn
 from serving.engine.refusals import AdapterNotResidentError
@@ -22,7 +22,7 @@ from serving.engine.schedule import sampling
 from serving.engine.slots import AdapterKey
 from serving.engine.ticket import Ticket
 from serving.engine.windows import windows_for
-from serving.errors import busy
+from serving.errors import busy, refused
 from serving.features import SongFeatures, dump_features, parse_song
 from serving.parts import TrackParts
 from serving.studio import Studio, absent
@@ -103,10 +103,10 @@ class Tracks:
         plan = base.conditions.plan(request.prompt, frames, drawn([song.feel for song in songs], request.seed))
         return Job(
             listener=str(request.listener_id),
-            start=personal([song.noise for song in songs], request.seed, frames, codec.latent_channels),
+            start=self._start(request, songs, frames),
             path=sampling(defaults.steps, defaults.shift),
             prompt=prompt,
-            style=mean_style([song.style for song in songs]) if songs else absent(base.conditions.style_size),
+            style=self._style(request, songs),
             guidance=defaults.guidance,
             adapter=adapter,
             deadline=deadline,
@@ -115,6 +115,20 @@ class Tracks:
             # Guidance leaves a song's tempo and key as they are; without songs the seed's are all there is to go by.
             null_plan=plan - base.conditions.plan(request.prompt, frames) if songs else None,
         )
+
+    def _start(self, request: GenerationRequest, songs: list[SongFeatures], frames: int) -> Tensor:
+        channels, share = self._studio.base.codec.latent_channels, request.controls.fresh
+        noises = [song.noise for song in songs]
+        return personal(noises, request.seed, frames, channels, FRESH if share is None else share)
+
+    def _style(self, request: GenerationRequest, songs: list[SongFeatures]) -> Tensor:
+        size, said = self._studio.base.conditions.style_size, request.controls.style
+        if said is None:
+            return mean_style([song.style for song in songs]) if songs else absent(size)
+        if len(said) != size:
+            message = "The style vector belongs to another base model."
+            raise refused(422, "other_base", message, field="controls.style", expected=f"{size} numbers")
+        return torch.tensor(said)
 
     async def _song(self, url: str) -> SongFeatures:
         if url not in self._songs:

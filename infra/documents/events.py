@@ -50,7 +50,8 @@ that was said under one identity the content with the least SHA-256 counts, what
 the table `feedback.conflicts`; an `id` that another listener used is recorded there too, and both count.
 
 The JSON Schema of every version is in `schemas/json/`, the whole picture in `schemas/asyncapi.yaml`. A new version must
-be readable by every older reader and the reverse (FULL_TRANSITIVE); what cannot be so gets a topic of its own.
+be readable by every older reader and the reverse (FULL_TRANSITIVE); what cannot be so gets a topic of its own. One
+exception: the list of arms may grow. Readers are upgraded before writers then; every older event stays readable.
 
 Listeners' events go to `POST /v1/events` ([the listening product](listening.md)); the gateway answers once Kafka has
 them.

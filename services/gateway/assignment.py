@@ -11,9 +11,11 @@ from uuid import UUID
 
 from schemas.events import Arm
 
-ARMS: Final[tuple[Arm, ...]] = ("base", "champion", "candidate")
-STEADY: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.75}
-CANARY: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.375, "candidate": 0.375}
+ARMS: Final[tuple[Arm, ...]] = ("base", "cold", "champion", "candidate")
+# Who has brought no song has no cold start.
+SONGLESS: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.75}
+STEADY: Final[Mapping[Arm, float]] = {"base": 0.25, "cold": 0.15, "champion": 0.6}
+CANARY: Final[Mapping[Arm, float]] = {"base": 0.25, "cold": 0.15, "champion": 0.3, "candidate": 0.3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def draw_pair(salt: str, listener_id: UUID, pair_id: UUID, shares: Mapping[Arm, 
     if len(chances) < 2:
         raise ValueError("a pair needs two arms with a share")
     one = _pick(_uniform(salt, listener_id, pair_id, "one"), chances)
-    other = _pick(_uniform(salt, listener_id, pair_id, "other"), normalised(_without(chances, one)))
+    other = _pick(_uniform(salt, listener_id, pair_id, "other"), normalised(without(chances, one)))
     swapped = _uniform(salt, listener_id, pair_id, "order") < 0.5
     first, second = (other, one) if swapped else (one, other)
     return Draw(first, _place_chance(first, chances)), Draw(second, _place_chance(second, chances))
@@ -74,7 +76,8 @@ def _place_chance(arm: Arm, chances: Mapping[Arm, float]) -> float:
     return (chances[arm] + drawn_second) / 2
 
 
-def _without(chances: Mapping[Arm, float], arm: Arm) -> dict[Arm, float]:
+def without(chances: Mapping[Arm, float], arm: Arm) -> dict[Arm, float]:
+    """The shares of the other arms."""
     return {name: chance for name, chance in chances.items() if name != arm}
 
 

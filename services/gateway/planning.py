@@ -6,17 +6,19 @@ from typing import Any
 from uuid import UUID
 
 from schemas.events import Arm
-from schemas.generation import MAX_SONGS, GenerationRequest
+from schemas.generation import Controls, GenerationRequest
 from schemas.registry import AdapterRef
-from services.gateway.assignment import CANARY, STEADY, Draw
+from services.gateway.assignment import CANARY, SONGLESS, STEADY, Draw, without
+from services.gateway.cold import ColdStart
 
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """What is personal about a listener now: feature files of their songs, newest first, their adapters, and the
-    canary they are in."""
+    """What is personal about a listener now: feature files of their songs, newest first, what their first ones gave,
+    their adapters, and the canary they are in."""
 
     songs: tuple[str, ...] = ()
+    cold: ColdStart | None = None
     champion: AdapterRef | None = None
     candidate: AdapterRef | None = None
     release_id: UUID | None = None
@@ -29,9 +31,17 @@ class Taste:
 
     @property
     def arm_shares(self) -> Mapping[Arm, float]:
+        """Of one track. Who has brought no song has no cold start to be measured against."""
         if not self.in_canary:
-            return STEADY
-        return self.shares or CANARY
+            return STEADY if self.cold is not None else SONGLESS
+        shares = self.shares or CANARY
+        return shares if self.cold is not None else without(shares, "cold")
+
+    @property
+    def pair_shares(self) -> Mapping[Arm, float]:
+        """Of a pair: while the champion is what the cold start is, the two would be one track twice."""
+        learned = self.champion is not None or self.cold is None or self.cold.songs != self.songs
+        return self.arm_shares if learned else without(self.arm_shares, "cold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +54,13 @@ class PlannedTrack:
     pair_id: UUID | None = None
 
 
-def taste(listener_id: UUID, songs: Sequence[str], models: Mapping[str, Any] | None) -> Taste:
-    """Reads a row of the query `models`; None for a listener whom no training round has reached."""
-    newest = tuple(songs[:MAX_SONGS])
+def taste(listener_id: UUID, songs: Sequence[str], cold: ColdStart | None, models: Mapping[str, Any] | None) -> Taste:
+    """`models` is a row of the query of that name; None for a listener whom no training round has reached."""
     if models is None:
-        return Taste(newest)
+        return Taste(tuple(songs), cold)
     return Taste(
-        songs=newest,
+        songs=tuple(songs),
+        cold=cold,
         champion=_adapter(listener_id, models, "champion"),
         candidate=_adapter(listener_id, models, "candidate"),
         release_id=models["release_id"],
@@ -83,7 +93,9 @@ def planned(
     destination: str,
     pair_id: UUID | None = None,
 ) -> PlannedTrack:
-    """The track that `draw` asks for: nothing personal in the base arm, songs and adapter in the others."""
+    """The track that `draw` asks for: nothing personal in the base arm, the frozen start in the cold one, songs and
+    adapter in the others."""
+    songs, controls = _songs_of(draw.arm, own)
     request = GenerationRequest(
         track_id=track_id,
         listener_id=listener_id,
@@ -91,11 +103,18 @@ def planned(
         prompt=prompt,
         seconds=seconds,
         seed=seed,
-        songs=() if draw.arm == "base" else own.songs,
+        songs=songs,
         adapter=adapter_of(draw.arm, own),
+        controls=controls,
         destination=destination,
     )
     return PlannedTrack(request, draw.propensity, own.release_id if own.in_canary else None, pair_id)
+
+
+def _songs_of(arm: Arm, own: Taste) -> tuple[tuple[str, ...], Controls]:
+    if arm == "cold" and own.cold is not None:
+        return own.cold.songs, own.cold.controls
+    return own.songs if arm in ("champion", "candidate") else (), Controls()
 
 
 def adapter_of(arm: Arm, own: Taste) -> AdapterRef | None:

@@ -22,17 +22,27 @@ where listener_id = %(listener_id)s and upload_sha256 = %(upload_sha256)s;
 
 -- name: add_song
 insert into gateway.songs
-    (song_id, listener_id, filename, upload_sha256, seconds, sha256, loudness_lufs, audio_url, features_url)
+    (song_id, listener_id, filename, upload_sha256, seconds, sha256, loudness_lufs, audio_url, features_url,
+     style, base_hash)
 values
     (%(song_id)s, %(listener_id)s, %(filename)s, %(upload_sha256)s, %(seconds)s, %(sha256)s, %(loudness_lufs)s,
-     %(audio_url)s, %(features_url)s)
+     %(audio_url)s, %(features_url)s, %(style)s::real[], %(base_hash)s)
 on conflict (listener_id, upload_sha256) do nothing
 returning song_id, listener_id, filename, seconds, sha256, created_at;
 
 -- name: song_features
 -- The newest first.
-select features_url from gateway.songs where listener_id = %(listener_id)s
+select features_url, style, coalesce(base_hash, '') as base_hash from gateway.songs
+where listener_id = %(listener_id)s
 order by created_at desc, song_id desc limit %(limit)s;
+
+-- name: cold_start
+select songs, controls, base_hash from gateway.cold_starts
+where listener_id = %(listener_id)s and base_hash = %(base_hash)s;
+
+-- name: freeze_cold_start
+insert into gateway.cold_starts (listener_id, base_hash, songs, controls)
+values (%(listener_id)s, %(base_hash)s, %(songs)s, %(controls)s::jsonb);
 
 -- name: models
 -- What the listener may hear: their champion, and the candidate of a canary that runs.

@@ -14,6 +14,7 @@ from uuid import UUID
 from schemas.api import Listener, Song, Track
 from schemas.base import Problem
 from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
+from services.gateway.cold import ColdStart, frozen, stored
 from services.gateway.planning import PlannedTrack, Taste, taste
 from services.identifiers import uuid7
 from services.postgres import AsyncPool, Queries, load_queries, reaching
@@ -66,9 +67,31 @@ class Planning:
         return int(rows[0]["open"])
 
     async def taste(self) -> Taste:
+        """What may be personal in a track now. The first songs that are ever used are frozen as the cold start."""
         songs = await self._run("song_features", listener_id=self._listener_id, limit=MAX_SONGS)
         models = await self._run("models", listener_id=self._listener_id)
-        return taste(self._listener_id, [row["features_url"] for row in songs], models[0] if models else None)
+        return taste(
+            self._listener_id,
+            [row["features_url"] for row in songs],
+            await self._cold_start(songs) if songs else None,
+            models[0] if models else None,
+        )
+
+    async def _cold_start(self, songs: Sequence[Row]) -> ColdStart:
+        """That of the base which described the newest song."""
+        base = songs[0]["base_hash"]
+        found = await self._run("cold_start", listener_id=self._listener_id, base_hash=base)
+        if found:
+            return stored(found[0])
+        cold = frozen([song for song in songs if song["base_hash"] == base], base)
+        await self._run(
+            "freeze_cold_start",
+            listener_id=self._listener_id,
+            base_hash=base,
+            songs=list(cold.songs),
+            controls=cold.controls.model_dump_json(),
+        )
+        return cold
 
     async def add_track(self, planned: PlannedTrack) -> Track:
         request = planned.request
@@ -135,7 +158,8 @@ class Store:
             listener_id=listener_id,
             filename=filename,
             upload_sha256=upload_sha256,
-            **facts.model_dump(),
+            **facts.model_dump(exclude={"style"}),
+            style=None if facts.style is None else list(facts.style),
         )
         return None if row is None else Song.model_validate(row)
 

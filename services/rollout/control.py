@@ -11,7 +11,9 @@ from statistics import fmean
 from uuid import UUID
 
 import structlog
+from prometheus_client import Gauge
 
+from schemas.events import Arm
 from schemas.registry import CANDIDATE, CHAMPION, PREVIOUS, model_name
 from services.errors import BackendAway
 from services.rollout import announce, metrics
@@ -143,5 +145,10 @@ def move_aliases(registry: Registry, member: Member, *, adopts: bool) -> None:
 
 def _show(evidence: Evidence, plan: Plan) -> None:
     metrics.INFORMATION.set(information(evidence, plan))
-    differences = evidence.differences("champion", "candidate")
-    metrics.UPLIFT.set(fmean(differences) if differences else float("nan"))
+    _show_difference(metrics.UPLIFT, evidence, "champion")
+    _show_difference(metrics.LEARNED, evidence, "cold")
+
+
+def _show_difference(gauge: Gauge, evidence: Evidence, baseline: Arm) -> None:
+    differences = evidence.differences(baseline, "candidate")
+    gauge.set(fmean(differences) if differences else float("nan"))

@@ -188,6 +188,7 @@ def _level(past: Sequence[Look], fraction: float, error: float) -> float:
 
 def _against(evidence: Evidence, plan: Plan, scatter: float) -> str | None:
     """Why these data must not promote, whatever they say; None when nothing speaks against them."""
+    # Without the cold arm, which a listener who brought no song is not drawn to; the ratios of the others stay.
     drawn = [evidence.counts(arm).drawn for arm in ("base", "champion", "candidate")]
     shares = (plan.shares["base"], plan.shares["champion"], plan.shares["candidate"])
     ratio = sample_ratio_p((drawn[0], drawn[1], drawn[2]), shares)

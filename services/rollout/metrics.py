@@ -12,6 +12,7 @@ WAITING: Final = Gauge("encore_rollout_rounds_waiting", "Trained rounds that wai
 UPLIFT: Final = Gauge(
     "encore_rollout_uplift_stars", "Candidate - champion of the canary read last, mean over listeners"
 )
+LEARNED: Final = Gauge("encore_rollout_learned_stars", "Candidate - cold of the canary read last, mean over listeners")
 INFORMATION: Final = Gauge("encore_rollout_information_ratio", "Planned ratings that are there, canary read last")
 UNFINISHED: Final = Gauge("encore_rollout_unfinished_decisions", "Final decisions not carried out completely yet")
 AWAY: Final = Counter("encore_rollout_backend_away_total", "Steps put off because a backend was away", ["backend"])

@@ -30,8 +30,9 @@ class Plan(Frozen):
 
     @model_validator(mode="after")
     def _can_be_decided(self) -> Self:
-        if set(self.shares) != {"base", "champion", "candidate"}:
-            raise ValueError("shares for base, champion and candidate are expected")
+        # A canary that was planned before there was a cold arm goes on without one.
+        if set(self.shares) - {"cold"} != {"base", "champion", "candidate"}:
+            raise ValueError("shares for base, cold, champion and candidate are expected")
         if abs(sum(self.shares.values()) - 1) > 1e-9:
             raise ValueError("shares must sum to 1")
         # The guardrails' error holds because a coin, not a loaded one, decides between champion and candidate.

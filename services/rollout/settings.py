@@ -18,7 +18,9 @@ class RolloutSettings(Settings):
     rollout_poll_s: Annotated[float, Field(gt=0)] = 2.0
     """Seconds between two readings of the feedback."""
     rollout_base_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    """Share of tracks on the base arm; champion and candidate share the rest equally."""
+    """Share of tracks on the base arm."""
+    rollout_cold_share: Annotated[float, Field(ge=0.1, lt=1)] = 0.15
+    """Share of tracks on the cold arm; champion and candidate share equally what base and cold leave."""
     rollout_looks: tuple[float, ...] = (0.5, 1.0)
     """Fractions of the planned ratings at which promotion is considered."""
     rollout_ratings_per_arm: Annotated[float, Field(gt=0)] = 3.0
@@ -40,9 +42,10 @@ class RolloutSettings(Settings):
         Raises:
             ValueError: these settings make no plan that can be decided by.
         """
-        share = (1 - self.rollout_base_share) / 2
+        base, cold = self.rollout_base_share, self.rollout_cold_share
+        share = (1 - base - cold) / 2
         return Plan(
-            shares={"base": self.rollout_base_share, "champion": share, "candidate": share},
+            shares={"base": base, "cold": cold, "champion": share, "candidate": share},
             looks=self.rollout_looks,
             ratings_per_arm=self.rollout_ratings_per_arm,
             alpha=self.rollout_alpha,

@@ -20,7 +20,15 @@ from services.rollout.evidence import ArmCounts, Evidence, ListenerRatings, Look
 from services.rollout.plan import Plan
 from services.rollout.stats import Ratings, clustered_interval
 
-COMPARED: Final[tuple[tuple[Arm, Arm], ...]] = (("champion", "base"), ("candidate", "base"), ("candidate", "champion"))
+# Over `cold` is what was learned; over `base` is that and what the songs gave.
+COMPARED: Final[tuple[tuple[Arm, Arm], ...]] = (
+    ("candidate", "cold"),
+    ("champion", "cold"),
+    ("candidate", "champion"),
+    ("candidate", "base"),
+    ("champion", "base"),
+    ("cold", "base"),
+)
 STATUS: Final[Mapping[Verdict, ReleaseStatus]] = {
     "promote": "promoted",
     "hold": "held",

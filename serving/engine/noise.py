@@ -62,7 +62,7 @@ def aggregate(noises: Sequence[Tensor]) -> Tensor:
     return _standard(mixed)
 
 
-def personal(noises: Sequence[Tensor], seed: int, frames: int, channels: int) -> Tensor:
+def personal(noises: Sequence[Tensor], seed: int, frames: int, channels: int, share: float = FRESH) -> Tensor:
     """The start of a track for a listener with these inverted songs.
 
     Where a song's excerpt is shorter than the track, fresh noise takes its place; where it is
@@ -73,6 +73,7 @@ def personal(noises: Sequence[Tensor], seed: int, frames: int, channels: int) ->
         seed: of the request.
         frames: of the track.
         channels: of a latent frame.
+        share: of the fresh noise, in [0, 1].
 
     Returns:
         Noise of deviation 1 over all its numbers [frames, channels].
@@ -84,7 +85,7 @@ def personal(noises: Sequence[Tensor], seed: int, frames: int, channels: int) ->
     for place, noise in enumerate(noises, start=1):
         rest = fresh((seed + place) % 2**63, frames, channels)
         fitted.append(torch.cat([noise[:frames].to(rest), rest[noise.shape[0] :]]))
-    return slerp(aggregate(fitted), own, FRESH)
+    return slerp(aggregate(fitted), own, share)
 
 
 def mean_style(styles: Sequence[Tensor]) -> Tensor:

@@ -20,12 +20,18 @@ def test_every_document_is_current() -> None:
     assert stale(ROOT, documents(ROOT)) == [], "python -m infra.documents writes them"
 
 
+# Lists of values that grew: every older event stays readable, and readers are upgraded before writers (decision 0750).
+GROWN = {"track_failed": "$.data.arm", "track_made": "$.data.arm"}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_version_can_be_read_by_all_and_read_all(family: str) -> None:
     versions = history(ROOT, family)
     assert list(versions) == list(range(1, len(versions) + 1))
+    grown = f"the old cannot read the new: {GROWN.get(family)}: values are limited to"
     for number, old in versions.items():
-        assert full_breaches(old, schema(family)) == [], f"v{number}"
+        unforeseen = [breach for breach in full_breaches(old, schema(family)) if not breach.startswith(grown)]
+        assert unforeseen == [], f"v{number}"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -215,7 +215,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cohorts", type=int, default=3)
     parser.add_argument("--cycles", type=int, default=2)
     parser.add_argument("--hear", type=int, default=4, help="tracks each listener hears before a round")
-    parser.add_argument("--canary", type=int, default=10, help="tracks each listener hears under canary")
+    parser.add_argument("--canary", type=int, default=12, help="tracks each listener hears under canary")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a track")
     parser.add_argument("--seed", type=int, default=7, help="who the simulated listeners are")
     return parser.parse_args()

@@ -41,7 +41,7 @@ async def create_pair(
             raise unknown_listener()
         await require_open_slots(planning, parts.settings.open_tracks_per_listener, 2)
         own = await planning.taste()
-        draws = draw_pair(own.salt or parts.settings.arm_salt, body.listener_id, pair_id, own.arm_shares)
+        draws = draw_pair(own.salt or parts.settings.arm_salt, body.listener_id, pair_id, own.pair_shares)
         await planning.add_pair(pair_id, *ids)
         first, second = [
             await planning.add_track(

@@ -1,4 +1,5 @@
-// Two tables of what the ratings of a cohort say: the mean of each arm, and how much better one is than another.
+// Tables of what the ratings of a cohort say: the mean of each arm, what was learned (over the cold start, which is what
+// the songs alone gave), and how else the arms differ.
 
 import { get } from "./api.js";
 
@@ -8,13 +9,18 @@ export async function showUplift(place, cohort) {
   place.replaceChildren(
     table("Mean rating", ["Arm", "Mean", "Ratings", "Listeners"],
       report.arms.map((arm) => [arm.arm, number(arm.mean), arm.ratings, arm.listeners])),
-    table("Uplift, with its 95 % interval", ["Compared", "Release", "Uplift", "Interval", "Ratings", "Listeners"],
-      report.uplift.map((row) => [
+    differences("Learned from ratings, with its 95 % interval", (row) => row.baseline === "cold"),
+    differences("Other differences, with their 95 % intervals", (row) => row.baseline !== "cold"),
+  );
+
+  function differences(title, shown) {
+    return table(title, ["Compared", "Release", "Uplift", "Interval", "Ratings", "Listeners"],
+      report.uplift.filter(shown).map((row) => [
         `${row.arm} over ${row.baseline}`, row.release_id ? row.release_id.slice(-8) : "outside any",
         number(row.estimate, "+"), row.low === null ? "–" : `${number(row.low, "+")} to ${number(row.high, "+")}`,
         row.ratings, row.listeners,
-      ])),
-  );
+      ]));
+  }
 }
 
 function table(title, head, rows) {

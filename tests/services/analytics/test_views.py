@@ -15,7 +15,14 @@ from services.postgres import open_pool
 from services.rollout.stats import Ratings, clustered_interval, difference
 from tests.services.rollout.world import ARMS, World
 
-PAIRS: tuple[tuple[Arm, Arm], ...] = (("champion", "base"), ("candidate", "base"), ("candidate", "champion"))
+PAIRS: tuple[tuple[Arm, Arm], ...] = (
+    ("candidate", "cold"),
+    ("champion", "cold"),
+    ("candidate", "champion"),
+    ("candidate", "base"),
+    ("champion", "base"),
+    ("cold", "base"),
+)
 Given = dict[tuple[UUID | None, UUID, Arm], list[int]]
 
 

@@ -28,7 +28,7 @@ WORDS = 22
 class ToneEngine:
     """`paused` stops tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end early,
     `busy` how many are a 503 that asks for a second's patience; `mute` says nothing of prompts;
-    `ready_s` is what it says of parts, which the tests store."""
+    `ready_s` is what it says of parts, which the tests store; the style of song n is (n, 1)."""
 
     asked: list[GenerationRequest] = field(default_factory=list)
     songs: list[SongRequest] = field(default_factory=list)
@@ -41,6 +41,7 @@ class ToneEngine:
     refusal: Problem | None = None
     steps: int = 3
     ready_s: float | None = None
+    base_hash: str = "b" * 64
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -92,6 +93,8 @@ class ToneEngine:
             loudness_lufs=-20.0,
             audio_url=f"{request.destination}/audio.flac",
             features_url=f"{request.destination}/features.safetensors",
+            style=(float(len(self.songs)), 1.0),
+            base_hash=self.base_hash,
         )
 
     async def _lines(self, request: GenerationRequest) -> AsyncIterator[bytes]:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import Arm
-from services.gateway.assignment import CANARY, STEADY, draw_arm, draw_pair, normalised
+from services.gateway.assignment import ARMS, CANARY, STEADY, draw_arm, draw_pair, normalised
 
 LISTENER = UUID(int=1)
-shares = st.dictionaries(st.sampled_from(["base", "champion", "candidate"]), st.floats(0.05, 1), min_size=2, max_size=3)
+shares = st.dictionaries(st.sampled_from(ARMS), st.floats(0.05, 1), min_size=2, max_size=4)
 
 
 def track(number: int) -> UUID:
@@ -37,12 +37,18 @@ def test_shares_are_met(wanted: dict[Arm, float]) -> None:
         assert drawn[arm] / 20_000 == pytest.approx(share, abs=0.015)
 
 
+@pytest.mark.parametrize("shares", [STEADY, CANARY])
+def test_what_learning_is_measured_against_is_never_crowded_out(shares: dict[Arm, float]) -> None:
+    assert shares["cold"] >= 0.1
+    assert shares["base"] >= 0.25
+
+
 def test_another_salt_is_an_independent_draw() -> None:
     agreed = sum(
         draw_arm("one", LISTENER, track(n), STEADY).arm == draw_arm("two", LISTENER, track(n), STEADY).arm
         for n in range(20_000)
     )
-    assert agreed / 20_000 == pytest.approx(0.25**2 + 0.75**2, abs=0.015)
+    assert agreed / 20_000 == pytest.approx(0.25**2 + 0.15**2 + 0.6**2, abs=0.015)
 
 
 @given(st.uuids(), st.uuids(), shares)

@@ -9,8 +9,8 @@ from services.rollout.evidence import ArmCounts, Evidence, ListenerRatings
 from services.rollout.plan import Plan
 from services.rollout.stats import Ratings
 
-ARMS: tuple[Arm, ...] = ("base", "champion", "candidate")
-SHARES: Mapping[Arm, float] = {"base": 0.25, "champion": 0.375, "candidate": 0.375}
+ARMS: tuple[Arm, ...] = ("base", "cold", "champion", "candidate")
+SHARES: Mapping[Arm, float] = {"base": 0.25, "cold": 0.15, "champion": 0.3, "candidate": 0.3}
 PLAN = Plan(
     shares=dict(SHARES),
     looks=(0.5, 1.0),

@@ -19,9 +19,9 @@ from tests.services.rollout.listeners import PLAN
 from tests.services.rollout.world import World
 
 Means = dict[Arm, float]
-BETTER: Means = {"base": 3.0, "champion": 2.8, "candidate": 4.2}
-WORSE: Means = {"base": 3.0, "champion": 4.2, "candidate": 1.6}
-SAME: Means = {"base": 3.0, "champion": 3.0, "candidate": 3.0}
+BETTER: Means = {"base": 3.0, "cold": 2.8, "champion": 2.8, "candidate": 4.2}
+WORSE: Means = {"base": 3.0, "cold": 3.0, "champion": 4.2, "candidate": 1.6}
+SAME: Means = {"base": 3.0, "cold": 3.0, "champion": 3.0, "candidate": 3.0}
 
 
 def canary(world: World, listeners: int = 8) -> tuple[list[UUID], UUID]:
@@ -45,7 +45,7 @@ def test_a_trained_round_becomes_a_canary(world: World) -> None:
     assert world.served() == dict.fromkeys(people, (None, None, 1))
     release = world.one("select * from rollout.releases")
     assert release["status"] == "canary"
-    assert release["plan"]["shares"] == {"base": 0.25, "champion": 0.375, "candidate": 0.375}
+    assert release["plan"]["shares"] == {"base": 0.25, "cold": 0.15, "champion": 0.3, "candidate": 0.3}
     assert {ref.listener_id for ref in world.prefetched} == set(people)
     event = ReleaseEvent.model_validate_json(world.events()[0].value or b"")
     assert (event.type, event.data.release_id, event.data.listeners) == ("encore.release.started", release_id, 3)

@@ -19,7 +19,7 @@ from services.streams_memory import MemoryBroker
 from tests.services.rollout.listeners import PLAN
 from tests.services.rollout.memory_registry import MemoryRegistry
 
-ARMS: tuple[Arm, ...] = ("base", "champion", "candidate")
+ARMS: tuple[Arm, ...] = ("base", "cold", "champion", "candidate")
 
 
 class World:
