@@ -18,7 +18,19 @@ SERVERS: Final = (TRACKS, RELEASES)
 FEEDBACK: Final = (*LISTENERS, TRACKS)
 ALL: Final = (*LISTENERS, *SERVERS)
 
+HEARTBEATS: Final = "encore.heartbeats.v1"
+"""Holds no events: a writer that is asked whether it is well writes an empty record here and sees it confirmed."""
+
 PARTITIONS: Final = 6
+
+FOR_EVER: Final = -1
+RETENTION_MS: Final = {**dict.fromkeys(ALL, FOR_EVER), HEARTBEATS: 3_600_000}
+"""Every topic to be made, with how long it keeps its records. Tables are made from the log, so it forgets nothing."""
+
+
+def minimum_in_sync(replicas: int) -> int:
+    """How many replicas must have a record before it is acknowledged: one may be away, unless there is only one."""
+    return max(1, replicas - 1)
 
 
 def topic_of(event_type: str) -> str:

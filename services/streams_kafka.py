@@ -20,15 +20,20 @@ from services.streams import Message, OnAssigned, OnRevoked, Outgoing, TopicPart
 
 _CONNECT_S: Final = 5
 _METADATA_S: Final = 5
-_DELIVERY_S: Final = 10
 _COOL_OFF_S: Final = 1.0
 
 
 class KafkaWriter:
-    """A `Producer`: idempotent, acknowledged by all in-sync replicas. It connects at the first message."""
+    """A `Producer`: idempotent, acknowledged by all in-sync replicas. It connects at the first message.
 
-    def __init__(self, bootstrap: str) -> None:
+    What is not confirmed within `delivery_s` is given up, and with it the client that was to send it: kafka-python
+    3.0.12 takes away its own producer id when a batch expires that had been sent before, never asks for another and
+    never sends anything again. Repeats do no harm, since every event has an id of its own.
+    """
+
+    def __init__(self, bootstrap: str, *, delivery_s: float = 10.0) -> None:
         self._bootstrap = bootstrap
+        self._delivery_s = delivery_s
         self._connecting = threading.Lock()
         self._failed_at = -_COOL_OFF_S
         self._client: Any = None
@@ -50,7 +55,7 @@ class KafkaWriter:
                 reason = error
                 break
         missing = list(range(len(futures), len(messages)))
-        deadline = time.monotonic() + _DELIVERY_S + 1
+        deadline = time.monotonic() + self._delivery_s + 1
         for index, future in enumerate(futures):
             try:
                 future.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -58,32 +63,43 @@ class KafkaWriter:
                 reason = error
                 missing.append(index)
         if missing:
+            self._replace(client)
             text = f"{len(missing)} of {len(messages)} messages were not acknowledged ({type(reason).__name__})"
             raise NotAcknowledged(tuple(sorted(missing)), text)
 
     def close(self) -> None:
         with self._connecting:
             if self._client is not None:
-                self._client.close(timeout=_CONNECT_S)
+                _end(self._client, _CONNECT_S)
                 self._client = None
 
+    def _replace(self, client: Any) -> None:
+        """The next message gets a new client. The old one ends aside, when what others have given it is settled."""
+        with self._connecting:
+            if self._client is not client:
+                return  # another thread was here first
+            self._client = None
+        threading.Thread(target=_end, args=(client, 2 * self._delivery_s), name="old kafka client", daemon=True).start()
+
     def _connected(self) -> Any:
-        if self._client is not None:
-            return self._client
+        client = self._client
+        if client is not None:
+            return client
         with self._connecting:
             if self._client is None:
                 # Threads that queued up behind a failed attempt fail with it instead of each waiting in turn.
                 if time.monotonic() - self._failed_at < _COOL_OFF_S:
                     raise BackendAway("kafka", "Kafka cannot be reached")
+                delivery_ms = int(self._delivery_s * 1000)
                 try:
                     self._client = KafkaProducer(
                         bootstrap_servers=self._bootstrap.split(","),
                         acks="all",
                         enable_idempotence=True,
                         linger_ms=2,
-                        max_block_ms=_METADATA_S * 1000,
-                        request_timeout_ms=_DELIVERY_S * 1000 // 2,
-                        delivery_timeout_ms=_DELIVERY_S * 1000,
+                        max_block_ms=min(_METADATA_S * 1000, delivery_ms),
+                        request_timeout_ms=delivery_ms // 2,
+                        delivery_timeout_ms=delivery_ms,
                         bootstrap_timeout_ms=_CONNECT_S * 1000,
                         reconnect_backoff_max_ms=1000,
                         allow_auto_create_topics=False,
@@ -92,6 +108,14 @@ class KafkaWriter:
                     self._failed_at = time.monotonic()
                     raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
             return self._client
+
+
+def _end(client: Any, patience_s: float) -> None:
+    """Closes a producer once what it holds is sent or has failed, at the latest after so many seconds."""
+    try:
+        client.close(timeout=patience_s)
+    except KafkaError:  # it gave up waiting, and has not told its own thread to stop
+        client._sender.force_close()  # noqa: SLF001 - there is no public way
 
 
 class KafkaReader:

@@ -7,8 +7,9 @@ import string
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from infra.local import system
@@ -20,6 +21,7 @@ from schemas import topics
 
 ARTIFACTS = PROJECT / "infra" / "kafka"
 LIBS = ARTIFACTS / "libs"
+MOST_REPLICAS = 3
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC")
 
 
@@ -107,7 +109,8 @@ def make_data_folder(home: Home, port: int, controller_port: int) -> None:
 
 
 def make_topics(bootstrap: str) -> None:
-    """Create our topics that are missing, with their partitions.
+    """Create our topics that are missing, each with its partitions, replicas and retention. The retention of those
+    that are there is set too, unless somebody has chosen one: the broker's own would forget after a week.
 
     Raises:
         StackError: the broker refused.
@@ -115,16 +118,37 @@ def make_topics(bootstrap: str) -> None:
     admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), client_id="encore-stack")
     try:
         known = set(admin.list_topics())
-        shape = {"num_partitions": topics.PARTITIONS, "replication_factor": -1}
-        wanted = {name: shape for name in topics.ALL if name not in known}
+        replicas = min(MOST_REPLICAS, len(admin.describe_cluster()["brokers"]))
+        wanted = {name: _shape(name, replicas) for name in topics.RETENTION_MS if name not in known}
         if wanted:
             admin.create_topics(wanted, wait_for_metadata=True)
+        _keep(admin, [name for name in topics.RETENTION_MS if name in known])
     except TopicAlreadyExistsError:
         return
     except KafkaError as error:
         raise StackError(f"Kafka's topics cannot be created: {error}") from error
     finally:
         admin.close()
+
+
+def _shape(name: str, replicas: int) -> dict[str, Any]:
+    configs = {
+        "retention.ms": str(topics.RETENTION_MS[name]),
+        "min.insync.replicas": str(topics.minimum_in_sync(replicas)),
+    }
+    return {"num_partitions": topics.PARTITIONS, "replication_factor": replicas, "configs": configs}
+
+
+def _keep(admin: KafkaAdminClient, names: list[str]) -> None:
+    def asked(configs: Any, which: list[str]) -> list[ConfigResource]:
+        return [ConfigResource(ConfigResourceType.TOPIC, name, configs) for name in which]
+
+    if not names:
+        return
+    chosen = admin.describe_configs(asked(["retention.ms"], names))["topic"]
+    for name in names:
+        if not chosen[name]:
+            admin.alter_configs(asked({"retention.ms": str(topics.RETENTION_MS[name])}, [name]))
 
 
 def _configure(file: Path, data: Path, port: int, controller_port: int) -> None:

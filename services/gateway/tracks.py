@@ -136,7 +136,7 @@ class TrackMaker:
     async def _tell_ready(self, row: TrackRow, facts: TrackFacts) -> None:
         self._leave_engine(row)
         event = made_event(row, facts)
-        await _insisting(lambda: self._outbox.send([outgoing(event)]))
+        await _insisting(lambda: self._outbox.tell([outgoing(event)]))
         await _insisting(lambda: self._store.mark_ready(row.track.track_id, facts))
         self._count("ready", row)
         metrics.TRACK_SECONDS.observe((datetime.now(UTC) - row.track.created_at).total_seconds())
@@ -144,7 +144,7 @@ class TrackMaker:
     async def _tell_failed(self, row: TrackRow, problem: Problem) -> None:
         self._leave_engine(row)
         event = failed_event(row, problem)
-        await _insisting(lambda: self._outbox.send([outgoing(event)]))
+        await _insisting(lambda: self._outbox.tell([outgoing(event)]))
         await _insisting(lambda: self._store.mark_failed(row.track.track_id, problem))
         self._count("failed", row)
 

@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Protocol
 from uuid import uuid4
@@ -20,6 +21,9 @@ class Broker(Protocol):
     """The broker under test, with one topic of three partitions."""
 
     topic: str
+
+    def away(self) -> AbstractContextManager[None]:
+        """Within it the broker answers nobody."""
 
     def producer(self) -> Producer: ...
     def consumer(self, group: str) -> Consumer: ...
@@ -69,6 +73,15 @@ def until(done: Callable[[], bool]) -> None:
 
 def numbered(topic: str, count: int, keys: int = 7) -> list[Outgoing]:
     return [Outgoing(topic, f"key-{number % keys}".encode(), str(number).encode()) for number in range(count)]
+
+
+def confirms(producer: Producer, message: Outgoing) -> bool:
+    """Whether the message is known to be in the log."""
+    try:
+        producer.send_all([message])
+    except NotAcknowledged:
+        return False
+    return True
 
 
 def by_key(messages: list[Message]) -> dict[bytes | None, list[bytes | None]]:
@@ -215,6 +228,19 @@ class StreamsContract:
             producer.send_all([*good, Outgoing("no-such-topic", b"key", b"value")])
         assert caught.value.missing == (2,)
         assert caught.value.status == 503
+
+    def test_a_producer_outlives_an_outage_that_is_longer_than_its_patience(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 3))
+        with broker.away():
+            for _ in range(2):
+                with pytest.raises(NotAcknowledged):
+                    producer.send_all([Outgoing(broker.topic, b"key", b"meanwhile")])
+        until(lambda: confirms(producer, Outgoing(broker.topic, b"key", b"after")))
+        member = join()
+        until(lambda: member.poll() is not None and b"after" in {message.value for message in member.got})
+        assert len([message for message in member.got if message.value not in (b"meanwhile", b"after")]) == 3
 
     def test_nothing_to_send_is_no_error(self, producer: Producer) -> None:
         producer.send_all([])

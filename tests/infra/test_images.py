@@ -111,8 +111,10 @@ def test_compose_waits_only_for_what_it_starts(compose: dict[str, Any]) -> None:
 
 def test_compose_makes_the_topics_of_the_contract(compose: dict[str, Any]) -> None:
     script = compose["topics"]["command"][-1]
-    assert re.findall(r"encore\.[\w.]+", script) == list(topics.ALL)
+    assert re.findall(r"encore\.[\w.]+", script) == list(topics.RETENTION_MS)
     assert f"--partitions {topics.PARTITIONS} " in script
+    assert f'make "$$topic" {topics.FOR_EVER};' in script
+    assert f"make {topics.HEARTBEATS} {topics.RETENTION_MS[topics.HEARTBEATS]}" in script
 
 
 def test_compose_builds_the_three_images(compose: dict[str, Any]) -> None:

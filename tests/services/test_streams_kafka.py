@@ -1,5 +1,6 @@
 """Apache Kafka keeps the contract."""
 
+from contextlib import AbstractContextManager
 from uuid import uuid4
 
 import pytest
@@ -9,6 +10,7 @@ from services.errors import BackendAway, NotAcknowledged
 from services.streams import Outgoing, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
 from tests.contracts.streams import PARTITIONS, Member, StreamsContract, until
+from tests.frozen import frozen
 
 
 def make_topic(bootstrap: str, name: str) -> None:
@@ -25,8 +27,11 @@ class Real:
         self.topic = f"contract-{uuid4().hex}"
         make_topic(bootstrap, self.topic)
 
+    def away(self) -> AbstractContextManager[None]:
+        return frozen(self._bootstrap)
+
     def producer(self) -> KafkaWriter:
-        return KafkaWriter(self._bootstrap)
+        return KafkaWriter(self._bootstrap, delivery_s=5)
 
     def consumer(self, group: str) -> KafkaReader:
         return KafkaReader(self._bootstrap, group, session_timeout_s=6)

@@ -1,5 +1,8 @@
 """The broker in memory keeps the contract, and has a clock that is moved by hand."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from services.errors import BackendAway, NotAcknowledged
@@ -15,6 +18,14 @@ class InMemory:
 
     def __init__(self) -> None:
         self._broker = MemoryBroker({TOPIC: PARTITIONS})
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        self._broker.away = True
+        try:
+            yield
+        finally:
+            self._broker.away = False
 
     def producer(self) -> MemoryWriter:
         return self._broker.producer()

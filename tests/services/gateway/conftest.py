@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Page, sync_playwright
 
-from schemas.topics import ALL, PARTITIONS
+from schemas.topics import PARTITIONS, RETENTION_MS
 from services.gateway.app import create_app
 from services.gateway.outbox import Outbox
 from services.gateway.settings import GatewaySettings
@@ -125,7 +125,7 @@ def engine_url(engine: ToneEngine) -> Iterator[str]:
 
 @pytest.fixture
 def broker() -> MemoryBroker:
-    return MemoryBroker(dict.fromkeys(ALL, PARTITIONS))
+    return MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))
 
 
 @pytest.fixture

@@ -1,13 +1,19 @@
-"""The outbox on a real broker: what it sends is there, and looking at offsets joins no group."""
+"""The outbox on a real broker: what it sends is there, and looking at offsets joins no group. And with a writer that
+hangs or refuses: nobody waits long, and readiness says so."""
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from schemas.events import TrackFailed, TrackFailedEvent
-from schemas.topics import FEEDBACK, TRACKS
+from schemas.topics import FEEDBACK, PARTITIONS, RETENTION_MS, TRACKS
+from services.errors import NotAcknowledged
 from services.gateway.main import outbox_to
 from services.gateway.outbox import Outbox, outgoing
 from services.identifiers import uuid7
+from services.streams import Outgoing
+from services.streams_memory import MemoryBroker
 
 
 def failed() -> TrackFailedEvent:
@@ -47,3 +53,66 @@ def test_a_broker_that_is_away_is_no_exception() -> None:
         return reachable
 
     assert asyncio.run(asked()) is False
+
+
+class Stuck:
+    """A producer whose broker hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+        self.sent = 0
+
+    def send_all(self, messages: Sequence[Outgoing]) -> None:
+        self.goes_on.wait()
+        self.sent += len(messages)
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+class Refusing(Stuck):
+    """A producer that no broker believes any more."""
+
+    def send_all(self, messages: Sequence[Outgoing]) -> None:
+        raise NotAcknowledged(tuple(range(len(messages))), "not acknowledged")
+
+
+def outbox_with(producer: Stuck) -> Outbox:
+    broker = MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))
+    return Outbox(producer, broker.consumer("gateway"), patience_s=0.2)
+
+
+def test_while_the_broker_hangs_everybody_is_told_so_and_tracks_wait_for_it() -> None:
+    stuck = Stuck()
+
+    async def tried() -> list[object]:
+        outbox = outbox_with(stuck)
+        track = asyncio.create_task(outbox.tell([outgoing(failed())]))
+        # Many more than there are threads, so that most never get one.
+        answers = await asyncio.gather(*(outbox.send([outgoing(failed())]) for _ in range(100)), return_exceptions=True)
+        assert not track.done()
+        stuck.goes_on.set()
+        await track
+        await outbox.send([outgoing(failed())])
+        await outbox.aclose()
+        return list(answers)
+
+    answers = asyncio.run(tried())
+    assert all(isinstance(answer, NotAcknowledged) and answer.missing == (0,) for answer in answers)
+    assert stuck.sent < 100
+
+
+def test_a_writer_that_cannot_write_is_not_ready_though_the_broker_answers_readers() -> None:
+    async def asked(producer: Stuck) -> bool:
+        outbox = outbox_with(producer)
+        assert await outbox.end_offsets([TRACKS])
+        reachable = await outbox.is_reachable()
+        producer.goes_on.set()
+        await outbox.aclose()
+        return reachable
+
+    assert asyncio.run(asked(Refusing())) is False
+    assert asyncio.run(asked(Stuck())) is False
+    well = Stuck()
+    well.goes_on.set()
+    assert asyncio.run(asked(well)) is True
