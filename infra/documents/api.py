@@ -3,6 +3,8 @@
 import json
 from typing import Any, cast
 
+from pydantic import SecretStr
+
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 
@@ -24,5 +26,5 @@ def routes() -> set[str]:
 
 def _document() -> dict[str, Any]:
     # The application is described, not started: it needs settings and an outbox only once it runs.
-    settings = GatewaySettings.model_construct(store_url="memory://", postgres_dsn="", kafka_bootstrap="")
+    settings = GatewaySettings.model_construct(store_url="memory://", postgres_dsn="", api_token=SecretStr("-"))
     return create_app(settings, cast("Any", None)).openapi()

@@ -12,7 +12,7 @@ PACKAGES = ("services", "serving", "training", "infra")
 
 INTRO = """# Metrics
 
-Every process serves Prometheus metrics: the gateway and the engine on their own port under `/metrics`, the others on
+Every process serves Prometheus metrics: the engine on its own port under `/metrics`, the others on
 their metrics port. Units are base units (seconds, bytes), named at the end; `_total` is a counter. A histogram's name
 stands for its `_bucket`, `_sum` and `_count` series. Alerts and a Grafana dashboard made of these are in
 `helm/encore/files/`.

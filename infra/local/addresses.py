@@ -1,6 +1,10 @@
 """The addresses that a person needs once the stack is up."""
 
+from pathlib import Path
+
+from infra.local.home import Home
 from infra.local.part import Stack
+from infra.local.plan import KEY_OF_RAY
 
 
 def addresses(stack: Stack) -> dict[str, str]:
@@ -9,7 +13,7 @@ def addresses(stack: Stack) -> dict[str, str]:
     gateway = stack.part("gateway").address
     pages = {
         "listening page": f"{gateway}/#token={environment['ENCORE_API_TOKEN']}",
-        "API document": f"{gateway}/docs",
+        "API document": f"{gateway}/openapi.json",
         "MLflow": environment["ENCORE_MLFLOW_URL"],
         "Ray dashboard": stack.part("ray").address,
     }
@@ -21,3 +25,6 @@ def show(stack: Stack) -> None:
     """Print them."""
     for title, address in addresses(stack).items():
         print(f"  {title:<24}{address}")
+    if stack.part("ray").is_ours:
+        file = Home(Path(stack.environment["ENCORE_HOME"])).secret_file(KEY_OF_RAY)
+        print(f"The Ray dashboard asks for a token: it is in {file}.")

@@ -100,9 +100,12 @@ class Home:
             lock.flush()
             yield
 
+    def secret_file(self, name: str) -> Path:
+        return self.folder / name
+
     def secret(self, name: str) -> str:
         """A secret of this stack, made once and readable by this user only."""
-        file = self.folder / name
+        file = self.secret_file(name)
         if not file.exists():
             write_private(file, secrets.token_urlsafe(24))
         return file.read_text()

@@ -15,6 +15,7 @@ LIGHT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
 # Logical: replicas and trainers of the stack share the machine's cores whatever their number.
 RAY_CPUS = 8
+KEY_OF_RAY = "ray.token"
 # Those that write to others stop before them.
 STOP_ORDER = (
     ("watchdog",),
@@ -65,12 +66,13 @@ def _environment(home: Home, environ: Mapping[str, str], ports: Mapping[str, int
     of_the_launcher = {"ENCORE_PART", "ENCORE_VENV"}
     fixed = {
         "ENCORE_HOME": str(home.folder),
-        "RAY_AUTH_MODE": "disabled",
         "PYTHONUNBUFFERED": "1",
         # Process titles must not overwrite the environment by which leftovers are known (setproctitle's setting).
         "SPT_NOENV": "1",
     }
     if not environ.get("ENCORE_RAY_ADDRESS"):
+        # Whoever reaches a port of Ray without a token runs code there, and Serve's replicas listen on all interfaces.
+        fixed |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": home.secret(KEY_OF_RAY)}
         # Ray puts the machine's outer address in the place of 127.0.0.1 and then listens everywhere, unless it is told
         # not to think of clusters; the variable names other systems, its effect here is the one that we want.
         fixed["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -220,8 +222,8 @@ def _processes(ports: Mapping[str, int], shared: Mapping[str, str]) -> tuple[Par
         address=gateway_url,
         probe=Probe("http", f"{gateway_url}/health"),
         after=("schema", "topics"),
-        environment=LIGHT,
-        metrics=f"{gateway_url}/metrics",
+        environment={**LIGHT, "ENCORE_METRICS_PORT": str(ports["gateway_metrics"])},
+        metrics=f"http://{LOOPBACK}:{ports['gateway_metrics']}/metrics",
     )
     return (
         engine,

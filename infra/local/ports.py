@@ -36,6 +36,7 @@ USUAL: Mapping[str, int] = {
     "ray_dashboard_metrics": 44227,
     "engine": 8000,
     "gateway": 8080,
+    "gateway_metrics": 9105,
     "aggregator": 9101,
     "rollout": 9102,
     "factory": 9103,

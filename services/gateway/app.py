@@ -14,12 +14,14 @@ from fastapi.staticfiles import StaticFiles
 from schemas.base import Problem
 from schemas.events import LISTENER_EVENT
 from services.gateway import problems
-from services.gateway.access import require_token
+from services.gateway.access import BEARER, Guarded
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
+from services.gateway.bodies import Bounded
 from services.gateway.claims import Claims
 from services.gateway.engine import Engine
-from services.gateway.middleware import JsonLimited, Observed
+from services.gateway.hardening import Hardened
+from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
 from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, tracks
@@ -55,11 +57,14 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
     problems.install(app)
     errors: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem}, "503": {"model": Problem}}
     for router in (*_GUARDED, operators.router):
-        app.include_router(router, dependencies=[Depends(require_token)], responses=errors)
+        app.include_router(router, dependencies=[Depends(BEARER)], responses=errors)
     app.include_router(health.router)
     app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")
-    app.add_middleware(JsonLimited)
+    # The last one added sees a request first.
+    app.add_middleware(Bounded)
+    app.add_middleware(Guarded, token=settings.api_token)
     app.add_middleware(Observed)
+    app.add_middleware(Hardened)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

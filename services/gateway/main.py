@@ -3,11 +3,10 @@
 import signal
 import sys
 
-import uvicorn
-
 from schemas.topics import FEEDBACK
 from services.gateway.app import create_app
 from services.gateway.outbox import Outbox
+from services.gateway.serve import Servers, listening
 from services.gateway.settings import GatewaySettings
 from services.settings import read
 from services.streams_kafka import KafkaReader, KafkaWriter
@@ -25,14 +24,10 @@ def main() -> None:
     settings = read(GatewaySettings)
     configure_logging("gateway", settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has shut down
-    uvicorn.run(
-        create_app(settings, outbox_to(settings.kafka_bootstrap)),
-        host=settings.gateway_host,
-        port=settings.gateway_port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    public = listening(settings.gateway_host, settings.gateway_port)
+    inside = listening(settings.metrics_host, settings.metrics_port)
+    app = create_app(settings, outbox_to(settings.kafka_bootstrap))
+    Servers(app, public, inside, settings.gateway_connections).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, its metrics, and a limit on the size of JSON bodies."""
+"""Around every request: its id, its log line, its metrics, and the answer when something here went wrong."""
 
 import re
 import time
@@ -7,15 +7,17 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.base import Problem
 from services.gateway import metrics
-from services.gateway.problems import rendered
+from services.gateway.problems import internal
 from services.identifiers import uuid7
 
 log = structlog.get_logger()
 
-MAX_JSON_BYTES: Final = 1024 * 1024
 _SANE_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
+# A label is never what a client says: each value would be a time series for ever.
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER: Final = "other"
+_LOGGED_PATH: Final = 200
 
 
 class Observed:
@@ -31,7 +33,7 @@ class Observed:
         offered = dict(scope["headers"]).get(b"x-request-id", b"")
         request_id = offered.decode() if _SANE_ID.match(offered) else str(uuid7())
         scope["encore.request_id"] = request_id
-        status = 500
+        status = 0
         began = time.perf_counter()
 
         async def named(message: Message) -> None:
@@ -44,59 +46,21 @@ class Observed:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, named)
+            except Exception as error:
+                log.error("unexpected_error", path=scope["path"][:_LOGGED_PATH], exc_info=error)  # noqa: TRY400 - as all
+                if status:
+                    raise  # the answer has begun: only the end of the connection says that it is not whole
+                await internal(scope)(scope, receive, named)
             finally:
-                _record(scope, status, time.perf_counter() - began)
+                _record(scope, status or 500, time.perf_counter() - began)
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "unmatched")
-    method = scope["method"]
+    route = getattr(scope.get("route"), "path", "") or OTHER
+    method = scope["method"] if scope["method"] in METHODS else OTHER
     metrics.REQUESTS.labels(method, route, str(status)).inc()
     metrics.REQUEST_SECONDS.labels(method, route).observe(seconds)
-    if route not in ("/health", "/ready", "/metrics"):
+    if route != "/health":
         ids = {k: v for k, v in scope.get("path_params", {}).items() if k.endswith("_id")}
-        log.info("request", method=method, path=scope["path"], status=status, seconds=round(seconds, 4), **ids)
-
-
-class JsonLimited:
-    """Refuses a JSON body above `MAX_JSON_BYTES` while it arrives; uploads have a limit of their own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"].endswith("/songs"):
-            await self._app(scope, receive, send)
-            return
-        seen = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            seen += message.get("body", b"")
-            if len(seen) > MAX_JSON_BYTES:
-                await _too_large(scope)(scope, receive, send)
-                return
-            if not message.get("more_body", False):
-                break
-        await self._app(scope, _replay(bytes(seen), receive), send)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    sent = False
-
-    async def replayed() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replayed
-
-
-def _too_large(scope: Scope) -> ASGIApp:
-    problem = Problem(
-        code="too_large", message="The body is too large.", field="body", expected=f"at most {MAX_JSON_BYTES} bytes"
-    )
-    return rendered(problem, 413, request_id=scope.get("encore.request_id"))
+        path = scope["path"][:_LOGGED_PATH]
+        log.info("request", method=method, path=path, status=status, seconds=round(seconds, 4), **ids)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from services.errors import BackendAway
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.engine import Engine
@@ -26,8 +27,9 @@ class Parts:
 
 
 def parts_of(request: Request) -> Parts:
-    parts = request.app.state.parts
-    assert isinstance(parts, Parts)
+    parts = getattr(request.app.state, "parts", None)
+    if not isinstance(parts, Parts):  # it has not started yet, and is asked from inside
+        raise BackendAway("gateway", "The gateway is starting.")
     return parts
 
 

@@ -1,4 +1,5 @@
-"""Every error as one `Problem` in JSON: our own, the framework's, and those of backends that are away."""
+"""Every error as one `Problem` in JSON: our own, the framework's, and those of backends that are away. What is none of
+these is `middleware.Observed`'s to answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -8,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from schemas.base import Problem
 from services.errors import BackendAway, ServiceError
@@ -77,7 +79,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def request_id(request: Request) -> str | None:
@@ -86,12 +87,25 @@ def request_id(request: Request) -> str | None:
 
 async def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
+    return answered(error, request.scope)
+
+
+def answered(error: ServiceError, scope: Scope) -> JSONResponse:
+    """The answer that an error is."""
     headers = {} if error.retry_after is None else {"Retry-After": str(int(error.retry_after))}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="encore"'
+    if error.status == 408:
+        headers["Connection"] = "close"
     if isinstance(error, BackendAway):
         log.warning("backend_away", backend=error.backend, reason=error.message)
-    return rendered(error.problem(), error.status, headers, request_id(request))
+    return rendered(error.problem(), error.status, headers, scope.get("encore.request_id"))
+
+
+def internal(scope: Scope) -> JSONResponse:
+    """The answer to what should not have happened."""
+    problem = Problem(code="internal", message="Something went wrong here; it has been logged.")
+    return rendered(problem, 500, request_id=scope.get("encore.request_id"))
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -110,9 +124,3 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return rendered(
         Problem(code=code, message=str(error.detail)), error.status_code, error.headers, request_id(request)
     )
-
-
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("unexpected_error", path=request.url.path, exc_info=error)
-    problem = Problem(code="internal", message="Something went wrong here; it has been logged.")
-    return rendered(problem, 500, request_id=request_id(request))

@@ -2,8 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-_RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
+# Above any body there is, and well below the digits at which Python refuses to read a number.
+_BEYOND: Final = 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +36,24 @@ def requested(header: str | None, size: int) -> ByteRange | None:
     Raises:
         Unsatisfiable: it starts at or after the end, or asks for the last zero bytes.
     """
-    match = _RANGE.match(header.replace(" ", "")) if header else None
+    match = _RANGE.fullmatch(header.replace(" ", "")) if header else None
     if match is None or match.group(1) == match.group(2) == "":
         return None
     first, last = match.group(1), match.group(2)
     if not first:
-        return _suffix(int(last), size)
-    start = int(first)
-    if last and int(last) < start:
+        return _suffix(_number(last), size)
+    start, end = _number(first), _number(last) if last else size - 1
+    if last and end < start:
         return None
     if start >= size:
         raise Unsatisfiable
-    return ByteRange(start, min(int(last) + 1, size) if last else size, size)
+    return ByteRange(start, min(end + 1, size), size)
+
+
+def _number(digits: str) -> int:
+    """What the digits say, or `_BEYOND` where they say more."""
+    significant = digits.lstrip("0") or "0"
+    return int(significant) if len(significant) <= len(str(_BEYOND)) else _BEYOND
 
 
 def _suffix(length: int, size: int) -> ByteRange:

@@ -11,11 +11,13 @@ from services.settings import Settings
 class GatewaySettings(Settings):
     """Read once in `main`. Times are in seconds."""
 
-    api_token: SecretStr
+    api_token: Annotated[SecretStr, Field(min_length=1)]
     engine_url: str = "http://127.0.0.1:8000"
     store_url: str
     gateway_host: str = "127.0.0.1"
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    gateway_connections: Annotated[int, Field(ge=1)] = 400
+    """Connections that may be open at once; one more is answered 503, twice as many are closed unanswered."""
 
     arm_salt: str = "encore"
     """Salts the draw of arms outside a canary; a canary brings its own."""

@@ -181,6 +181,13 @@ def test_ray_is_the_version_of_the_images(render: Render) -> None:
         assert job["spec"]["rayClusterSpec"]["rayVersion"] == pinned.group(1)
 
 
+def test_ray_asks_for_its_token(render: Render) -> None:
+    resources = render()
+    (service,), (job,) = named(resources, "RayService").values(), named(resources, "RayJob").values()
+    for cluster in (service["spec"]["rayClusterConfig"], job["spec"]["rayClusterSpec"]):
+        assert cluster["authOptions"] == {"mode": "token"}
+
+
 def test_migrations_run_before_everything_and_need_nothing_of_the_chart(render: Render) -> None:
     (job,) = named(render(), "Job").values()
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"

@@ -117,6 +117,14 @@ def test_compose_makes_the_topics_of_the_contract(compose: dict[str, Any]) -> No
     assert f"make {topics.HEARTBEATS} {topics.RETENTION_MS[topics.HEARTBEATS]}" in script
 
 
+def test_compose_starts_no_ray_without_a_token(compose: dict[str, Any]) -> None:
+    heads = [service for service in compose.values() if "ray start" in " ".join(service.get("command", ()))]
+    assert len(heads) == 2
+    for head in heads:
+        assert head["environment"]["RAY_AUTH_MODE"] == "token"
+        assert head["environment"]["RAY_AUTH_TOKEN"].startswith("${RAY_AUTH_TOKEN:?")
+
+
 def test_compose_builds_the_three_images(compose: dict[str, Any]) -> None:
     built = {service["build"]["dockerfile"] for service in compose.values() if "build" in service}
     assert built == {f"infra/docker/{image}.Dockerfile" for image in IMAGES}

@@ -70,6 +70,19 @@ def test_the_token_is_kept_and_a_given_one_wins(home: Home, claim: Claim) -> Non
     assert plan(home, {"ENCORE_API_TOKEN": "mine"}, claim).environment["ENCORE_API_TOKEN"] == "mine"
 
 
+def test_our_ray_asks_for_a_secret_of_this_stack_whatever_the_caller_has(home: Home, claim: Claim) -> None:
+    callers = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": "another"}
+    first, second = (plan(home, callers, claim, usual_ports=False).environment for _ in range(2))
+    assert (first["RAY_AUTH_MODE"], first["RAY_AUTH_TOKEN"]) == ("token", second["RAY_AUTH_TOKEN"])
+    assert len(first["RAY_AUTH_TOKEN"]) >= 32
+    assert (home.folder / "ray.token").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_given_ray_is_spoken_to_as_its_owner_says(home: Home, claim: Claim) -> None:
+    told = plan(home, GIVEN | {"RAY_AUTH_MODE": "token"}, claim, usual_ports=False).environment
+    assert not any(name.startswith("RAY_AUTH") for name in told)  # the caller's own environment reaches the parts
+
+
 def test_settings_of_the_caller_reach_the_parts_but_not_the_launchers_own(home: Home, claim: Claim) -> None:
     environment = plan(
         home, {"ENCORE_ARM_SALT": "x", "ENCORE_PART": "shell", "HOME": "/"}, claim, usual_ports=False

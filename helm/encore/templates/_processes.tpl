@@ -1,4 +1,4 @@
-{{/* Settings that the aggregator and the rollout service share. */}}
+{{/* Settings that the processes of the services image share. */}}
 {{- define "encore.metricsEnvironment" -}}
 - {name: ENCORE_LOG_LEVEL, value: {{ .Values.settings.logLevel | quote }}}
 - {name: ENCORE_METRICS_HOST, value: "0.0.0.0"}

@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from schemas.base import Problem
 from services.errors import BackendAway, ServiceError
+from services.gateway.conditions import is_unchanged, may_send_part
 from services.gateway.live import first_part, wav
 from services.gateway.parts import At, Parts
 from services.gateway.problems import rendered, request_id
@@ -68,7 +69,7 @@ async def _finished(request: Request, parts: Parts, row: TrackRow) -> Response:
         "Cache-Control": "private, max-age=31536000, immutable",
         "Content-Disposition": f'inline; filename="{row.track.track_id}.flac"',
     }
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if is_unchanged(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return await _audio(request, parts, row.audio_url, headers)
 
@@ -100,5 +101,7 @@ async def _audio(request: Request, parts: Parts, url: str, headers: dict[str, st
 
 
 def _range_header(request: Request, etag: str) -> str | None:
-    condition = request.headers.get("if-range")
-    return request.headers.get("range") if condition in (None, etag) else None
+    """The range that is asked for; only GET has one (RFC 9110 section 14.2)."""
+    if request.method != "GET" or not may_send_part(request.headers.get("if-range"), etag):
+        return None
+    return request.headers.get("range")

@@ -20,6 +20,7 @@ from playwright.sync_api import Page, sync_playwright
 from schemas.topics import PARTITIONS, RETENTION_MS
 from services.gateway.app import create_app
 from services.gateway.outbox import Outbox
+from services.gateway.serve import Servers
 from services.gateway.settings import GatewaySettings
 from services.streams_memory import MemoryBroker
 from tests.services.gateway.engine import ToneEngine, wav
@@ -49,10 +50,29 @@ def served(app: FastAPI) -> Iterator[str]:
         thread.start()
         try:
             until(lambda: server.started or not thread.is_alive())
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield _url(listening)
         finally:
             server.should_exit = True
             ended(thread)
+
+
+@contextmanager
+def both_served(app: FastAPI, connections: int) -> Iterator[tuple[str, str]]:
+    """The addresses of the gateway's two servers, as its process runs them."""
+    with socket.create_server(("127.0.0.1", 0)) as public, socket.create_server(("127.0.0.1", 0)) as inside:
+        servers = Servers(app, public, inside, connections)
+        thread = threading.Thread(target=servers.run, daemon=True)
+        thread.start()
+        try:
+            until(lambda: servers.public.started or not thread.is_alive())
+            yield _url(public), _url(inside)
+        finally:
+            servers.public.should_exit = True
+            ended(thread)
+
+
+def _url(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
@@ -68,6 +88,7 @@ class Gateway:
     """The served gateway, a client that carries the token, and what is behind."""
 
     url: str
+    inside_url: str
     http: httpx.Client
     engine: ToneEngine
     broker: MemoryBroker
@@ -144,10 +165,10 @@ def settings(postgres_dsn: str, engine_url: str, tmp_path: Path) -> GatewaySetti
 @contextmanager
 def running(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker) -> Iterator[Gateway]:
     app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")))
-    with served(app) as url:
+    with both_served(app, settings.gateway_connections) as (url, inside_url):
         headers = {"Authorization": f"Bearer {TOKEN}"}
         with httpx.Client(base_url=url, headers=headers, timeout=120) as http:
-            yield Gateway(url, http, engine, broker, settings)
+            yield Gateway(url, inside_url, http, engine, broker, settings)
 
 
 @pytest.fixture

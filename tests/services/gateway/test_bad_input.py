@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from schemas.generation import MAX_SONG_BYTES
-from services.gateway.middleware import MAX_JSON_BYTES
+from services.gateway.bodies import MAX_JSON_BYTES
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.engine import WORDS
 

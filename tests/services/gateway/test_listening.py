@@ -131,6 +131,10 @@ def test_audio_comes_in_ranges(gateway: Gateway, audio_url: str) -> None:
     assert part.status_code == 206
     assert part.content == whole[4:100]
     assert part.headers["content-range"] == f"bytes 4-99/{len(whole)}"
+    head = gateway.http.head(audio_url, headers={"Range": "bytes=4-99"})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(whole)))
+    huge = gateway.http.get(audio_url, headers={"Range": "bytes=0-" + "9" * 5000})
+    assert (huge.status_code, huge.content) == (206, whole)
     outside = gateway.http.get(audio_url, headers={"Range": f"bytes={len(whole)}-"})
     assert outside.status_code == 416
     assert outside.headers["content-range"] == f"bytes */{len(whole)}"
@@ -143,6 +147,7 @@ def test_audio_answers_head_and_conditions(gateway: Gateway, audio_url: str) -> 
     assert head.content == b""
     tag = whole.headers["etag"]
     assert gateway.http.get(audio_url, headers={"If-None-Match": tag}).status_code == 304
+    assert gateway.http.get(audio_url, headers={"If-None-Match": f'"other", W/{tag}'}).status_code == 304
     changed = {"Range": "bytes=0-3", "If-Range": '"another"'}
     assert gateway.http.get(audio_url, headers=changed).content == whole.content
 

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 
@@ -111,10 +112,10 @@ def test_two_gateways_ask_once(settings: GatewaySettings, engine: ToneEngine, br
 
 
 def test_readiness_names_what_is_away(gateway: Gateway) -> None:
-    ready = gateway.http.get("/ready")
+    ready = httpx.get(f"{gateway.inside_url}/ready")
     assert (ready.status_code, set(ready.json().values())) == (200, {"ok"})
     gateway.broker.away = True
-    away = gateway.http.get("/ready")
+    away = httpx.get(f"{gateway.inside_url}/ready")
     assert (away.status_code, away.json()["kafka"], away.json()["postgres"]) == (503, "away", "ok")
     assert gateway.http.get("/health").status_code == 200
 
@@ -136,5 +137,5 @@ def test_without_postgres_the_answer_is_to_come_again(
         answer = gateway.http.post("/v1/listeners", json={})
         assert (answer.status_code, answer.json()["code"]) == (503, "postgres_away")
         assert int(answer.headers["retry-after"]) > 0
-        assert gateway.http.get("/ready").json()["postgres"] == "away"
+        assert httpx.get(f"{gateway.inside_url}/ready").json()["postgres"] == "away"
         assert gateway.http.get("/health").status_code == 200
