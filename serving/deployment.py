@@ -57,7 +57,7 @@ class Denoiser:
         from ray import serve
 
         from serving.blobs import Blobs
-        from serving.engine.base import load_base
+        from serving.engine.bases.load import load_base
         from serving.engine.engine import Engine
         from serving.engine.heap import keep_freed_memory
         from serving.engine.params import Limits
@@ -206,7 +206,7 @@ class Denoiser:
             self._engine.stop(drain_s=0)
 
     def _probe_job(self) -> "Job":
-        from serving.engine.noise import fresh
+        from serving.engine.music.noise import fresh
         from serving.engine.params import Job
         from serving.engine.schedule import sampling
         from serving.studio import absent

@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from serving.engine.base import Base
-from serving.engine.codec import REFERENCE_RMS
-from serving.engine.interfaces import Codec
-from serving.engine.plan import TEMPI, Feel, Key
+from serving.engine.bases.base import Base
+from serving.engine.bases.interfaces import Codec
+from serving.engine.bases.shipped.codec import REFERENCE_RMS
+from serving.engine.music.plan import TEMPI, Feel, Key
 from serving.errors import refused
 
 EXCERPT_S = 10.0

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from schemas.generation import SAMPLE_RATE, part_key
 from serving.audio import gain, pcm
-from serving.engine.chunks import Chunks
+from serving.engine.sound.chunks import Chunks
 from serving.studio import Studio
 
 

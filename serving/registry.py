@@ -15,10 +15,10 @@ import structlog
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.cache import DiskCache
-from serving.engine.adapters import AdapterError, parse
+from serving.engine.adapters.files import AdapterError, parse
+from serving.engine.adapters.slots import AdapterKey, NoFreeSlotError
 from serving.engine.engine import Engine
 from serving.engine.refusals import StoppedError
-from serving.engine.slots import AdapterKey, NoFreeSlotError
 from serving.errors import Refused, busy, refused
 
 LOG = structlog.get_logger()

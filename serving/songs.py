@@ -7,7 +7,7 @@ from torch import Tensor
 
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from serving.audio import flac, read_song
-from serving.engine.feel import feel_heard
+from serving.engine.hearing.feel import feel_heard
 from serving.engine.params import Job
 from serving.engine.schedule import inversion
 from serving.features import EXCERPT_S, STYLE_S, at_reference, dump_features, representative

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from serving.blobs import Blobs
 from serving.cache import DiskCache
-from serving.engine.base import Base
+from serving.engine.bases.base import Base
 from serving.engine.engine import Engine
 from serving.engine.errors import EngineError, PromptError
 from serving.engine.params import Job

@@ -14,12 +14,12 @@ from torch import Tensor
 from schemas.generation import GenerationRequest, Progress, TrackFacts
 from schemas.registry import AdapterRef
 from serving.audio import finish, flac
-from serving.engine.noise import FRESH, mean_style, personal
+from serving.engine.adapters.slots import AdapterKey
+from serving.engine.music.noise import FRESH, mean_style, personal
+from serving.engine.music.plan import drawn
 from serving.engine.params import Job, Update
-from serving.engine.plan import drawn
 from serving.engine.refusals import AdapterNotResidentError
 from serving.engine.schedule import sampling
-from serving.engine.slots import AdapterKey
 from serving.engine.ticket import Ticket
 from serving.engine.windows import windows_for
 from serving.errors import busy, refused

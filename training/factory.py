@@ -18,8 +18,8 @@ from uuid import UUID
 import torch
 from torch import Tensor
 
-from serving.engine.base import Base
-from serving.engine.lora import BASE_SLOT, Factors, Pool, attach
+from serving.engine.adapters.pool import BASE_SLOT, Factors, Pool, attach
+from serving.engine.bases.base import Base
 from training.losses import flow_matching, listeners_loss, noised, slot_means
 from training.material import Material, Rows, draw, generator_for, held_out
 from training.optimiser import SlotAdamW

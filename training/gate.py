@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from serving.engine.lora import Factors
+from serving.engine.adapters.pool import Factors
 
 # An update larger than the weights it changes is no longer a fine-tuning.
 LARGEST_UPDATE = 1.0

@@ -1,6 +1,6 @@
 """Rectified flow in closed form, by row, by listener, in sum. Pure tensor functions.
 
-Shapes: R rows, F frames, C channels, S slots. t in (0, 1], 1 = noise (see `serving.engine.base`).
+Shapes: R rows, F frames, C channels, S slots. t in (0, 1], 1 = noise (see `serving.engine.bases.base`).
 """
 
 import torch

@@ -14,7 +14,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from schemas.generation import MAX_SONGS
-from serving.engine.base import Base
+from serving.engine.bases.base import Base
 from training.losses import logit_normal
 from training.snapshot import ListenerSnapshot, Recipe
 

@@ -54,7 +54,7 @@ def _work(settings: Settings) -> None:
             return
         import torch
 
-        from serving.engine.base import load_base
+        from serving.engine.bases.load import load_base
         from serving.engine.heap import keep_freed_memory
         from training.blobs import Blobs
         from training.registry import Registry

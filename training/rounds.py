@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from schemas.registry import AdapterRef
-from serving.engine.base import Base
+from serving.engine.bases.base import Base
 from training import checkpoint, snapshot
 from training.blobs import Blobs
 from training.methods import METHODS

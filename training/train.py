@@ -12,9 +12,9 @@ from uuid import UUID
 
 import torch
 
-from serving.engine.adapters import AdapterError, dump, parse
-from serving.engine.base import Base
-from serving.engine.lora import Factors
+from serving.engine.adapters.files import AdapterError, dump, parse
+from serving.engine.adapters.pool import Factors
+from serving.engine.bases.base import Base
 from training import checkpoint
 from training.blobs import Blobs
 from training.factory import Factory, Job

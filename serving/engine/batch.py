@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from serving.engine.base import Base
-from serving.engine.interfaces import Guide
-from serving.engine.lora import Pool
+from serving.engine.adapters.pool import Pool
+from serving.engine.bases.base import Base
+from serving.engine.bases.interfaces import Guide
 from serving.engine.params import Job
 from serving.engine.windows import Canvas, Window
 

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from serving.engine import profile
-from serving.engine.base import Base
+from serving.engine.adapters.pool import BASE_SLOT, Factors, attach
+from serving.engine.adapters.slots import AdapterKey, Slots
+from serving.engine.bases.base import Base
+from serving.engine.bases.interfaces import WINDOW_S
 from serving.engine.batch import Row, admit, advance
 from serving.engine.errors import EngineError
 from serving.engine.fair import FairQueue
-from serving.engine.lora import BASE_SLOT, Factors, attach
 from serving.engine.params import Job, Limits, State, StepReport, Update
 from serving.engine.refusals import (
     AdapterNotResidentError,
@@ -28,9 +30,7 @@ from serving.engine.refusals import (
     StepError,
     StoppedError,
 )
-from serving.engine.slots import AdapterKey, Slots
 from serving.engine.ticket import Notify, Ticket
-from serving.engine.windows import WINDOW_S
 
 # A listener's turn: about one track of ten seconds with guidance.
 QUANTUM = 2 * 216 * 8

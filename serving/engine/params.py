@@ -8,9 +8,9 @@ from typing import Literal
 
 from torch import Tensor
 
+from serving.engine.adapters.slots import AdapterKey
 from serving.engine.profile import Point
 from serving.engine.schedule import Path
-from serving.engine.slots import AdapterKey
 from serving.engine.windows import Given, Window, require_joined
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from serving.engine.base import Base, nothing_given
-from serving.engine.lora import Pool
+from serving.engine.adapters.pool import Pool
+from serving.engine.bases.base import Base, nothing_given
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
 # Throughput that each added row must bring at least, as a share of what there is.

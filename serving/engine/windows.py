@@ -14,9 +14,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from serving.engine.interfaces import Codec
+from serving.engine.bases.interfaces import WINDOW_S, Codec
 
-WINDOW_S = 10.0
 # What a window is given at least: a quarter of it, within what the denoiser was trained to continue.
 GIVEN_SHARE = 0.25
 # Different lengths up to one window; a track of less is made a little longer and cut.

@@ -26,8 +26,9 @@ import torch
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.cache import DiskCache
-from serving.engine.adapters import dump
-from serving.engine.base import Base, load_base
+from serving.engine.adapters.files import dump
+from serving.engine.bases.base import Base
+from serving.engine.bases.load import load_base
 from serving.engine.engine import Engine
 from serving.engine.params import Limits
 from serving.registry import Lookup, Registry

@@ -18,10 +18,11 @@ from pathlib import Path
 import torch
 
 from serving.engine import profile
-from serving.engine.base import Base, load_base
+from serving.engine.adapters.pool import attach
+from serving.engine.bases.base import Base
+from serving.engine.bases.interfaces import WINDOW_S
+from serving.engine.bases.load import load_base
 from serving.engine.heap import keep_freed_memory
-from serving.engine.lora import attach
-from serving.engine.windows import WINDOW_S
 from tests.benchmarks import engine_growth, engine_load, engine_overhead
 from tests.benchmarks.peers import POOL_DTYPE, RANK, fill
 from tests.benchmarks.report import Line, facts, markdown

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from serving.engine.base import Base
+from serving.engine.bases.base import Base
 from tests.benchmarks.peers import Stacked, fits, random_rows
 from tests.benchmarks.report import Goal, Line, line, ratios
 from tests.benchmarks.servers import Ours, request

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from serving.engine.base import Base
+from serving.engine.bases.base import Base
 from tests.benchmarks.peers import DiffusersSet, Injected, PeftMixed, PeftSet, Stacked, check_equal
 from tests.benchmarks.report import Goal, Line, line, ratios
 from tests.benchmarks.servers import Ours, Request, Server, Static, request

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from serving.engine.base import Base
+from serving.engine.bases.base import Base
 from tests.benchmarks.peers import (
     Bare,
     DiffusersSet,

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from serving.engine.base import Base, load_base
+from serving.engine.bases.base import Base
+from serving.engine.bases.load import load_base
 from tests.benchmarks.peers import RANK, Bare, Injected, PeftMixed, PeftSet, Stacked, Way, random_rows
 from tests.benchmarks.timing import settle
 

@@ -24,8 +24,8 @@ from ray.serve.schema import ApplicationStatus, ServeDeploySchema
 from schemas.generation import GenerationRequest, Progress
 from schemas.registry import AdapterRef
 from serving.app import ROOT, application
-from serving.engine.adapters import dump
-from serving.engine.base import Base
+from serving.engine.adapters.files import dump
+from serving.engine.bases.base import Base
 from serving.main import PATIENCE
 from serving.settings import Settings
 from tests.benchmarks.peers import adapter

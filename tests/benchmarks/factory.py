@@ -20,9 +20,11 @@ import peft
 import torch
 from torch import Tensor
 
-from serving.engine.base import Base, load_base, random_base
+from serving.engine.adapters.pool import targets
+from serving.engine.bases.base import Base
+from serving.engine.bases.load import load_base
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.heap import keep_freed_memory
-from serving.engine.lora import targets
 from training.factory import Factory
 from training.losses import flow_matching, noised
 from training.material import Material, Rows, draw, generator_for

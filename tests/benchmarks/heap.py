@@ -11,7 +11,8 @@ import sys
 
 import torch
 
-from serving.engine.base import load_base, nothing_given
+from serving.engine.bases.base import nothing_given
+from serving.engine.bases.load import load_base
 from serving.engine.heap import keep_freed_memory
 from tests.benchmarks.engine import BASE
 

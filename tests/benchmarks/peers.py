@@ -14,8 +14,8 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from serving.engine.base import Base
-from serving.engine.lora import Factors, Pool, attach, bytes_of, targets
+from serving.engine.adapters.pool import Factors, Pool, attach, bytes_of, targets
+from serving.engine.bases.base import Base
 
 RANK = 8
 POOL_DTYPE = torch.bfloat16

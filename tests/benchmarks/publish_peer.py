@@ -9,9 +9,9 @@ from ray import serve
 from starlette.requests import Request
 
 from serving.app import ROOT
-from serving.engine.adapters import parse
-from serving.engine.base import load_base
-from serving.engine.lora import targets
+from serving.engine.adapters.files import parse
+from serving.engine.adapters.pool import targets
+from serving.engine.bases.load import load_base
 from tests.benchmarks.peers import RANK, Injected, PeftSet
 from tests.benchmarks.servers import denoise, request
 

@@ -10,12 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from serving.engine.base import Base
+from serving.engine.adapters.slots import AdapterKey
+from serving.engine.bases.base import Base
 from serving.engine.engine import Engine
-from serving.engine.noise import fresh
+from serving.engine.music.noise import fresh
 from serving.engine.params import Job, Limits
 from serving.engine.schedule import sampling
-from serving.engine.slots import AdapterKey
 from tests.benchmarks.peers import POOL_DTYPE, RANK, Rows, Way, adapter, weight_of
 from tests.benchmarks.timing import settle
 

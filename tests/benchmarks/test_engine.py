@@ -6,7 +6,8 @@ import sys
 import pytest
 import torch
 
-from serving.engine.base import Base, random_base
+from serving.engine.bases.base import Base
+from serving.engine.bases.shipped.checkpoint import random_base
 from tests.benchmarks import engine_growth, engine_load, engine_overhead, report
 from tests.benchmarks.peers import DiffusersSet, Injected, PeftMixed, PeftSet, Stacked, check_equal, random_rows
 from tests.benchmarks.report import Goal, Line, facts, line, markdown, ratios

@@ -18,9 +18,10 @@ from schemas.registry import AdapterRef
 from serving.app import Ingress
 from serving.blobs import Blobs
 from serving.deployment import Denoiser
-from serving.engine.adapters import dump
-from serving.engine.base import Base, random_base
-from serving.engine.lora import Factors
+from serving.engine.adapters.files import dump
+from serving.engine.adapters.pool import Factors
+from serving.engine.bases.base import Base
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.settings import Settings
 from tests.serving.engine.parts import RANK, adapter
 
@@ -90,7 +91,7 @@ def settings(folder: Path, **changes: Any) -> Settings:
 def replica(of: Settings) -> Iterator[Denoiser]:
     """One started replica."""
     context = SimpleNamespace(replica_id=SimpleNamespace(unique_id=uuid4().hex[:8]))
-    tiny = patch("serving.engine.base.load_base", tiny_base)
+    tiny = patch("serving.engine.bases.load.load_base", tiny_base)
     with tiny, patch("ray.serve.get_replica_context", return_value=context):
         started = Denoiser(of)
     try:

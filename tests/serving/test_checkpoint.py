@@ -11,7 +11,7 @@ from safetensors.torch import load
 from schemas.generation import GenerationRequest, SongRequest
 from serving.audio import read_song
 from serving.blobs import Blobs
-from serving.engine.base import load_base
+from serving.engine.bases.load import load_base
 from serving.engine.engine import Engine
 from serving.engine.params import Limits
 from serving.songs import take_song

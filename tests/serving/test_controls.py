@@ -9,9 +9,9 @@ from safetensors.torch import load
 
 from schemas.generation import Controls, GenerationRequest
 from serving.blobs import Blobs
-from serving.engine.base import random_base
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
-from serving.engine.noise import fresh
+from serving.engine.music.noise import fresh
 from serving.engine.params import Job, Limits
 from serving.engine.ticket import Notify, Ticket
 from serving.studio import Studio

@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from infra.local.engine_status import row
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
-from serving.engine.base import random_base
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.published import NAME, Published
 from serving.settings import Settings
 from tests.serving.engine.parts import RANK, adapter

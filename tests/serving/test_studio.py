@@ -16,11 +16,11 @@ from schemas.generation import SAMPLE_RATE, GenerationRequest, Progress, SongFac
 from schemas.registry import AdapterRef
 from serving.audio import read_song
 from serving.blobs import Blobs
-from serving.engine.adapters import dump
-from serving.engine.base import random_base
+from serving.engine.adapters.files import dump
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
+from serving.engine.music.plan import CLOCK, KEY, PLAN_CHANNELS, Feel, Key, drawn
 from serving.engine.params import Job, Limits
-from serving.engine.plan import CLOCK, KEY, PLAN_CHANNELS, Feel, Key, drawn
 from serving.engine.ticket import Notify, Ticket
 from serving.errors import Refused
 from serving.features import dump_features

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save
 
 from schemas.registry import AdapterRef
-from serving.engine.plan import PLAN_CHANNELS
+from serving.engine.music.plan import PLAN_CHANNELS
 from training.material import Material
 from training.snapshot import ListenerFacts, RatedTrack, Song
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from serving.engine.base import random_base
-from serving.engine.lora import Factors
+from serving.engine.adapters.pool import Factors
+from serving.engine.bases.shipped.checkpoint import random_base
 from tests.training.examples import listener, material
 from training.factory import Factory, learning_rate
 from training.material import held_out

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from serving.engine.base import Base, load_base
-from serving.engine.lora import Factors
+from serving.engine.adapters.pool import Factors
+from serving.engine.bases.base import Base
+from serving.engine.bases.load import load_base
 from tests.serving.engine.miniature import HIDDEN, save
 from tests.training.examples import listener, material
 from training.factory import Factory

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from serving.engine.base import random_base
-from serving.engine.plan import PLAN_CHANNELS
+from serving.engine.bases.shipped.checkpoint import random_base
+from serving.engine.music.plan import PLAN_CHANNELS
 from tests.training.examples import facts, features, latents, material, song
 from training.material import MaterialError, draw, generator_for, load_material
 from training.methods import METHODS

@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from schemas.registry import CANDIDATE, model_name
-from serving.engine.adapters import parse
-from serving.engine.base import Base, random_base
-from serving.engine.lora import targets
+from serving.engine.adapters.files import parse
+from serving.engine.adapters.pool import targets
+from serving.engine.bases.base import Base
+from serving.engine.bases.shipped.checkpoint import random_base
 from tests.training.examples import START, features
 from training.blobs import Blobs
 from training.due import Start

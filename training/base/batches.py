@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from serving.engine.plan import CHORD, CLOCK, KEY
+from serving.engine.music.plan import CHORD, CLOCK, KEY
 from training.base.config import DenoiserTraining
 from training.base.features import Features
 from training.base.train_codec import chosen

@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from serving.engine.base import TransformerConfig
-from serving.engine.codec import CodecConfig
-from serving.engine.conditions import ConditionsConfig
+from serving.engine.bases.shipped.checkpoint import TransformerConfig
+from serving.engine.bases.shipped.codec import CodecConfig
+from serving.engine.bases.shipped.conditions import ConditionsConfig
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from serving.engine.base import ShippedBase, load_shipped
+from serving.engine.bases.shipped.checkpoint import ShippedBase, load_shipped
 from serving.engine.heap import keep_freed_memory
 from training.base.config import Recipe
 from training.base.judges import making, reconstruction

@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from serving.engine.bases.shipped.text import TextEncoder
 from serving.engine.heap import keep_freed_memory
-from serving.engine.plan import CHORD, CLOCK, KEY, PLAN_CHANNELS, Key, Metre, clock, scale
-from serving.engine.style import TAGS, StyleEncoder, seconds_per_patch
-from serving.engine.text import TextEncoder
+from serving.engine.hearing.style import TAGS, StyleEncoder, seconds_per_patch
+from serving.engine.music.plan import CHORD, CLOCK, KEY, PLAN_CHANNELS, Key, Metre, clock, scale
 from training.base.arrange import Arrangement, Facts
 from training.base.captions import caption, tag_caption
 from training.base.config import Recipe

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from serving.engine.base import ShippedBase, load_shipped
+from serving.engine.bases.shipped.checkpoint import ShippedBase, load_shipped
 from training.base.config import Recipe
 from training.base.judges.making import from_prompts, through_codec
 from training.base.judges.sets import stretch

@@ -15,7 +15,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from serving.engine.style import resample
+from serving.engine.hearing.style import resample
 from training.base.tunes import HELD_OUT_SHARE
 
 SUFFIXES = {".ogg", ".opus", ".mp3"}

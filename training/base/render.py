@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.engine.codec import REFERENCE_RMS
+from serving.engine.bases.shipped.codec import REFERENCE_RMS
 from training.base.arrange import DRUMS, Arrangement, Note, arrange
 from training.base.config import Recipe
 from training.base.recordings import Recording, found, passage

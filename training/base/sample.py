@@ -9,7 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from serving.engine.base import Base, Sampling
+from serving.engine.bases.base import Base
+from serving.engine.bases.manifest import Sampling
 from serving.engine.windows import windows_over
 
 

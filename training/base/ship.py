@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from serving.engine.base import Manifest, Sampling, ShippedBase, save_base
-from serving.engine.style import StyleEncoder
-from serving.engine.text import TextEncoder
+from serving.engine.bases.manifest import Manifest, Sampling
+from serving.engine.bases.shipped.checkpoint import ShippedBase, save_base
+from serving.engine.bases.shipped.text import TextEncoder
+from serving.engine.hearing.style import StyleEncoder
 from training.base import checkpoint
 from training.base.config import Recipe
 from training.base.features import style_statistics

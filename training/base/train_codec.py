@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from serving.engine.codec import Codec
+from serving.engine.bases.shipped.codec import Codec
 from training.base import checkpoint
 from training.base.budget import Budget
 from training.base.checkpoint import Average

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from serving.engine.codec import Codec
+from serving.engine.bases.shipped.codec import Codec
 from training.base import checkpoint
 from training.base.budget import Budget
 from training.base.checkpoint import Average

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from serving.engine.base import build_transformer
-from serving.engine.conditions import Conditions
+from serving.engine.bases.shipped.checkpoint import build_transformer
+from serving.engine.bases.shipped.conditions import Conditions
 from training.base import checkpoint
 from training.base.batches import Batch, Batches
 from training.base.budget import Budget

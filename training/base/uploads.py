@@ -20,14 +20,15 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
-from serving.engine.adapters import parse
-from serving.engine.base import ShippedBase, load_shipped, nothing_given
-from serving.engine.feel import feel_heard
-from serving.engine.lora import Pool, attach
-from serving.engine.noise import personal
-from serving.engine.plan import Feel, drawn
+from serving.engine.adapters.files import parse
+from serving.engine.adapters.pool import Pool, attach
+from serving.engine.bases.base import nothing_given
+from serving.engine.bases.shipped.checkpoint import ShippedBase, load_shipped
+from serving.engine.bases.shipped.text import PROMPT_SIZE, PROMPT_TOKENS
+from serving.engine.hearing.feel import feel_heard
+from serving.engine.music.noise import personal
+from serving.engine.music.plan import Feel, drawn
 from serving.engine.schedule import inversion
-from serving.engine.text import PROMPT_SIZE, PROMPT_TOKENS
 from training.base.config import Recipe
 from training.base.figure import IMAGES, draw_rows
 from training.base.judges.sets import levelled, stretch

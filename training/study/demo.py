@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 
 from schemas.api import FeedbackCounts, ReleaseView, RoundView
-from serving.engine.style import StyleEncoder
+from serving.engine.hearing.style import StyleEncoder
 from training.study.client import Client
 from training.study.features import Ear
 from training.study.listening import SimulatedListener

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from serving.engine.style import TAGS, StyleEncoder
+from serving.engine.hearing.style import TAGS, StyleEncoder
 
 SAMPLE_RATE = 22_050
 _WINDOW, _HOP = 2048, 512

@@ -6,13 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from serving.engine.base import Base, random_base
+from serving.engine.adapters.pool import Factors, targets
+from serving.engine.adapters.slots import AdapterKey
+from serving.engine.bases.base import Base
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
-from serving.engine.lora import Factors, targets
-from serving.engine.noise import fresh
+from serving.engine.music.noise import fresh
 from serving.engine.params import Job, Limits, StepReport
 from serving.engine.schedule import sampling
-from serving.engine.slots import AdapterKey
 
 RANK = 4
 WAIT_S = 120

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from serving.engine.adapters.slots import NoFreeSlotError
 from serving.engine.engine import Engine
 from serving.engine.params import Job, Limits, Update
 from serving.engine.refusals import (
@@ -21,7 +22,6 @@ from serving.engine.refusals import (
     StoppedError,
 )
 from serving.engine.schedule import inversion, sampling
-from serving.engine.slots import NoFreeSlotError
 from serving.engine.ticket import Ticket
 from serving.engine.windows import plan
 from tests.serving.engine.parts import RANK, WAIT_S, Gate, adapter, engine, job, key, result

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from serving.engine.base import nothing_given, random_base
+from serving.engine.adapters.slots import AdapterKey
+from serving.engine.bases.base import nothing_given
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
+from serving.engine.music.plan import plan_of
 from serving.engine.params import Job, Limits, StepReport
-from serving.engine.plan import plan_of
 from serving.engine.refusals import AdapterNotResidentError, StepError
-from serving.engine.slots import AdapterKey
 from serving.engine.ticket import Ticket
 from serving.engine.windows import Given, plan
 from tests.serving.engine.parts import RANK, WAIT_S, adapter, engine, job, key, result

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from serving.engine.base import random_base
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
-from serving.engine.noise import fresh
+from serving.engine.music.noise import fresh
 from serving.engine.params import Job, Limits, Update
 from serving.engine.windows import Given, Window, plan, windows_for
 from tests.serving.engine.parts import RANK, WAIT_S, Gate, adapter, engine, job, key, result

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from serving.engine.plan import CHORD, CLOCK, KEY
+from serving.engine.music.plan import CHORD, CLOCK, KEY
 from tests.training.base.test_checkpoint import planted
 from training.base.batches import Batches
 from training.base.config import DenoiserTraining

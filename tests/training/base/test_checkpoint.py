@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from serving.engine.base import build_transformer, tiny_transformer
-from serving.engine.conditions import Conditions, ConditionsConfig
-from serving.engine.plan import PLAN_CHANNELS
+from serving.engine.bases.shipped.checkpoint import build_transformer, tiny_transformer
+from serving.engine.bases.shipped.conditions import Conditions, ConditionsConfig
+from serving.engine.music.plan import PLAN_CHANNELS
 from training.base import checkpoint, train_denoiser
 from training.base.checkpoint import Average, apply_average
 from training.base.config import ClipConfig, DenoiserTraining, Recipe

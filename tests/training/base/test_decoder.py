@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from serving.engine.codec import CodecConfig
+from serving.engine.bases.shipped.codec import CodecConfig
 from training.base.config import ClipConfig, CodecTraining, DecoderTraining, Recipe
 from training.base.train_codec import CodecTrainer, trained_codec, trained_encoder
 from training.base.train_decoder import DecoderTrainer

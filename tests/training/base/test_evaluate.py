@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from serving.engine.base import random_base
+from serving.engine.bases.shipped.checkpoint import random_base
 from tests.training.base.test_judges_music import facts
 from training.base.evaluate import Evaluation, Sets
 from training.base.judges.adherence import timbre

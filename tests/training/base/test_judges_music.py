@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.engine.rhythm import rhythm
-from serving.engine.style import TAGS
+from serving.engine.hearing.rhythm import rhythm
+from serving.engine.hearing.style import TAGS
 from training.base.arrange import Facts
 from training.base.judges.adherence import InstrumentClassifier, tagger_auc, timbre
 from training.base.judges.notes import Transcriber, key, note_f1, share_in_key

@@ -2,7 +2,7 @@
 
 import torch
 
-from serving.engine.base import random_base
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
 from serving.engine.params import Job, Limits
 from serving.engine.schedule import sampling

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import torch
 
-from serving.engine.base import ShippedBase, random_base
+from serving.engine.bases.shipped.checkpoint import ShippedBase, random_base
 from training.base.uploads import SEEDS, Upload, adapted_tracks, closeness, report, tracks, train, upload
 from training.snapshot import Recipe
 

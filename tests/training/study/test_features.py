@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from serving.engine.style import StyleEncoder
+from serving.engine.hearing.style import StyleEncoder
 from tests.training.study.sounds import steady_noise
 from training.study.features import NAMES, SAMPLE_RATE, Ear
 

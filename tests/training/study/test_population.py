@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.engine.style import StyleEncoder
+from serving.engine.hearing.style import StyleEncoder
 from tests.training.study.sounds import steady_noise
 from training.study.features import NAMES, Ear
 from training.study.population import SONGS_EACH, Person, Scale, Song, load_songs, load_waveform, measure, populate

@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_mmaudio import mel_filterbank
 from torch import Tensor
 from torch.nn import functional
 
-from serving.engine.style import TAGS
+from serving.engine.hearing.style import TAGS
 from training.base.arrange import Facts
 from training.base.render import SAMPLE_RATE
 

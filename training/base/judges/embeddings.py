@@ -12,8 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serving.engine.errors import PackageError
-from serving.engine.musicnn import NORM_EPSILON, PACKAGE, PATCH_FRAMES, SAMPLE_RATE, load_musicnn, read_checkpoint
-from serving.engine.style import resample
+from serving.engine.hearing.style import resample
+from serving.engine.hearing.tagger import (
+    NORM_EPSILON,
+    PACKAGE,
+    PATCH_FRAMES,
+    SAMPLE_RATE,
+    load_musicnn,
+    read_checkpoint,
+)
 
 WEIGHTS = "MSD_vgg"
 SIZE = 256

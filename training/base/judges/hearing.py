@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from serving.engine.base import ShippedBase
-from serving.engine.rhythm import rhythm
-from serving.engine.style import StyleEncoder
+from serving.engine.bases.shipped.checkpoint import ShippedBase
+from serving.engine.hearing.rhythm import rhythm
+from serving.engine.hearing.style import StyleEncoder
 from training.base.judges.adherence import timbre
 from training.base.judges.embeddings import load_vgg
 from training.base.judges.memorisation import middle

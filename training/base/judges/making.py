@@ -8,10 +8,10 @@ from itertools import zip_longest
 import torch
 from torch import Tensor, nn
 
-from serving.engine.base import ShippedBase
-from serving.engine.feel import feel_heard
-from serving.engine.plan import Feel, drawn
-from serving.engine.style import STYLE_SIZE
+from serving.engine.bases.shipped.checkpoint import ShippedBase
+from serving.engine.hearing.feel import feel_heard
+from serving.engine.hearing.style import STYLE_SIZE
+from serving.engine.music.plan import Feel, drawn
 from training.base.judges.sets import levelled
 from training.base.sample import generate
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from serving.engine.style import StyleEncoder, seconds_per_patch
+from serving.engine.hearing.style import StyleEncoder, seconds_per_patch
 from training.base.render import SAMPLE_RATE
 
 

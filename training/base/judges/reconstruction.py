@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from serving.engine.base import ShippedBase
-from serving.engine.codec import REFERENCE_RMS, Codec
-from serving.engine.style import STYLE_SIZE
+from serving.engine.bases.shipped.checkpoint import ShippedBase
+from serving.engine.bases.shipped.codec import REFERENCE_RMS, Codec
+from serving.engine.hearing.style import STYLE_SIZE
 from training.base.sample import generate
 
 # Window and hop of each resolution (Yamamoto et al. 2020, table 1).

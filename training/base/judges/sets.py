@@ -13,7 +13,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from serving.engine.codec import REFERENCE_RMS
+from serving.engine.bases.shipped.codec import REFERENCE_RMS
 from training.base.arrange import NAMES, Facts, arrange
 from training.base.captions import caption
 from training.base.config import Recipe

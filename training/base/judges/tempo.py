@@ -1,4 +1,4 @@
-"""Whether a tempo is the one that was asked for. Not for hearing it: see `serving.engine.rhythm`."""
+"""Whether a tempo is the one that was asked for. Not for hearing it: see `serving.engine.hearing.rhythm`."""
 
 TOLERANCE = 0.08
 OCTAVE_RATIOS = (0.5, 1.0, 2.0)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from serving.engine.style import StyleEncoder
+from serving.engine.hearing.style import StyleEncoder
 from training.base.config import Recipe
 from training.base.judges.adherence import timbre
 from training.base.judges.memorisation import middle

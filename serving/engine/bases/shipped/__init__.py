@@ -1,0 +1,1 @@
+"""The kind of base that this repository trains and ships."""
