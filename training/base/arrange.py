@@ -1,32 +1,23 @@
-"""A tune and a random generator to a little score with chords, bass and drums.
+"""A tune and a random generator to a little score: the melody in front, chords, bass, a second voice and drums.
 
 Every fact that a caption may state is chosen here, so captions are true by construction.
 Not for audio: `render` plays the score.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator
 
-from training.base.grooves import drum_hits
-from training.base.harmony import Chord, harmonise
-from training.base.styles import CHORALE_SOUNDS, ENSEMBLES, RANGES, Ensemble, lead_word
+from training.base.form import FULL, PLAIN, SPARSE, draw_form
+from training.base.harmony import Chord, Melody, harmonise, with_sevenths
+from training.base.players import Players
+from training.base.score import BASS, CHORDS, COUNTER, LEAD, Note, Tempo
+from training.base.styles import CHORALE_SOUNDS, ENSEMBLES, RANGES, STRUMMED, Ensemble, lead_word
 from training.base.tunes import Tune
 
-LEAD, CHORDS, BASS, DRUMS = 0, 1, 2, 9
 NAMES = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
-
-
-@dataclass(frozen=True)
-class Note:
-    """One sounding note; times in seconds."""
-
-    start: float
-    length: float
-    channel: int
-    pitch: int
-    velocity: int
 
 
 @dataclass(frozen=True)
@@ -54,8 +45,8 @@ class Arrangement:
     programs: dict[int, int]
     kit: int
     notes: list[Note] = field(repr=False)
-    # Seconds of a quarter and quarters of a bar, both from the first note on.
-    beat: float
+    # Seconds of quarters, and quarters of a bar; bars are counted from the first second on.
+    tempo: Tempo
     bar: float
     tonic: int
     chords: list[Chord] = field(repr=False)
@@ -76,98 +67,85 @@ def arrange(tune: Tune, rng: Generator, ensemble: Ensemble | None = None) -> Arr
 
 
 class _Arranger:
-    """Holds the choices of one arrangement while its voices are written."""
+    """Draws the choices of one arrangement, then lets the players write."""
 
     def __init__(self, tune: Tune, rng: Generator, ensemble: Ensemble) -> None:
-        self.rng, self.ensemble = rng, ensemble
+        self.rng, self.ensemble, self.tune = rng, ensemble, tune
         self.lead = int(rng.choice(ensemble.leads))
         self.shift = _transposition(tune, self.lead, rng)
-        self.tune = tune
-        melody = tune.parts[0]
-        self.melody = [(onset, length, pitch + self.shift) for onset, length, pitch in melody]
-        self.rate, self.pace = _pace(rng, ensemble.pace)
-        self.beat = _seconds_per_quarter(self.melody, self.rate)
         self.tonic = (tune.tonic + self.shift) % 12
         self.bar = tune.bar if tune.bar >= 2 else 4.0
-        self.loudness = int(rng.integers(72, 112))
-        self.swing = ensemble.swing if self.bar in (2.0, 4.0) else 0.0
-        self.notes: list[Note] = []
+        # A lead without any accompaniment teaches what the instrument is.
+        self.alone = rng.random() < 0.10
+        self.drummed = "" if self.alone else self._choice(ensemble.grooves)
+        bars = math.ceil((tune.quarters - 1e-6) / self.bar)
+        self.form = draw_form(bars, 0 if self.alone else int(rng.choice([0, 0, 1, 2, 4])), rng)
+        melody = [(onset, length, pitch + self.shift) for onset, length, pitch in tune.parts[0]]
+        rate = float(rng.uniform(*ensemble.pace))
+        self.beat = _seconds_per_quarter(melody, rate)
+        self.pace = _pace_word(melody, self.beat)
+        lead_in = self.form.intro * self.bar
+        self.melody = _to_the_end([(at + lead_in, length, pitch) for at, length, pitch in melody], self.end)
+        self.loudness = int(rng.integers(76, 112))
+
+    @property
+    def end(self) -> float:
+        """Where the last bar ends, in quarters."""
+        return self.form.bars * self.bar
 
     def arrange(self) -> Arrangement:
-        chords = harmonise(self.melody, self.bar, self.tonic, self.tune.minor)
-        # A lead without any accompaniment teaches what the instrument is.
-        alone = self.rng.random() < 0.12
-        groove = "" if alone else self._choice(self.ensemble.grooves)
-        programs = {LEAD: self.lead}
+        chords = self._harmony()
+        tempo = _slowing(self.beat, self.end, self.bar, self.rng)
+        swing = float(self.rng.choice(self.ensemble.swings)) if self.tune.pulse == 1.0 else 0.0
+        players = Players(
+            self.rng, tempo, self.form, self.bar, self.tune.pulse, swing, self.loudness, self.tonic, self.tune.minor
+        )
+        players.melody(self.melody, float(self.rng.choice([0.82, 0.92, 0.98])))
+        programs = {LEAD: self.lead} if self.alone else self._accompany(players, chords)
         kit = int(self.rng.choice(self.ensemble.kits)) if self.ensemble.kits else 0
-        self._melody()
-        if not alone:
-            programs[CHORDS] = int(self.rng.choice(self.ensemble.chords))
-            self._chords(chords, self._choice(self.ensemble.patterns))
-            if self.ensemble.basses:
-                programs[BASS] = int(self.rng.choice(self.ensemble.basses))
-                self._bass(chords)
-        if groove:
-            self._drums(groove)
-        facts = self._facts(bool(groove), not alone)
-        heard = [] if alone else chords
-        return Arrangement(facts, programs, kit, self.notes, self.beat, self.bar, self.tonic, heard)
+        if self.drummed:
+            players.drums(self._by_texture(self.ensemble.grooves, self.drummed))
+        heard = [] if self.alone else chords
+        notes = sorted(players.notes, key=lambda note: note.start)
+        return Arrangement(self._facts(), programs, kit, notes, tempo, self.bar, self.tonic, heard)
+
+    def _harmony(self) -> list[Chord]:
+        chords = harmonise(self.melody, self.bar, self.tonic, self.tune.minor)
+        return with_sevenths(chords, self.tonic, self.tune.minor) if self.ensemble.sevenths else chords
+
+    def _accompany(self, players: Players, chords: list[Chord]) -> dict[int, int]:
+        """Lets chords, bass and a second voice play; returns all programs by channel."""
+        programs = {LEAD: self.lead, CHORDS: int(self.rng.choice(self.ensemble.chords))}
+        middle = float(np.median([pitch for _, _, pitch in self.melody]))
+        names = self._by_texture(self.ensemble.patterns, self._choice(self.ensemble.patterns))
+        if "pad" in self.ensemble.patterns:
+            names[SPARSE] = "pad"
+        players.chords(chords, names, middle, programs[CHORDS] in STRUMMED)
+        if self.ensemble.basses:
+            programs[BASS] = int(self.rng.choice(self.ensemble.basses))
+            styles = self._by_texture(self.ensemble.lines, self._choice(self.ensemble.lines))
+            players.bass(chords, styles | {SPARSE: "root"})
+        kind = self._choice(self.ensemble.seconds)
+        if kind:
+            programs[COUNTER] = self.lead if kind == "thirds" else programs[CHORDS]
+            players.second_voice(self.melody, chords, kind)
+        return programs
+
+    def _by_texture(self, options: tuple[str, ...], plain: str) -> dict[str, str]:
+        """The same for sparse and plain sections, maybe another for full ones."""
+        others = tuple(option for option in options if option)
+        return {SPARSE: plain, PLAIN: plain, FULL: self._choice(others)}
 
     def _choice(self, options: tuple[str, ...]) -> str:
         return str(self.rng.choice(options)) if options else ""
 
-    def _time(self, quarter: float) -> float:
-        """Seconds of a place in quarters, the second half of a beat delayed by swing."""
-        within = quarter % 1.0
-        late = self.swing * 0.5 * (1 - abs(within - 0.5) * 2) if self.swing else 0.0
-        return (quarter + late) * self.beat
-
-    def _add(self, onset: float, length: float, channel: int, pitch: int, velocity: float) -> None:
-        jitter = float(self.rng.normal(0, 0.004))
-        loud = int(np.clip(velocity + self.rng.normal(0, 4), 20, 125))
-        start = max(0.0, self._time(onset) + jitter)
-        self.notes.append(Note(start, max(0.05, length * self.beat), channel, pitch, loud))
-
-    def _melody(self) -> None:
-        for onset, length, pitch in self.melody:
-            accent = 10 if onset % self.bar < 1e-6 else 0
-            self._add(onset, length * 0.95, LEAD, pitch, self.loudness + accent)
-
-    def _chords(self, chords: list[Chord], pattern: str) -> None:
-        centre = int(self.rng.integers(52, 60))
-        for chord in chords:
-            voicing = chord.voicing(centre)
-            for onset, length, picks in _pattern(pattern, chord.length, self.bar):
-                for pick in picks:
-                    pitch = voicing[pick % len(voicing)] + 12 * (pick // len(voicing))
-                    pitch = chord.root_at(38) + (pick * 7) if pattern == "power" else pitch
-                    pitch = self.tonic + 48 + 7 * (pick % 2) if pattern == "drone" else pitch
-                    self._add(chord.onset + onset, length, CHORDS, pitch, self.loudness - 22)
-
-    def _bass(self, chords: list[Chord]) -> None:
-        walking, steady = self.ensemble.name == "jazz", self.ensemble.name in ("electronic", "rock")
-        for chord in chords:
-            root = chord.root_at(33)
-            steps = 0.5 if steady else 1.0 if walking else min(2.0, chord.length)
-            for index, onset in enumerate(np.arange(0, chord.length - 1e-6, steps)):
-                fifth = index % 2 == 1 and not steady
-                pitch = root + ((7 if not walking else int(self.rng.choice([3, 4, 7, 9]))) * fifth)
-                self._add(chord.onset + float(onset), steps * 0.9, BASS, pitch, self.loudness - 6)
-
-    def _drums(self, groove: str) -> None:
-        bars = int(np.ceil(self.tune.quarters / self.bar))
-        for bar in range(bars):
-            for onset, pitch, velocity in drum_hits(groove, self.bar, bar, self.rng):
-                place = bar * self.bar + onset
-                self._add(place, 0.2, DRUMS, pitch, velocity + self.loudness - 92)
-
-    def _facts(self, drums: bool, accompanied: bool) -> Facts:
+    def _facts(self) -> Facts:
         return Facts(
             style=self.ensemble.name,
             words=self.ensemble.words,
             instrument=lead_word(self.lead),
-            accompanied=accompanied,
-            drums=drums,
+            accompanied=not self.alone,
+            drums=bool(self.drummed),
             bpm=round(60 / self.beat),
             pace=self.pace,
             key=f"{NAMES[self.tonic]} {'minor' if self.tune.minor else 'major'}",
@@ -180,15 +158,24 @@ class _Arranger:
 def _chorale(tune: Tune, rng: Generator) -> Arrangement:
     """All four voices on one sound."""
     program = int(rng.choice(list(CHORALE_SOUNDS)))
-    rate, pace = _pace(rng, (0.9, 2.2))
-    beat = _seconds_per_quarter(tune.parts[0], rate)
+    beat = _seconds_per_quarter(tune.parts[0], float(rng.uniform(0.9, 2.2)))
     shift, loudness = int(rng.integers(-4, 4)), int(rng.integers(75, 108))
+    bar = tune.bar if tune.bar >= 2 else 4.0
+    bars = math.ceil((tune.quarters - 1e-6) / bar)
+    form = draw_form(bars, 0, rng)
+    tempo = _slowing(beat, bars * bar, bar, rng)
+    word = CHORALE_SOUNDS[program]
     notes = [
-        Note(onset * beat, length * beat, voice, pitch + shift, loudness - 4 * (voice > 0))
+        Note(
+            tempo.seconds(onset),
+            tempo.seconds(onset + length) - tempo.seconds(onset),
+            voice,
+            pitch + shift,
+            int(np.clip(loudness + form.level(onset / bar) - 12 * (voice > 0), 22, 125)),
+        )
         for voice, part in enumerate(tune.parts)
         for onset, length, pitch in part
     ]
-    word = CHORALE_SOUNDS[program]
     tonic = (tune.tonic + shift) % 12
     facts = Facts(
         style="chorale",
@@ -197,25 +184,42 @@ def _chorale(tune: Tune, rng: Generator) -> Arrangement:
         accompanied=True,
         drums=False,
         bpm=round(60 / beat),
-        pace=pace,
+        pace=_pace_word(tune.parts[0], beat),
         key=f"{NAMES[tonic]} {'minor' if tune.minor else 'major'}",
         minor=tune.minor,
         kind="chorale",
         loud="",
     )
     programs = dict.fromkeys(range(4), program)
-    return Arrangement(facts, programs, 0, notes, beat, tune.bar if tune.bar >= 2 else 4.0, tonic, [])
+    return Arrangement(facts, programs, 0, notes, tempo, bar, tonic, [])
 
 
-def _pace(rng: Generator, span: tuple[float, float]) -> tuple[float, str]:
-    """Melody notes a second, and the word for it."""
-    rate = float(rng.uniform(*span))
-    return rate, "slow" if rate < 2.0 else "fast" if rate > 4.0 else "medium tempo"
+def _slowing(beat: float, end: float, bar: float, rng: Generator) -> Tempo:
+    """A steady tempo; in two of three arrangements the last two bars slow down."""
+    by = float(rng.uniform(0.15, 0.6)) if rng.random() < 0.65 else 0.0
+    over = min(2 * bar, end)
+    return Tempo(beat, end - over, over, by)
 
 
-def _seconds_per_quarter(melody: list[tuple[float, float, int]], rate: float) -> float:
-    quarters = max(onset + length for onset, length, _ in melody) - melody[0][0]
-    return float(np.clip(len(melody) / quarters / rate, 60 / 190, 60 / 40))
+def _to_the_end(melody: Melody, end: float) -> Melody:
+    """The melody with its last note held until the last bar ends."""
+    onset, _, pitch = melody[-1]
+    return [*melody[:-1], (onset, max(0.25, end - onset), pitch)]
+
+
+def _seconds_per_quarter(melody: Melody, rate: float) -> float:
+    """Seconds of a quarter at which the melody has so many notes a second, within what musicians play."""
+    return float(np.clip(_notes_per_quarter(melody) / rate, 60 / 190, 60 / 40))
+
+
+def _pace_word(melody: Melody, beat: float) -> str:
+    """What a listener would call so many melody notes a second."""
+    rate = _notes_per_quarter(melody) / beat
+    return "slow" if rate < 2.0 else "fast" if rate > 4.0 else "medium tempo"
+
+
+def _notes_per_quarter(melody: Melody) -> float:
+    return len(melody) / (max(onset + length for onset, length, _ in melody) - melody[0][0])
 
 
 def _transposition(tune: Tune, lead: int, rng: Generator) -> int:
@@ -226,30 +230,3 @@ def _transposition(tune: Tune, lead: int, rng: Generator) -> int:
     middle = (min(pitches) + max(pitches)) / 2 + shift
     wanted = (low + high) / 2 + float(rng.uniform(-4, 4))
     return shift + 12 * round((wanted - middle) / 12)
-
-
-def _pattern(name: str, length: float, bar: float) -> list[tuple[float, float, tuple[int, ...]]]:
-    """Onsets and lengths in quarters, and which chord tones sound."""
-    triple = bar in (3.0, 1.5, 4.5)
-    if name in ("pad", "block", "drone"):
-        return [(0.0, length, (0, 1, 2))]
-    if name == "power":
-        return [(float(at), 0.45, (0, 1)) for at in np.arange(0, length - 1e-6, 0.5)]
-    if name == "arpeggio":
-        return _broken((0, 1, 2, 3, 2, 1), length)
-    if name == "alberti":
-        return _broken((0, 2, 1, 2), length)
-    if name == "pulse":
-        return [(float(at), 0.22, (0, 1, 2)) for at in np.arange(0, length - 1e-6, 0.5)]
-    if name == "offbeat":
-        start = 1.0 if triple else 0.5
-        return [(float(at), 0.4, (0, 1, 2)) for at in np.arange(start, length - 1e-6, 1.0)]
-    if name == "comp":
-        return [(0.0, 0.7, (0, 1, 2)), (min(1.5, length / 2), 0.4, (0, 1, 2))]
-    return [(float(at), 0.9, (0, 1, 2, 3)) for at in np.arange(0, length - 1e-6, 1.0)]
-
-
-def _broken(order: tuple[int, ...], length: float) -> list[tuple[float, float, tuple[int, ...]]]:
-    """One chord tone at a time, in eighths."""
-    times = np.arange(0, length - 1e-6, 0.5)
-    return [(float(at), 0.5, (order[i % len(order)],)) for i, at in enumerate(times)]

@@ -22,7 +22,7 @@ from torch import Tensor
 from serving.engine.bases.shipped.text import TextEncoder
 from serving.engine.heap import keep_freed_memory
 from serving.engine.hearing.style import TAGS, StyleEncoder, seconds_per_patch
-from serving.engine.music.plan import CHORD, CLOCK, KEY, PLAN_CHANNELS, Key, Metre, clock, scale
+from serving.engine.music.plan import CHORD, CLOCK, KEY, PLAN_CHANNELS, Key, phases, scale
 from training.base.arrange import Arrangement, Facts
 from training.base.captions import caption, tag_caption
 from training.base.config import Recipe
@@ -163,9 +163,10 @@ def score_plan(arrangement: Arrangement, start: float, recipe: Recipe) -> Tensor
     """Tempo, key and chords of an arrangement from second `start` on [frames, 28]."""
     frames, per_second = recipe.clips.frames, recipe.conditions.frames_per_second
     plan = torch.zeros(frames, PLAN_CHANNELS)
-    plan[:, CLOCK] = clock(Metre(arrangement.beat, arrangement.bar, start), frames, per_second)
+    seconds = start + (np.arange(frames, dtype=np.float64) + 0.5) / per_second
+    quarters = torch.from_numpy(arrangement.tempo.quarters(seconds))
+    plan[:, CLOCK] = phases(quarters, arrangement.bar)
     plan[:, KEY] = scale(Key(arrangement.tonic, arrangement.facts.minor))
-    quarters = (start + (torch.arange(frames) + 0.5) / per_second) / arrangement.beat
     for chord in arrangement.chords:
         sounding = (quarters >= chord.onset) & (quarters < chord.onset + chord.length)
         for tone in chord.tones:

@@ -1,75 +1,140 @@
-"""Drum patterns of one bar, by name, on the General MIDI drum map.
+"""Drum patterns of one bar, by name, on the General MIDI drum map, with light versions, ghost notes and fills.
 
+Times are in beats here and in quarters outside: in compound metre a beat has three parts, else two.
 Not for feel: swing and loudness are applied by the arranger.
 """
 
-import numpy as np
 from numpy.random import Generator
 
-KICK, SNARE, STICK, HAT, OPEN, RIDE, CRASH, LOW_TOM, TIMPANI = 36, 38, 37, 42, 46, 51, 49, 45, 41
+KICK, SNARE, STICK, HAT, PEDAL, OPEN, RIDE, CRASH = 36, 38, 37, 42, 44, 46, 51, 49
+LOW_TOM, MID_TOM, HIGH_TOM, TIMPANI, SHAKER, TAMBOURINE = 45, 47, 50, 41, 70, 54
 Hit = tuple[float, int, int]
+GHOST = 42
+# Drums that a light bar keeps.
+LIGHT = (HAT, PEDAL, OPEN, RIDE, STICK, SHAKER, TAMBOURINE, TIMPANI, LOW_TOM)
 
 
-def drum_hits(groove: str, bar: float, index: int, rng: Generator) -> list[Hit]:
-    """Hits of bar number `index`: onset in quarters, drum, velocity."""
-    hits = _PATTERNS[groove](bar)
-    if index % 8 == 0 and groove in ("rock", "break", "march"):
-        hits.append((0.0, CRASH, 90))
-    if index % 4 == 3 and rng.random() < 0.5:
-        hits += [(bar - 0.5, SNARE, 80), (bar - 0.25, SNARE, 92)]
+def drum_hits(groove: str, bar: float, pulse: float, rng: Generator, light: bool = False) -> list[Hit]:
+    """Hits of a bar: onset in quarters, drum, velocity.
+
+    Args:
+        groove: a name in the table below.
+        bar: its length in quarters.
+        pulse: quarters of a beat.
+        light: only what marks the time.
+    """
+    beats = max(1, round(bar / pulse))
+    parts = (1 / 3, 2 / 3) if pulse == 1.5 else (0.5,)
+    hits = _PATTERNS[groove](beats, parts)
+    if groove in ("rock", "break", "funk", "folk", "march") and rng.random() < 0.6:
+        hits += _ghosts(beats, parts, rng)
+    if light:
+        hits = [(at, drum, velocity - 12) for at, drum, velocity in hits if drum in LIGHT] or hits[:1]
+    return [(at * pulse, drum, velocity) for at, drum, velocity in hits if at * pulse < bar - 1e-6]
+
+
+def fill_hits(groove: str, bar: float, pulse: float, rng: Generator) -> list[Hit]:
+    """The last beats of a bar that leads to another section."""
+    beats = max(1, round(bar / pulse))
+    length = min(beats, int(rng.choice([1, 1, 2])))
+    drums = _FILLS.get(groove, (SNARE, SNARE, MID_TOM, LOW_TOM))
+    steps = 6 if pulse == 1.5 else int(rng.choice([2, 4]))
+    count = length * steps
+    hits = []
+    for index in range(count):
+        if rng.random() < 0.88:
+            drum = drums[index * len(drums) // count]
+            hits.append(((beats - length + index / steps) * pulse, drum, 78 + round(28 * index / count)))
     return hits
 
 
-def _beats(bar: float, step: float = 1.0) -> list[float]:
-    return [float(at) for at in np.arange(0, bar - 1e-6, step)]
+def _ghosts(beats: int, parts: tuple[float, ...], rng: Generator) -> list[Hit]:
+    places = [beat + part / 2 for beat in range(beats) for part in (*parts, 1.5)]
+    return [(at, SNARE, GHOST) for at in places if at < beats and rng.random() < 0.2]
 
 
-def _four(bar: float) -> list[Hit]:
-    hits: list[Hit] = [(at, KICK, 112) for at in _beats(bar)]
-    hits += [(at + 0.5, OPEN, 84) for at in _beats(bar)]
-    return hits + [(at, SNARE, 92) for at in _beats(bar)[1::2]]
+def _off(beats: int, parts: tuple[float, ...]) -> list[float]:
+    return [beat + parts[-1] for beat in range(beats)]
 
 
-def _break(bar: float) -> list[Hit]:
-    hits: list[Hit] = [(0.0, KICK, 112), (bar * 0.625, KICK, 104)]
-    hits += [(at, SNARE, 106) for at in _beats(bar)[1::2]]
-    return hits + [(at, HAT, 74) for at in _beats(bar, 0.25)]
+def _all(beats: int, parts: tuple[float, ...]) -> list[float]:
+    return [beat + part for beat in range(beats) for part in (0.0, *parts)]
 
 
-def _rock(bar: float) -> list[Hit]:
-    hits: list[Hit] = [(at, KICK, 114) for at in _beats(bar)[::2]]
-    hits += [(at, SNARE, 112) for at in _beats(bar)[1::2]]
-    return hits + [(at, HAT, 84) for at in _beats(bar, 0.5)]
+def _finest(parts: tuple[float, ...]) -> tuple[float, ...]:
+    return parts if len(parts) == 2 else (0.25, 0.5, 0.75)
 
 
-def _march(bar: float) -> list[Hit]:
-    hits: list[Hit] = [(at, KICK, 104) for at in _beats(bar)[::2]]
-    hits += [(at, SNARE, 96) for at in _beats(bar)]
-    return hits + [(at + 0.75, SNARE, 70) for at in _beats(bar)]
+def _back(beats: int) -> list[int]:
+    """Where the snare falls: two and four, in three only the last."""
+    return [beats - 1] if beats % 2 else list(range(1, beats, 2))
 
 
-def _folk(bar: float) -> list[Hit]:
-    hits: list[Hit] = [(at, KICK, 90) for at in _beats(bar)[::2]]
-    hits += [(at, STICK, 84) for at in _beats(bar)[1::2]]
-    return hits + [(at, 70, 64) for at in _beats(bar, 0.5)]
+def _four(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(at, KICK, 110) for at in range(beats)]
+    hits += [(at, OPEN, 80) for at in _off(beats, parts)]
+    return hits + [(at, SNARE, 88) for at in _back(beats)]
 
 
-def _bodhran(bar: float) -> list[Hit]:
-    return [(at, LOW_TOM if at % 1.0 else TIMPANI, 98 - int(30 * (at % 1.0 > 0))) for at in
-            _beats(bar, 0.5)]  # fmt: skip
+def _break(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(0.0, KICK, 110), (beats * 0.625, KICK, 100)]
+    hits += [(at, SNARE, 102) for at in _back(beats)]
+    return hits + [(at, HAT, 72 if at % 1 else 82) for at in _all(beats, _finest(parts))]
 
 
-def _timpani(bar: float) -> list[Hit]:
-    return [(0.0, TIMPANI, 96), (bar - 0.5, TIMPANI, 70)]
+def _rock(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(at, KICK, 110) for at in range(0, beats, 2)]
+    hits += [(at, SNARE, 106) for at in _back(beats)]
+    return hits + [(at, HAT, 70 if at % 1 else 84) for at in _all(beats, parts)]
 
 
-def _ride(bar: float) -> list[Hit]:
-    hits: list[Hit] = [(at, RIDE, 80) for at in _beats(bar)]
-    hits += [(at + 0.5, RIDE, 66) for at in _beats(bar)[1::2]]
-    return hits + [(at, HAT, 66) for at in _beats(bar)[1::2]]
+def _half(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(0.0, KICK, 108), (beats / 2, SNARE, 102)]
+    return hits + [(at, HAT, 74) for at in _all(beats, parts)]
+
+
+def _funk(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(0.0, KICK, 110), (0.75, KICK, 88), (beats / 2 + 0.5, KICK, 100)]
+    hits += [(at, SNARE, 102) for at in _back(beats)]
+    return hits + [(at, HAT, 66 if at % 1 else 82) for at in _all(beats, _finest(parts))]
+
+
+def _march(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(at, KICK, 102) for at in range(0, beats, 2)]
+    hits += [(at, SNARE, 92) for at in range(beats)]
+    return hits + [(at + (1 - parts[-1]) / 2, SNARE, 60) for at in _off(beats, parts)]
+
+
+def _folk(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(at, KICK, 88) for at in range(0, beats, 2)]
+    hits += [(at, STICK, 80) for at in _back(beats)]
+    return hits + [(at, SHAKER, 70 if at % 1 == 0 else 54) for at in _all(beats, parts)]
+
+
+def _bodhran(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    return [(at, LOW_TOM if at % 1.0 else TIMPANI, 62 if at % 1.0 else 94) for at in _all(beats, parts)]
+
+
+def _timpani(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    return [(0.0, TIMPANI, 92), (beats - 1 + parts[-1], TIMPANI, 64)]
+
+
+def _ride(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(at, RIDE, 78) for at in range(beats)]
+    hits += [(at + parts[-1], RIDE, 60) for at in _back(beats)]
+    return hits + [(at, PEDAL, 64) for at in _back(beats)]
+
+
+def _brushes(beats: int, parts: tuple[float, ...]) -> list[Hit]:
+    hits: list[Hit] = [(at, SNARE, 44) for at in _all(beats, parts)]
+    return hits + [(at, PEDAL, 62) for at in _back(beats)] + [(0.0, KICK, 60)]
 
 
 _PATTERNS = {
-    "four": _four, "break": _break, "rock": _rock, "march": _march, "folk": _folk,
-    "bodhran": _bodhran, "timpani": _timpani, "ride": _ride,
+    "four": _four, "break": _break, "rock": _rock, "half": _half, "funk": _funk, "march": _march, "folk": _folk,
+    "bodhran": _bodhran, "timpani": _timpani, "ride": _ride, "brushes": _brushes,
+}  # fmt: skip
+_FILLS = {
+    "timpani": (TIMPANI,), "bodhran": (LOW_TOM, TIMPANI), "march": (SNARE,), "folk": (STICK, LOW_TOM),
+    "rock": (SNARE, HIGH_TOM, MID_TOM, LOW_TOM), "brushes": (SNARE, MID_TOM),
 }  # fmt: skip

@@ -1,9 +1,10 @@
-"""Chords for a melody: one diatonic triad a bar (two in long bars), by the notes it holds.
+"""Chords for a melody: one diatonic chord a bar (two in long bars), by the notes it holds and by the cadences of
+phrases; in some styles with sevenths.
 
-Not for style: no sevenths, no modulation; a floor that is always consonant.
+Not for style: no modulation; a floor that is always consonant.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Melody = list[tuple[float, float, int]]
 
@@ -16,16 +17,24 @@ MINOR = (
     (0, (0, 3, 7), 0.30), (7, (7, 10, 2), 0.10), (7, (7, 11, 2), 0.10), (5, (5, 8, 0), 0.15),
     (8, (8, 0, 3), 0.12), (10, (10, 2, 5), 0.16), (3, (3, 7, 10), 0.12),
 )  # fmt: skip
+MAJOR_STEPS, MINOR_STEPS = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
+PHRASE_BARS = 4
+# What home weighs at the ends of a tune, and what it weighs more where an eight-bar period ends.
+HOME, PERIOD = 0.4, 0.15
+REPEATED = 0.08
+# Bars that hold two chords.
+HALVED = (4.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
 class Chord:
-    """A triad from `onset` for `length` quarters; root and tones as pitch classes."""
+    """A chord from `onset` for `length` quarters; root and tones (root, third, fifth, maybe seventh) as pitch
+    classes."""
 
     onset: float
     length: float
     root: int
-    tones: tuple[int, int, int]
+    tones: tuple[int, ...]
 
     def root_at(self, low: int) -> int:
         """The lowest pitch of the root that is not under `low`."""
@@ -39,20 +48,33 @@ class Chord:
 def harmonise(melody: Melody, bar: float, tonic: int, minor: bool) -> list[Chord]:
     """Chords from the first quarter to the last."""
     end = max(onset + length for onset, length, _ in melody)
-    span = bar / 2 if bar >= 4 else bar
+    span = bar / 2 if bar in HALVED else bar
     chords: list[Chord] = []
     onset = 0.0
     while onset < end - 1e-6:
-        last = onset + span >= end - 1e-6
-        root, tones = _best(melody, onset, onset + span, tonic, minor, onset == 0 or last)
+        ends = onset == 0 or onset + span >= end - 1e-6
+        period = round((onset + span) / bar, 6) % (2 * PHRASE_BARS) == 0
+        before = chords[-1].root if chords else -1
+        root, tones = _best(melody, onset, onset + span, tonic, minor, HOME if ends else PERIOD * period, before)
         chords.append(Chord(onset, span, root, tones))
         onset += span
     return chords
 
 
+def with_sevenths(chords: list[Chord], tonic: int, minor: bool) -> list[Chord]:
+    """The same with each chord's seventh out of the scale; the dominant's is always the minor one."""
+    scale = {(tonic + step) % 12 for step in (MINOR_STEPS if minor else MAJOR_STEPS)}
+
+    def seventh(chord: Chord) -> int:
+        low, high = (chord.root + 10) % 12, (chord.root + 11) % 12
+        return low if low in scale or chord.root == (tonic + 7) % 12 else high
+
+    return [replace(chord, tones=(*chord.tones, seventh(chord))) for chord in chords]
+
+
 def _best(
-    melody: Melody, start: float, end: float, tonic: int, minor: bool, home: bool
-) -> tuple[int, tuple[int, int, int]]:
+    melody: Melody, start: float, end: float, tonic: int, minor: bool, home: float, before: int
+) -> tuple[int, tuple[int, ...]]:
     weights = [0.0] * 12
     for onset, length, pitch in melody:
         overlap = min(end, onset + length) - max(start, onset)
@@ -64,8 +86,8 @@ def _best(
 
     def fit(option: tuple[int, tuple[int, int, int], float]) -> float:
         root, tones, prior = option
-        return sum(weights[t] for t in tones) / total + prior + (0.4 if home and root == 0 else 0)
+        same = REPEATED if (root + tonic) % 12 == before else 0.0
+        return sum(weights[t] for t in tones) / total + prior - same + (home if root == 0 else 0)
 
     root, tones, _ = max(options, key=fit)
-    first, third, fifth = ((tone + tonic) % 12 for tone in tones)
-    return (root + tonic) % 12, (first, third, fifth)
+    return (root + tonic) % 12, tuple((tone + tonic) % 12 for tone in tones)

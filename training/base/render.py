@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.engine.bases.shipped.codec import REFERENCE_RMS
-from training.base.arrange import DRUMS, Arrangement, Note, arrange
+from training.base.arrange import Arrangement, arrange
 from training.base.config import Recipe
 from training.base.recordings import Recording, found, passage
+from training.base.score import DRUMS, Note
 from training.base.tunes import Tune, load_tunes
 
 SAMPLE_RATE = 22_050

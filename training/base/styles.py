@@ -43,16 +43,22 @@ class Ensemble:
     kits: tuple[int, ...]
     # Melody notes a second: what slow and fast mean here.
     pace: tuple[float, float]
-    swing: float = 0.0
+    # How late the second half of a beat may come: 0 = even, 0.33 = triplets.
+    swings: tuple[float, ...] = (0.0,)
+    # How the bass may move, and what a second voice may do; "" = there is none.
+    lines: tuple[str, ...] = ("root", "two")
+    seconds: tuple[str, ...] = ("", "thirds", "line")
+    sevenths: bool = False
     weight: float = 1.0
 
 
 ENSEMBLES = (
     Ensemble("solo piano", ("solo piano", "piano solo", "quiet piano"), (0,), (0,),
-             ("arpeggio", "block", "alberti"), (), (), (), (1.2, 5.0), weight=1.5),
+             ("arpeggio", "block", "alberti"), (), (), (), (1.2, 5.0),
+             swings=(0.0, 0.0, 0.2), weight=1.5),
     Ensemble("folk dance", ("folk dance", "celtic folk", "irish folk"), (110, 40, 21, 105, 78, 109),
              (25, 24), ("strum", "offbeat"), (32, 33), ("bodhran", "folk"), (0, 40), (3.5, 6.5),
-             weight=2.0),
+             swings=(0.0, 0.0, 0.15, 0.3), weight=2.0),
     Ensemble("folk air", ("folk air", "gentle folk", "celtic air"), (73, 78, 40, 46, 75, 74, 79),
              (46, 24, 48), ("arpeggio", "pad"), (), (), (), (1.2, 3.2), weight=1.5),
     Ensemble("acoustic guitar", ("acoustic guitar", "fingerpicked guitar", "guitar solo"), (24, 25),
@@ -65,18 +71,20 @@ ENSEMBLES = (
     Ensemble("baroque", ("baroque", "harpsichord music", "early music"), (6, 74, 68, 40), (6,),
              ("block", "arpeggio", "alberti"), (42,), (), (), (2.0, 5.5)),
     Ensemble("electronic", ("electronic dance", "techno", "synth pop"), (80, 81, 81, 4), (88, 90, 81),
-             ("pulse", "pad", "arpeggio"), (38, 39), ("four", "break"), (24, 25), (2.5, 5.5),
-             weight=2.0),
+             ("pulse", "pad", "arpeggio"), (38, 39), ("four", "break", "funk"), (24, 25), (2.5, 5.5),
+             swings=(0.0, 0.0, 0.12), lines=("eighths", "root"), seconds=("", "line"), weight=2.0),
     Ensemble("ambient", ("ambient", "new age", "calm ambient"), (88, 11, 75, 46, 4), (89, 91, 95),
              ("pad",), (), (), (), (0.7, 1.8), weight=1.2),
     Ensemble("rock", ("rock", "hard rock", "metal"), (30, 29, 27), (29, 30), ("power",), (33, 34),
-             ("rock",), (16, 8), (2.5, 5.5), weight=1.5),
+             ("rock", "half"), (16, 8), (2.5, 5.5), swings=(0.0, 0.0, 0.3),
+             lines=("eighths",), seconds=("", "thirds"), weight=1.5),
     Ensemble("jazz", ("jazz", "swing jazz", "smooth jazz"), (65, 11, 56, 0, 27), (0, 4, 26),
-             ("comp",), (32,), ("ride",), (32, 40), (2.0, 4.5), swing=0.3, weight=1.2),
+             ("comp",), (32,), ("ride", "brushes"), (32, 40), (2.0, 4.5), swings=(0.2, 0.3, 0.33),
+             lines=("walk",), seconds=("", "line"), sevenths=True, weight=1.2),
     Ensemble("music box", ("music box", "toy music", "lullaby"), (10, 12, 11), (10, 46),
              ("arpeggio",), (), (), (), (1.4, 3.5), weight=0.7),
     Ensemble("indian", ("indian sitar", "sitar", "raga"), (104,), (104,), ("drone",), (),
-             ("bodhran",), (0,), (2.0, 5.0), weight=0.5),
+             ("bodhran",), (0,), (2.0, 5.0), seconds=("",), weight=0.5),
 )  # fmt: skip
 
 # Styles that the base never hears in training: what a listener can bring that is new to it.
@@ -85,6 +93,9 @@ HELD_OUT_ENSEMBLES = (
              (32,), ("folk",), (0,), (2.5, 5.0)),
     Ensemble("koto", ("koto", "japanese koto"), (107,), (107,), ("arpeggio", "drone"), (), (), (), (1.2, 4.0)),
 )  # fmt: skip
+
+# Chord instruments whose tones are struck one after another.
+STRUMMED = (24, 25, 26, 46, 107)
 
 # Four-part settings: all voices on one sound.
 CHORALE_SOUNDS = {52: "choir", 19: "church organ", 48: "strings", 61: "brass section", 0: "piano"}

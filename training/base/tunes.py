@@ -1,34 +1,53 @@
-"""Tunes of the music21 corpus as plain notes: melodies and four-part chorales.
+"""Tunes of the music21 corpus as plain notes: melodies, first violins of quartets, four-part chorales.
 
 Not for expression: ornaments, repeats and words are dropped, what remains is what the
 arranger needs.
 """
 
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
-# Collections whose tunes are in the public domain.
+import numpy as np
+
+from training.base.judges.notes import key
+
+# Collections whose tunes are in the public domain and whose encodings the corpus may pass on without further terms.
+# Not taken: the Essen folk songs (no commercial use), Palestrina (rights reserved), Monteverdi and the trecento (after
+# editions in copyright).
 COLLECTIONS = {
     "ryansMammoth": "Ryan's Mammoth Collection (1883)",
     "oneills1850": "O'Neill's Music of Ireland (1903)",
     "airdsAirs": "Aird's Airs (1782-1803)",
     "bach": "J. S. Bach, chorales",
+    "miscFolk": "Northumbrian Minstrelsy (1882) and American fife tunes",
+    "haydn": "J. Haydn, string quartets",
+    "mozart": "W. A. Mozart, string quartets",
+    "beethoven": "L. van Beethoven, string quartets",
 }
+MOVEMENTS = ("haydn", "mozart", "beethoven")
+# Bars of a movement that make one tune, and how much of them the first part must sound.
+PASSAGE_BARS = 32
+SOUNDING_SHARE = 0.75
 HELD_OUT_SHARE = 12
 MIN_NOTES = 24
 MIN_QUARTERS = 12.0
 DANCES = ("reel", "jig", "hornpipe", "strathspey", "waltz", "polka", "march", "clog", "air")
+Part = list[tuple[float, float, int]]
 
 
 @dataclass(frozen=True)
 class Tune:
-    """One tune: `parts` hold (onset, length, MIDI pitch) in quarters, the melody first."""
+    """One tune: `parts` hold (onset, length, MIDI pitch) in quarters, the melody first.
+
+    Bars begin at multiples of `bar`, so that an upbeat lies in the first of them; `pulse` is the quarters of a beat.
+    """
 
     title: str
     collection: str
@@ -36,7 +55,8 @@ class Tune:
     tonic: int
     minor: bool
     bar: float
-    parts: list[list[tuple[float, float, int]]]
+    parts: list[Part]
+    pulse: float = 1.0
 
     @property
     def held_out(self) -> bool:
@@ -61,7 +81,7 @@ def load_tunes(cache: Path) -> list[Tune]:
 
 
 def read_corpus() -> list[Tune]:
-    """Parses the four collections of the installed corpus, in name order."""
+    """Parses the collections of the installed corpus, in name order, on every core."""
     from music21 import corpus
 
     files = [
@@ -70,8 +90,8 @@ def read_corpus() -> list[Tune]:
         for path in sorted(map(str, corpus.getComposer(folder)))
         if not path.endswith(".krn")
     ]
-    with Pool(2) as pool:
-        found = pool.map(_read_file, files, chunksize=4)
+    with Pool(os.cpu_count()) as pool:
+        found = pool.map(_read_file, files, chunksize=1)
     return [tune for tunes in found for tune in tunes]
 
 
@@ -87,36 +107,60 @@ def _read_file(path: str) -> list[Tune]:
     for score in getattr(parsed, "scores", None) or [parsed]:
         # The corpus holds tunes that music21 itself cannot read to the end.
         try:
-            tune = _tune(score, collection, Path(path).stem)
+            tunes += _tunes(score, collection, Path(path))
         except (exceptions21.Music21Exception, ValueError, ZeroDivisionError, AttributeError):
             continue
-        if tune is not None:
-            tunes.append(tune)
     return tunes
 
 
-def _tune(score: Any, collection: str, stem: str) -> Tune | None:
-    voices = [list(_notes(part)) for part in score.parts]
+def _tunes(score: Any, collection: str, path: Path) -> list[Tune]:
+    """The tune of a score, or those of a movement."""
+    voices = [sorted(_notes(part)) for part in score.parts]
     if collection == "bach" and len(voices) != 4:
-        return None
-    voices = voices if collection == "bach" else voices[:1]
-    if not voices or len(voices[0]) < MIN_NOTES:
-        return None
-    title = (score.metadata and score.metadata.title) or stem
+        return []
+    tune = _tune(score, collection, path, voices if collection == "bach" else voices[:1])
+    if collection in MOVEMENTS:
+        return [passage for passage in _passages(tune) if _long_enough(passage)]
+    return [tune] if _long_enough(tune) else []
+
+
+def _tune(score: Any, collection: str, path: Path, voices: list[Part]) -> Tune:
+    work = f"{collection} {path.parent.name} {path.stem}"
+    title = work if collection in MOVEMENTS else (score.metadata and score.metadata.title) or path.stem
     first = score.parts[0].flatten()
-    key = next(iter(first.getElementsByClass("KeySignature")), None)
     signature = next(iter(first.getElementsByClass("TimeSignature")), None)
-    tonic, minor = _key(score, key)
-    tune = Tune(
+    tonic, minor = _key(voices[0], next(iter(first.getElementsByClass("KeySignature")), None))
+    bar = float(signature.barDuration.quarterLength) if signature else 4.0
+    measure = next(iter(score.parts[0].getElementsByClass("Measure")), None)
+    upbeat = float(measure.paddingLeft) if measure is not None else 0.0
+    return Tune(
         title=re.sub(r"\s+", " ", str(title)).strip(),
         collection=collection,
-        kind=_kind(str(title) + " " + stem, collection),
+        kind="tune" if collection in MOVEMENTS else _kind(f"{title} {path.stem}", collection),
         tonic=tonic,
         minor=minor,
-        bar=float(signature.barDuration.quarterLength) if signature else 4.0,
-        parts=voices,
+        bar=bar,
+        parts=[[(onset + upbeat, length, pitch) for onset, length, pitch in part] for part in voices],
+        pulse=1.5 if signature and signature.denominator == 8 and signature.numerator % 3 == 0 else 1.0,
     )
-    return tune if tune.quarters >= MIN_QUARTERS else None
+
+
+def _passages(tune: Tune) -> Iterable[Tune]:
+    """A movement as tunes of `PASSAGE_BARS` bars, each in the key that it is in."""
+    span = tune.bar * PASSAGE_BARS
+    for begin in range(int(tune.quarters // span) + 1):
+        notes = [
+            (onset - begin * span, length, pitch)
+            for onset, length, pitch in tune.parts[0]
+            if begin * span <= onset < (begin + 1) * span
+        ]
+        if sum(length for _, length, _ in notes) >= SOUNDING_SHARE * span:
+            tonic, minor = _key(notes, None)
+            yield replace(tune, parts=[notes], tonic=tonic, minor=minor)
+
+
+def _long_enough(tune: Tune) -> bool:
+    return len(tune.parts[0]) >= MIN_NOTES and tune.quarters >= MIN_QUARTERS
 
 
 def _notes(part: Any) -> Iterable[tuple[float, float, int]]:
@@ -126,16 +170,16 @@ def _notes(part: Any) -> Iterable[tuple[float, float, int]]:
             yield float(note.offset), float(note.duration.quarterLength), int(pitch)
 
 
-def _key(score: Any, signature: Any) -> tuple[int, bool]:
+def _key(melody: Part, signature: Any) -> tuple[int, bool]:
     """Tonic and mode: the signature, with the mode decided by the notes themselves."""
-    found = score.analyze("key")
+    tonic, found_minor = key(np.array([(onset, onset + length, pitch) for onset, length, pitch in melody]))
     if signature is not None:
         major = (signature.sharps * 7) % 12
         minor = (major + 9) % 12
-        if found.tonic.pitchClass not in (major, minor):
-            last = int(score.parts[0].flatten().notes[-1].pitches[-1].midi) % 12
+        if tonic not in (major, minor):
+            last = melody[-1][2] % 12
             return (minor, True) if last == minor else (major, False)
-    return int(found.tonic.pitchClass), found.mode == "minor"
+    return tonic, found_minor
 
 
 def _kind(text: str, collection: str) -> str:

@@ -117,9 +117,15 @@ def written(metre: Metre | None, key: Key | None, frames: int, frames_per_second
 def clock(metre: Metre, frames: int, frames_per_second: float) -> Tensor:
     """Sine and cosine of the phase in the quarter, then in the bar, at the middle of each frame [frames, 4]."""
     seconds = metre.offset_s + (torch.arange(frames) + 0.5) / frames_per_second
-    quarter = 2 * math.pi * seconds / metre.quarter_s
-    bar = quarter / metre.quarters
-    return torch.stack([quarter.sin(), quarter.cos(), bar.sin(), bar.cos()], dim=1)
+    return phases(seconds / metre.quarter_s, metre.quarters)
+
+
+def phases(places: Tensor, bar: float) -> Tensor:
+    """Sine and cosine of the phase in the quarter, then in the bar of so many quarters, at places in quarters
+    [frames] -> [frames, 4]."""
+    quarter = 2 * math.pi * places
+    whole = quarter / bar
+    return torch.stack([quarter.sin(), quarter.cos(), whole.sin(), whole.cos()], dim=1)
 
 
 def scale(key: Key) -> Tensor:

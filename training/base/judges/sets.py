@@ -88,10 +88,10 @@ def rendered(
 
 
 def full_caption(facts: Facts, rng: np.random.Generator) -> str:
-    """A caption such as training has, of those that state tempo and key."""
+    """A caption such as training has, of those that state instrument, tempo and key."""
     while True:
         text = caption(facts, rng)
-        if f"{facts.bpm} bpm" in text and facts.key in text:
+        if all(said in text for said in (facts.instrument, f"{facts.bpm} bpm", facts.key)):
             return text
 
 
