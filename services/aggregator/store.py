@@ -80,7 +80,13 @@ class Store:
                 self._bury(connection, batch.dead)
                 kept = self._keep_new(connection, batch.arrivals)
                 self._merge(connection, fold(arrival.event for arrival in kept))
-        except (psycopg.DataError, psycopg.IntegrityError, UnicodeError, OverflowError) as error:
+        except (
+            psycopg.DataError,
+            psycopg.IntegrityError,
+            psycopg.OperationalError,
+            UnicodeError,
+            OverflowError,
+        ) as error:
             raise Unstorable(str(error).strip().splitlines()[0]) from error
         return Written(kept, len(batch.arrivals) - len(kept), batch.dead)
 

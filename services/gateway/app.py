@@ -24,11 +24,12 @@ from services.gateway.hardening import Hardened
 from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
+from services.gateway.reports import Reports
 from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, tracks
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Store
 from services.gateway.tracks import TrackMaker
-from services.postgres import open_async_pool
+from services.postgres import REPORTS, open_async_pool
 from services.tasks import end
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
 
 async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitStack) -> Parts:
     pool = await stack.enter_async_context(open_async_pool(settings.postgres_dsn))
+    asked = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=2, limits=REPORTS))
     kept = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=1))
     stack.push_async_callback(outbox.aclose)
     store, board, engine = Store(pool), Board(), Engine(settings.engine_url)
@@ -82,7 +84,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     )
     for work in (maker.run(), _tidy(blobs)):
         stack.push_async_callback(end, [asyncio.create_task(work)])
-    return Parts(settings, store, blobs, engine, outbox, board, maker)
+    return Parts(settings, store, blobs, engine, outbox, board, maker, Reports(Store(asked)))
 
 
 async def _tidy(blobs: Blobs) -> None:

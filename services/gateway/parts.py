@@ -10,6 +10,7 @@ from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.engine import Engine
 from services.gateway.outbox import Outbox
+from services.gateway.reports import Reports
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Store
 from services.gateway.tracks import TrackMaker
@@ -24,6 +25,7 @@ class Parts:
     outbox: Outbox
     board: Board
     maker: TrackMaker
+    reports: Reports  # with connections of its own: a question must not stop the answers
 
 
 def parts_of(request: Request) -> Parts:

@@ -9,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from services.errors import BackendAway
-from services.postgres import open_pool
+from services.postgres import PATIENT, open_pool
 from services.rollout import metrics
 from services.rollout.control import Control
 from services.rollout.engine import EnginePrefetch
@@ -34,7 +34,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     producer = KafkaWriter(settings.kafka_bootstrap)
-    with open_pool(settings.postgres_dsn) as pool, MlflowRegistry(settings.mlflow_url) as registry:
+    with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, MlflowRegistry(settings.mlflow_url) as registry:
         control = Control(Store(pool), registry, producer, EnginePrefetch(settings.engine_url), plan)
         run(control, settings.rollout_poll_s, stopping)
     producer.close()

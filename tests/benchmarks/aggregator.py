@@ -45,9 +45,9 @@ def main() -> None:
     configure_logging("benchmark", "warning")
     starts = _ends(options.kafka)
     _produce(options.kafka, options.events)
-    with _database(options.postgres) as dsn:
+    with database(options.postgres) as dsn:
         folded = _fold_all(options.kafka, dsn, starts, options.events)
-    with _database(options.postgres) as dsn:
+    with database(options.postgres) as dsn:
         plain = _insert_some(options.kafka, dsn, starts, options.plain_events)
     facts = {"events": options.events, "folded_per_s": round(folded), "plain_per_s": round(plain)}
     sys.stdout.write(json.dumps(facts | {"ratio": round(folded / plain, 1)}) + "\n")
@@ -116,7 +116,8 @@ def _count(connection: psycopg.Connection) -> int:
 
 
 @contextmanager
-def _database(dsn: str) -> Iterator[str]:
+def database(dsn: str) -> Iterator[str]:
+    """The DSN of a fresh, migrated database on this server; it is dropped at the end."""
     name = f"benchmark_{uuid4().hex}"
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))

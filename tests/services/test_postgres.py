@@ -5,9 +5,23 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from services.errors import BackendAway
-from services.postgres import connect, load_queries, open_async_pool, open_pool, transaction
+from services.postgres import (
+    AsyncPool,
+    Limits,
+    Pool,
+    connect,
+    load_queries,
+    open_async_pool,
+    open_pool,
+    reaching,
+    transaction,
+)
+from tests.contracts.streams import until
+from tests.door import Outage, door
 
 
 def sql_file(folder: Path, text: str) -> Path:
@@ -69,3 +83,86 @@ async def _ask(dsn: str) -> object:
 
 def test_the_pool_for_asyncio_gives_rows_by_name(postgres_dsn: str) -> None:
     assert asyncio.run(_ask(postgres_dsn)) == {"n": 1}
+
+
+def test_a_server_that_is_read_only_after_a_failover_is_away(postgres_dsn: str) -> None:
+    with open_pool(postgres_dsn) as pool:
+        with pytest.raises(BackendAway), transaction(pool) as connection:
+            connection.execute("set transaction read only").connection.execute("create table t (n int)")
+        with transaction(pool) as connection:
+            connection.execute("create table t (n int)")
+
+
+def test_a_statement_that_takes_too_long_is_ended(postgres_dsn: str) -> None:
+    with open_pool(postgres_dsn, limits=Limits(statement_s=0.2)) as pool:
+        with pytest.raises(BackendAway, match="timeout"), transaction(pool) as connection:
+            connection.execute("select pg_sleep(3600)")
+        with transaction(pool) as connection:
+            assert connection.execute("select 1 as n").fetchall() == [{"n": 1}]
+
+
+def test_an_owner_that_stops_inside_its_transaction_does_not_hold_its_successor(postgres_dsn: str) -> None:
+    limits = Limits(statement_s=30, lock_s=30, idle_s=1)
+    with open_pool(postgres_dsn, limits=limits) as stopped, open_pool(postgres_dsn, limits=limits) as successor:
+        with transaction(successor) as connection:
+            connection.execute("create table t (n int)").connection.execute("insert into t values (0)")
+        with pytest.raises(BackendAway, match="idle"), transaction(stopped) as zombie:
+            _stand_still_inside(zombie, successor)
+        with transaction(stopped) as connection:
+            assert connection.execute("select n from t").fetchall() == [{"n": 10}]
+
+
+def test_a_server_that_hangs_is_away_and_comes_back(postgres_dsn: str) -> None:
+    """It hangs while a statement runs, and again while connections idle: no answer ever comes."""
+    parts = psycopg.conninfo.conninfo_to_dict(postgres_dsn)
+    with door(str(parts["host"]), int(parts["port"] or 5432)) as way:
+        dsn = psycopg.conninfo.make_conninfo(postgres_dsn, host="127.0.0.1", port=way.port)
+        with open_pool(dsn, limits=Limits(statement_s=1)) as pool:
+            with pytest.raises(BackendAway), transaction(pool) as connection, way.away("frozen"):
+                connection.execute("select 1")
+            until(lambda: _answers(pool))
+            with way.away("frozen"):
+                assert not _answers(pool)
+            until(lambda: _answers(pool))
+
+
+def _stand_still_inside(zombie: Connection[DictRow], successor: Pool) -> None:
+    zombie.execute("update t set n = n + 1")
+    with transaction(successor) as connection:
+        connection.execute("update t set n = n + 10")
+    zombie.execute("update t set n = n + 1")
+
+
+def _answers(pool: Pool) -> bool:
+    try:
+        with transaction(pool) as connection:
+            return connection.execute("select 1 as n").fetchall() == [{"n": 1}]
+    except BackendAway:
+        return False
+
+
+@pytest.mark.parametrize("how", ["refused", "frozen"])
+def test_the_pool_for_asyncio_outlives_an_outage(postgres_dsn: str, how: Outage) -> None:
+    parts = psycopg.conninfo.conninfo_to_dict(postgres_dsn)
+
+    async def went_on() -> list[bool]:
+        with door(str(parts["host"]), int(parts["port"] or 5432)) as way:
+            dsn = psycopg.conninfo.make_conninfo(postgres_dsn, host="127.0.0.1", port=way.port)
+            async with open_async_pool(dsn, limits=Limits(statement_s=1)) as pool:
+                heard = [await _hears(pool)]
+                with way.away(how):
+                    heard += await asyncio.gather(*(_hears(pool) for _ in range(20)))
+                while not await _hears(pool):
+                    pass
+            return heard
+
+    assert asyncio.run(went_on()) == [True] + 20 * [False]
+
+
+async def _hears(pool: AsyncPool) -> bool:
+    try:
+        with reaching():
+            async with pool.connection() as connection:
+                return await (await connection.execute("select 1 as n")).fetchone() == {"n": 1}
+    except BackendAway:
+        return False

@@ -28,7 +28,7 @@ async def get_uplift(
     """Mean rating of each arm, and the uplift over the baseline with its 95 % interval, clustered by listener.
 
     Without a release: means over everything, uplift for each release and (`release_id` null) outside any canary."""
-    return await Reports(parts.store).uplift(cohort, release_id)
+    return await parts.reports.uplift(cohort, release_id)
 
 
 @router.post("/rounds", status_code=202)
@@ -49,13 +49,13 @@ async def create_round(
 @router.get("/rounds")
 async def list_rounds(parts: At, limit: Limit = 100) -> list[RoundView]:
     """Rounds and wishes for one, newest first."""
-    return await Reports(parts.store).rounds(limit)
+    return await parts.reports.rounds(limit)
 
 
 @router.get("/rounds/{round_id}")
 async def get_round(round_id: UUID, parts: At) -> RoundView:
     """A round, by its own id or by the id of the wish that it fulfils."""
-    rounds = await Reports(parts.store).rounds(1, round_id)
+    rounds = await parts.reports.rounds(1, round_id)
     if not rounds:
         raise ServiceError(
             "unknown_round", "No such round.", status=404, field="round_id", expected="the id of a round"
@@ -66,12 +66,12 @@ async def get_round(round_id: UUID, parts: At) -> RoundView:
 @router.get("/releases")
 async def list_releases(parts: At, limit: Limit = 100) -> list[ReleaseView]:
     """Releases, newest first, with every decision and its inputs."""
-    return await Reports(parts.store).releases(limit)
+    return await parts.reports.releases(limit)
 
 
 @router.get("/releases/{release_id}")
 async def get_release(release_id: UUID, parts: At) -> ReleaseView:
-    releases = await Reports(parts.store).releases(1, release_id)
+    releases = await parts.reports.releases(1, release_id)
     if not releases:
         expected = "the id of a release"
         raise ServiceError("unknown_release", "No such release.", status=404, field="release_id", expected=expected)
@@ -81,4 +81,4 @@ async def get_release(release_id: UUID, parts: At) -> ReleaseView:
 @router.get("/feedback")
 async def get_feedback(parts: At) -> FeedbackCounts:
     """How many events are folded and refused, and how many wait in each topic."""
-    return await Reports(parts.store).feedback(await parts.outbox.end_offsets(FEEDBACK))
+    return await parts.reports.feedback(await parts.outbox.end_offsets(FEEDBACK))

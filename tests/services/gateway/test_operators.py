@@ -1,5 +1,6 @@
 """What operators and analysts read: uplift, rounds and wishes for one, releases with their decisions."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -121,3 +122,20 @@ def test_a_canary_is_heard_with_its_adapters_and_shares(gateway: Gateway, listen
         assert release == release_id
         assert (arm, propensity) == (draw.arm, pytest.approx(draw.propensity))
         assert (request["adapter"] or {}).get("version") == versions[arm]
+
+
+def test_questions_that_take_long_do_not_stop_the_answers(gateway: Gateway, postgres: Any) -> None:
+    """Sixteen boxes ask for uplift while nobody can read ratings; everything else goes on."""
+
+    def ask() -> int:
+        return gateway.http.get("/v1/uplift", params={"cohort": "all"}).status_code
+
+    with ThreadPoolExecutor(16) as boxes, postgres.transaction():
+        postgres.execute("lock table feedback.ratings in access exclusive mode")
+        asked = [boxes.submit(ask) for _ in range(16)]
+        listener_id = gateway.listener()
+        assert gateway.http.get("/ready").json()["postgres"] == "ok"
+        assert not all(each.done() for each in asked)
+        assert {each.result() for each in asked} == {503}
+    assert gateway.http.get(f"/v1/listeners/{listener_id}").status_code == 200
+    assert ask() == 200
