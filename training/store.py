@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import psycopg
@@ -22,6 +22,19 @@ from training.snapshot import ListenerFacts, RatedTrack, Song
 
 # Held while a round is started or worked on: a second factory must not do the same work.
 _STARTING, _WORKING = 0x656E_0001, 0x656E_0002
+
+# Nothing waits for ever: neither for a host that died without a word, nor for a lock, nor others for a stopped factory.
+_KEEPALIVE: Final[dict[str, Any]] = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_LIMITS: Final = {
+    "statement_timeout": "10min",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10min",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,8 @@ class Store:
     """One connection, one thread. Each method is one transaction."""
 
     def __init__(self, dsn: str) -> None:
-        self._connection = psycopg.connect(dsn, autocommit=True, row_factory=dict_row, connect_timeout=10)
+        self._connection = psycopg.connect(dsn, autocommit=True, row_factory=dict_row, connect_timeout=10, **_KEEPALIVE)
+        self._rows("select set_config(key, value, false) from jsonb_each_text(%(limits)s)", limits=Jsonb(_LIMITS))
         self._queries = _named(Path(__file__).with_name("queries.sql"))
 
     def __enter__(self) -> Self:
