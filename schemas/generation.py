@@ -21,6 +21,9 @@ PARTS_FOLDER = "live"
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 Seconds = Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+# How many seeds may compete for one track.
+MAX_SEEDS = 8
+Seeds = Annotated[int, Field(ge=1, le=MAX_SEEDS)]
 # The sizes are a base's own; this only bounds what a request may carry.
 Style = Annotated[tuple[float, ...], Field(min_length=1, max_length=4096)]
 
@@ -64,7 +67,8 @@ class Controls(Frozen):
 
 class GenerationRequest(Frozen):
     """One track. `songs` are feature files of the listener's songs; empty for the base arm. No adapter means the
-    bare base model. `destination` is the folder in the blob store to write to."""
+    bare base model. At most `seeds` seeds compete, fewer under load. `destination` is the folder in the blob store to
+    write to."""
 
     track_id: UUID
     listener_id: UUID
@@ -75,6 +79,7 @@ class GenerationRequest(Frozen):
     songs: Annotated[tuple[str, ...], Field(max_length=MAX_SONGS)] = ()
     adapter: AdapterRef | None = None
     controls: Controls = Controls()
+    seeds: Seeds = 1
     destination: str
 
 
@@ -84,11 +89,23 @@ class PromptRequest(Frozen):
     prompt: Prompt
 
 
+class Competitor(Frozen):
+    """A seed that competed to become the track; scores are null where it was dropped before. `chosen` is the track."""
+
+    seed: Seed
+    halfway: float | None = None
+    final: float | None = None
+    chosen: bool = False
+
+
 class TrackFacts(Frozen):
+    """`selection` is empty where one seed ran alone."""
+
     seconds: Annotated[float, Field(gt=0)]
     sha256: Sha256
     audio_url: str
     features_url: str
+    selection: tuple[Competitor, ...] = ()
 
 
 class Progress(Frozen):

@@ -82,7 +82,7 @@ class Denoiser:
         self._cache = _cache(settings) if blobs.remote else None
         self._registry.register(EngineCollector(replica, self._engine.state, self._cache))
         self._studio = Studio(base, self._engine, blobs, settings.engine_decoders, self._cache, self._metrics.adapter)
-        self._tracks = Tracks(self._studio, settings.engine_deadline_s)
+        self._tracks = Tracks(self._studio, settings.engine_deadline_s, settings.engine_seeds)
         self._engine.start()
         self._studio.warm_up()
         self._engine.probe(self._probe_job()).future.result(timeout=60)

@@ -5,6 +5,7 @@ Three tiers: the pool, copies on a local disk where the blob store is remote, th
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.cache import DiskCache
 from serving.engine.adapters.files import AdapterError, parse
+from serving.engine.adapters.scorer import Scorer
 from serving.engine.adapters.slots import AdapterKey, NoFreeSlotError
 from serving.engine.engine import Engine
 from serving.engine.refusals import StoppedError
@@ -53,6 +55,7 @@ class Registry:
         self._blobs, self._engine, self._readers, self._cache = blobs, engine, readers, cache
         self._observe = observe
         self._loading: dict[AdapterKey, asyncio.Future[None]] = {}
+        self._scorers: OrderedDict[AdapterKey, Scorer] = OrderedDict()
 
     async def ensure(self, ref: AdapterRef) -> AdapterKey:
         """Makes an adapter resident; many requests for one adapter load it once.
@@ -74,6 +77,10 @@ class Registry:
         # Shielded: one request that is cancelled must not take the load from the others.
         await asyncio.shield(task)
         return key
+
+    def scorer(self, ref: AdapterRef) -> Scorer | None:
+        """What the version of a resident adapter says of its listener's liking; None if nothing, or forgotten."""
+        return self._scorers.get(key_of(ref))
 
     def preload(self, refs: Sequence[AdapterRef]) -> int:
         """Fills free slots with the last of these adapters that can be loaded; how many those are. Blocks."""
@@ -107,6 +114,7 @@ class Registry:
                 base_hash=engine.base.manifest.base_hash,
                 sha256=ref.sha256 if copy is None else None,
             )
+            self._remember(key_of(ref), adapter.scorer)
             engine.install(key_of(ref), adapter.factors)
         except AdapterError as error:
             raise refused(422, f"adapter_{error.reason}", error.message, field="adapter") from error
@@ -115,6 +123,14 @@ class Registry:
         self._tell(Lookup("store" if copy is None else "disk", time.monotonic() - began, len(data)))
         if copy is None and self._cache is not None:
             self._cache.put(data)
+
+    def _remember(self, key: AdapterKey, scorer: Scorer | None) -> None:
+        """As many as there are slots: a version that lost its slot is read again, scorer and all."""
+        if scorer is None:
+            return
+        self._scorers[key] = scorer
+        while len(self._scorers) > self._engine.limits.slots:
+            self._scorers.popitem(last=False)
 
     def _tell(self, lookup: Lookup) -> None:
         if self._observe is not None:

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """A track that is not denoised by then fails."""
     engine_stuck_s: Positive = 30.0
     """A replica whose step takes longer is replaced; a track it is silent of for as long is asked of another."""
+    engine_seeds: Annotated[int, Field(ge=1, le=8)] = 8
+    """Most seeds that compete for one track while nobody else waits; 1 makes every track from its own seed."""
     engine_decoders: Count = 1
     """Threads that turn latents into audio and songs into features."""
 

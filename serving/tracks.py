@@ -6,24 +6,27 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from schemas.generation import GenerationRequest, Progress, TrackFacts
 from schemas.registry import AdapterRef
-from serving.audio import finish, flac
+from serving.audio import flac
+from serving.contest import Contest, Entrant, seats, seeds_from
+from serving.engine.adapters.scorer import Scorer
 from serving.engine.adapters.slots import AdapterKey
 from serving.engine.music.noise import FRESH, mean_style, personal
 from serving.engine.music.plan import drawn
 from serving.engine.params import Job, Update
 from serving.engine.refusals import AdapterNotResidentError
 from serving.engine.schedule import sampling
-from serving.engine.ticket import Ticket
+from serving.engine.ticket import Notify, Ticket
 from serving.engine.windows import windows_for
 from serving.errors import busy, refused
 from serving.features import SongFeatures, dump_features, parse_song
+from serving.judge import Judge, heard
 from serving.parts import TrackParts
 from serving.studio import Studio, absent
 
@@ -35,8 +38,9 @@ ATTEMPTS = 3
 class Tracks:
     """Makes tracks; remembers the features of songs, which never change."""
 
-    def __init__(self, studio: Studio, deadline_s: float) -> None:
-        self._studio, self._deadline_s = studio, deadline_s
+    def __init__(self, studio: Studio, deadline_s: float, seeds: int = 1) -> None:
+        """`seeds` may compete for one track at most, whatever requests say."""
+        self._studio, self._deadline_s, self._seeds = studio, deadline_s, seeds
         self._songs: OrderedDict[str, SongFeatures] = OrderedDict()
         self._decode_s = 0.0
 
@@ -48,42 +52,53 @@ class Tracks:
         Raises:
             Refused: the track cannot be made.
         """
-        deadline = time.monotonic() + self._deadline_s
-        news: asyncio.Queue[Update] = asyncio.Queue()
-        ticket = await self._submit(request, deadline, news)
-        outcome = asyncio.ensure_future(self._studio.outcome(ticket))
+        contest = await self._enter(request, time.monotonic() + self._deadline_s)
         parts = TrackParts(self._studio, request.track_id)
         try:
-            async with aclosing(_until(outcome, news)) as updates:
+            async with aclosing(contest.updates()) as updates:
                 async for update in updates:
                     if update.fresh is not None:
                         parts.add(update.fresh)
                     yield self._progress(update, parts)
-            latents = (await outcome)[: self._studio.base.codec.frames_for(request.seconds)]
+            winner = contest.winner
+            assert winner is not None, "updates end when there is a winner"
+            latents = (await winner.outcome)[: self._studio.base.codec.frames_for(request.seconds)]
             yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s or None)
             if await parts.settle():
                 yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s)
-            yield Progress(stage="done", track=await self._store(request, latents, ticket.job.plan, parts))
+            facts = await self._store(request, latents, winner, parts)
+            yield Progress(stage="done", track=facts.model_copy(update={"selection": contest.competitors}))
         finally:
-            outcome.cancel()
+            contest.close()
             parts.cancel()
-            self._studio.engine.cancel(ticket)
 
-    async def _submit(self, request: GenerationRequest, deadline: float, news: asyncio.Queue[Update]) -> Ticket:
-        loop = asyncio.get_running_loop()
-
-        def notify(update: Update) -> None:
-            loop.call_soon_threadsafe(news.put_nowait, update)
-
+    async def _enter(self, request: GenerationRequest, deadline: float) -> Contest:
         prompt = await self._studio.prompt(request.prompt, request.seconds)
         songs = await asyncio.gather(*(self._song(url) for url in request.songs))
         for _ in range(ATTEMPTS):
             adapter = await self._adapter(request.adapter)
+            job = self._job(request, request.seed, prompt, songs, adapter, deadline)
+            judge = self._judge(request, job)
+            most = 1 if judge is None else min(request.seeds, self._seeds)
+            count = seats(self._studio.engine.state(), job.rows, most)
+            look = job.path.steps // 2 if count > 1 else 0
+
+            def enter(seed: int, notify: Notify, adapter: AdapterKey | None = adapter, look: int = look) -> Ticket:
+                entered = self._job(request, seed, prompt, songs, adapter, deadline)
+                return self._studio.submit(replace(entered, look=look), notify)
+
             try:
-                return self._studio.submit(self._job(request, prompt, songs, adapter, deadline), notify)
+                return Contest(self._studio, judge, enter, seeds_from(request.seed, count), request.seconds)
             except AdapterNotResidentError:
                 continue
         raise busy(1.0)
+
+    def _judge(self, request: GenerationRequest, job: Job) -> Judge | None:
+        """None where there is nothing to judge by."""
+        return Judge(self._studio, job.style, self._scorer(request)) if bool(job.style.any()) else None
+
+    def _scorer(self, request: GenerationRequest) -> Scorer | None:
+        return None if request.adapter is None else self._studio.registry.scorer(request.adapter)
 
     async def _adapter(self, ref: AdapterRef | None) -> AdapterKey | None:
         return None if ref is None else await self._studio.registry.ensure(ref)
@@ -91,6 +106,7 @@ class Tracks:
     def _job(
         self,
         request: GenerationRequest,
+        seed: int,
         prompt: Tensor,
         songs: list[SongFeatures],
         adapter: AdapterKey | None,
@@ -100,10 +116,10 @@ class Tracks:
         codec, defaults = base.codec, base.manifest.sampling
         windows = windows_for(codec, request.seconds)
         frames = windows[-1].stop
-        plan = base.conditions.plan(request.prompt, frames, drawn([song.feel for song in songs], request.seed))
+        plan = base.conditions.plan(request.prompt, frames, drawn([song.feel for song in songs], seed))
         return Job(
             listener=str(request.listener_id),
-            start=self._start(request, songs, frames),
+            start=self._start(request, seed, songs, frames),
             path=sampling(defaults.steps, defaults.shift),
             prompt=prompt,
             style=self._style(request, songs),
@@ -116,10 +132,10 @@ class Tracks:
             null_plan=plan - base.conditions.plan(request.prompt, frames) if songs else None,
         )
 
-    def _start(self, request: GenerationRequest, songs: list[SongFeatures], frames: int) -> Tensor:
+    def _start(self, request: GenerationRequest, seed: int, songs: list[SongFeatures], frames: int) -> Tensor:
         channels, share = self._studio.base.codec.latent_channels, request.controls.fresh
         noises = [song.noise for song in songs]
-        return personal(noises, request.seed, frames, channels, FRESH if share is None else share)
+        return personal(noises, seed, frames, channels, FRESH if share is None else share)
 
     def _style(self, request: GenerationRequest, songs: list[SongFeatures]) -> Tensor:
         size, said = self._studio.base.conditions.style_size, request.controls.style
@@ -140,27 +156,22 @@ class Tracks:
         return self._songs[url]
 
     async def _store(
-        self, request: GenerationRequest, latents: Tensor, plan: Tensor | None, parts: TrackParts
+        self, request: GenerationRequest, latents: Tensor, winner: Entrant, parts: TrackParts
     ) -> TrackFacts:
-        began = time.monotonic()
-        waveform = await parts.finish(latents)
+        began, plan = time.monotonic(), winner.ticket.job.plan
+        sound = winner.sound
+        if sound is None:
+            sound = await self._studio.decode(heard, self._studio, await parts.finish(latents), request.seconds)
         said = {} if plan is None else {"plan": plan[: len(latents)]}
-        audio, features, seconds = await self._studio.decode(
-            self._render, waveform, {"latents": latents, **said}, request.seconds
-        )
+        features = dump_features(style=sound.style, latents=latents, **said)
+        audio = await self._studio.decode(flac, sound.audio.waveform)
         self._decode_s = time.monotonic() - began
         audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/features.safetensors"
         blobs = self._studio.blobs
         await self._studio.read(blobs.write, features_url, features)
         await self._studio.read(blobs.write, audio_url, audio)
         sha256 = hashlib.sha256(audio).hexdigest()
-        return TrackFacts(seconds=seconds, sha256=sha256, audio_url=audio_url, features_url=features_url)
-
-    def _render(self, waveform: Tensor, made: dict[str, Tensor], seconds: float) -> tuple[bytes, bytes, float]:
-        """Audio file, feature file and length of a finished waveform [samples] and of what it was made from."""
-        track = finish(waveform.numpy(), seconds)
-        style = self._studio.style(torch.from_numpy(track.waveform))
-        return flac(track.waveform), dump_features(style=style, **made), track.seconds
+        return TrackFacts(seconds=sound.audio.seconds, sha256=sha256, audio_url=audio_url, features_url=features_url)
 
     def _progress(self, update: Update, parts: TrackParts) -> Progress:
         return Progress(
@@ -171,16 +182,3 @@ class Tracks:
             to_go_s=None if update.to_go_s is None else update.to_go_s + self._decode_s,
             ready_s=parts.ready_s or None,
         )
-
-
-async def _until(outcome: "asyncio.Future[Tensor]", news: asyncio.Queue[Update]) -> AsyncGenerator[Update, None]:
-    """News as it comes, until there is an outcome and all that came before it has been told."""
-    while not outcome.done() or not news.empty():
-        take = asyncio.ensure_future(news.get())
-        try:
-            either: set[asyncio.Future[Any]] = {take, outcome}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if take.done():
-                yield take.result()
-        finally:
-            take.cancel()

@@ -33,6 +33,7 @@ class Row:
         line: velocity of the straight line from the start to what is given [1, frames, channels].
         guide: makes one velocity of those of its rows.
         step: steps taken.
+        guess: x_0 as the velocity of the step at which the job looks points to it [1, frames, channels].
     """
 
     job: Job
@@ -44,6 +45,7 @@ class Row:
     line: Tensor
     guide: Guide
     step: int = 0
+    guess: Tensor | None = None
 
 
 @torch.inference_mode()
@@ -105,8 +107,10 @@ def advance(base: Base, pool: Pool, rows: list[Row]) -> None:
     )[0]
     for row, part in zip(rows, torch.split(velocity.float(), counts), strict=True):
         direction = torch.where(row.keep, row.line, row.guide(part))
-        row.latents = row.latents + row.job.path.deltas[row.step] * direction
         row.step += 1
+        if row.step == row.job.look:
+            row.guess = row.latents - row.job.path.times[row.step - 1] * direction
+        row.latents = row.latents + row.job.path.deltas[row.step - 1] * direction
 
 
 def _column(values: list[float], counts: list[int], like: Tensor) -> Tensor:

@@ -278,7 +278,8 @@ class Engine:
             fresh = ticket.canvas.fill(latents)
             fresh = None if ticket.canvas.complete else fresh
         to_go = (ticket.steps - step) * self._step_seconds
-        ticket.tell(Update("denoising", step=step, steps=ticket.steps, to_go_s=to_go, fresh=fresh))
+        guess = None if row.guess is None or step != ticket.job.look else row.guess[0].cpu()
+        ticket.tell(Update("denoising", step=step, steps=ticket.steps, to_go_s=to_go, fresh=fresh, guess=guess))
         if ticket.canvas.complete:
             self._end(ticket, ticket.canvas.latents)
         elif finished:

@@ -52,6 +52,7 @@ class Job:
         windows: made one after the other, each continuing the one before; none = the whole at once.
         plan: what is said of the course of the track [frames, plan channels]; None = nothing.
         null_plan: what of it guidance leaves as it is, because songs gave it, shaped alike; None = nothing.
+        look: after so many steps of the first window the news carry what the result may become; 0 = never.
     """
 
     listener: str
@@ -66,6 +67,7 @@ class Job:
     windows: tuple[Window, ...] = ()
     plan: Tensor | None = None
     null_plan: Tensor | None = None
+    look: int = 0
 
     def __post_init__(self) -> None:
         if self.start.ndim != 2 or self.start.shape[0] % 2 or not self.start.shape[0]:
@@ -103,7 +105,8 @@ class Update:
     """How far a job is; `place` counts the jobs ahead, `to_go_s` is an estimate.
 
     `step` and `steps` count over all windows. `fresh` are the frames that a window, not the last, has
-    just added to the beginning of the track [frames, channels].
+    just added to the beginning of the track [frames, channels]. `guess` is what the latents of the first window may
+    become, told after the step at which the job asked for it [frames, channels].
     """
 
     stage: Literal["queued", "denoising"]
@@ -112,6 +115,7 @@ class Update:
     steps: int | None = None
     to_go_s: float | None = None
     fresh: Tensor | None = None
+    guess: Tensor | None = None
 
 
 @dataclass(frozen=True)

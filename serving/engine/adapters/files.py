@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from serving.engine.adapters.pool import Factors, Shape
+from serving.engine.adapters.scorer import PREFIX, Scorer, scorer_in
 from serving.engine.errors import EngineError
 
 MANIFEST_KEY = "encore"
@@ -53,30 +54,33 @@ class AdapterManifest:
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Verified factors, ready for `Pool.write`; None where a foreign file had no manifest."""
+    """Verified factors, ready for `Pool.write`, none where a version holds no LoRA; what else was learned of its
+    listener; no manifest where a foreign file had none."""
 
     factors: Factors
     manifest: AdapterManifest | None
+    scorer: Scorer | None = None
 
 
-def dump(factors: Factors, *, base_hash: str, snapshot_sha256: str, steps: int) -> bytes:
+def dump(factors: Factors, *, base_hash: str, snapshot_sha256: str, steps: int, scorer: Scorer | None = None) -> bytes:
     """An adapter file of folded factors; the same input gives the same bytes.
 
     Args:
-        factors: as `Pool.read` gives them, one rank for all.
+        factors: as `Pool.read` gives them, one rank for all; none = nothing but a scorer was learned.
         base_hash: `Manifest.base_hash` of the base it was trained on.
         snapshot_sha256: of the snapshot it was trained on.
         steps: optimiser steps taken.
+        scorer: of the listener.
 
     Raises:
-        ValueError: no factors, or not of one rank.
+        ValueError: nothing was learned, or the factors are not of one rank.
     """
     ranks = {down.shape[1] for down, _ in factors.values()}
-    if len(ranks) != 1:
-        raise ValueError(f"expected factors of one rank, got {sorted(ranks)}")
-    rank = ranks.pop()
+    if len(ranks) > 1 or not (ranks or scorer):
+        raise ValueError(f"expected factors of one rank or a scorer, got ranks {sorted(ranks)}")
+    rank = ranks.pop() if ranks else 1
     manifest = AdapterManifest(base_hash, rank, float(rank), tuple(sorted(factors)), snapshot_sha256, steps)
-    tensors = {}
+    tensors = {} if scorer is None else scorer.tensors()
     for name, (down, up) in factors.items():
         tensors[f"transformer.{name}.lora_A.weight"] = down.T.contiguous()
         tensors[f"transformer.{name}.lora_B.weight"] = up.T.contiguous()
@@ -113,11 +117,20 @@ def parse(
     if base_hash is not None and (manifest is None or manifest.base_hash != base_hash):
         got = "no manifest" if manifest is None else manifest.base_hash
         raise AdapterError("wrong_base", f"expected an adapter of base {base_hash}, got {got}")
-    pairs = _pairs(tensors, manifest, shapes)
+    scorer = _scorer(tensors)
+    lora = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
+    pairs = {} if scorer is not None and not lora else _pairs(lora, manifest, shapes)
     for name, (down, up) in pairs.items():
         _check(name, down, up, shapes[name], rank)
     _require_finite(pairs)
-    return Adapter({name: _folded(*pair, manifest, alpha) for name, pair in pairs.items()}, manifest)
+    return Adapter({name: _folded(*pair, manifest, alpha) for name, pair in pairs.items()}, manifest, scorer)
+
+
+def _scorer(tensors: Mapping[str, Tensor]) -> Scorer | None:
+    try:
+        return scorer_in(tensors)
+    except ValueError as error:
+        raise AdapterError("unreadable", f"not a version file: {error}") from error
 
 
 def _read(data: bytes) -> tuple[dict[str, Tensor], AdapterManifest | None]:
@@ -175,6 +188,8 @@ def _check(name: str, down: Tensor, up: Tensor, shape: Shape, rank: int) -> None
 
 def _require_finite(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
     """Sums first: they show every number that is not finite, in a third of the time of looking at each."""
+    if not pairs:
+        return
     sums = torch.stack([side.sum(dtype=torch.float32) for pair in pairs.values() for side in pair])
     if sums.isfinite().all():
         return

@@ -1,0 +1,90 @@
+"""How a listener would like a track: a linear guess with its uncertainty, on few numbers of the track.
+
+How it is fitted is the factory's business (`training.scorer`); here it is applied, where tracks are made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+MOST: Final = 24  # numbers of a track that a scorer may weigh
+CAUTION: Final = 1.0  # standard deviations of the guess that are taken off it
+PREFIX: Final = "scorer."
+NAMES: Final = ("centre", "scale", "rows", "mean", "covariance")
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Numbers of a track are `rows @ (description - centre) / scale`; the guess is linear in them.
+
+    Attributes:
+        centre, scale: of a description [size].
+        rows: directions [numbers, size], at most `MOST` of them.
+        mean: of the weights, the constant first [1 + numbers].
+        covariance: of the weights, alike [1 + numbers, 1 + numbers].
+    """
+
+    centre: Tensor
+    scale: Tensor
+    rows: Tensor
+    mean: Tensor
+    covariance: Tensor
+
+    def __post_init__(self) -> None:
+        numbers, size = self.rows.shape if self.rows.ndim == 2 else (0, 0)
+        expected = ((size,), (size,), (1 + numbers,), (1 + numbers, 1 + numbers))
+        got = tuple(tuple(value.shape) for value in (self.centre, self.scale, self.mean, self.covariance))
+        if not 1 <= numbers <= MOST or got != expected:
+            raise ValueError(f"expected 1 to {MOST} rows and shapes {expected}, got {numbers} and {got}")
+        if not all(bool(getattr(self, name).isfinite().all()) for name in NAMES):
+            raise ValueError("a scorer holds a number that is not finite")
+
+    def score(self, description: Tensor) -> float:
+        """Expected satisfaction less its uncertainty, so that the unknown is not mistaken for the liked [size].
+
+        Raises:
+            ValueError: the description is of another base.
+        """
+        if description.shape != self.centre.shape:
+            raise ValueError(f"expected a description of {tuple(self.centre.shape)}, got {tuple(description.shape)}")
+        numbers = torch.cat([torch.ones(1), self.rows @ ((description - self.centre) / self.scale)])
+        variance = (numbers @ self.covariance @ numbers).clamp_min(0)
+        return float(self.mean @ numbers - CAUTION * variance.sqrt())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """As a version file holds them."""
+        return {PREFIX + name: getattr(self, name).contiguous() for name in NAMES}
+
+
+def scorer_in(tensors: Mapping[str, Tensor]) -> Scorer | None:
+    """The scorer among a file's tensors, None if there is none; ValueError if it is not whole."""
+    found = {name.removeprefix(PREFIX): value.float() for name, value in tensors.items() if name.startswith(PREFIX)}
+    if not found:
+        return None
+    if set(found) != set(NAMES):
+        raise ValueError(f"a scorer of {sorted(found)}, expected {sorted(NAMES)}")
+    return Scorer(**found)
+
+
+def describe(style: Tensor, latents: Tensor, wanted: Tensor) -> Tensor:
+    """What a scorer reads of a track: likeness to the wanted style, its own style, mean and deviation of its latents.
+
+    Args:
+        style: of the track [size].
+        latents: of the track, at least two [frames, channels].
+        wanted: the style it was made for [size].
+
+    Returns:
+        [1 + size + 2 channels].
+    """
+    return torch.cat([likeness(style, wanted)[None], style, latents.mean(0), latents.std(0)])
+
+
+def likeness(style: Tensor, wanted: Tensor) -> Tensor:
+    """Cosine of two styles, in [-1, 1]; 0 where one of them says nothing []."""
+    alike: Tensor = functional.cosine_similarity(style, wanted, dim=0)
+    return alike
