@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.base import CohortKey, CohortValue, Frozen, Problem, Sha256
-from schemas.generation import Prompt, Seconds, Seed
+from schemas.generation import MAX_SEEDS, Prompt, Seconds, Seed, Seeds
 
 TrackStatus = Literal["queued", "running", "ready", "failed"]
 ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back"]
@@ -35,10 +35,14 @@ class Song(Frozen):
 
 
 class TrackCreate(Frozen):
+    """`seed` is drawn where it is not given. At most `seeds` seeds compete, fewer while the engine is busy; 1 takes the
+    given seed as it is."""
+
     listener_id: UUID
     prompt: Prompt = ""
     seconds: Seconds = 10.0
     seed: Seed | None = None
+    seeds: Seeds = MAX_SEEDS
 
 
 class TrackProgress(Frozen):

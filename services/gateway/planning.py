@@ -91,10 +91,11 @@ def planned(
     seconds: float,
     seed: int,
     destination: str,
+    seeds: int = 1,
     pair_id: UUID | None = None,
 ) -> PlannedTrack:
-    """The track that `draw` asks for: nothing personal in the base arm, the frozen start in the cold one, songs and
-    adapter in the others."""
+    """The track that `draw` asks for: nothing personal in the base arm, the frozen start in the cold one; songs,
+    adapter and the choice among at most `seeds` seeds in the others."""
     songs, controls = _songs_of(draw.arm, own)
     request = GenerationRequest(
         track_id=track_id,
@@ -106,6 +107,7 @@ def planned(
         songs=songs,
         adapter=adapter_of(draw.arm, own),
         controls=controls,
+        seeds=seeds if draw.arm in ("champion", "candidate") else 1,
         destination=destination,
     )
     return PlannedTrack(request, draw.propensity, own.release_id if own.in_canary else None, pair_id)

@@ -198,7 +198,7 @@ class Store:
         return await self._one("mark_running", track_id=track_id) is not None
 
     async def mark_ready(self, track_id: UUID, facts: TrackFacts) -> bool:
-        return await self._one("mark_ready", track_id=track_id, **facts.model_dump()) is not None
+        return await self._one("mark_ready", track_id=track_id, **_stored(facts)) is not None
 
     async def mark_failed(self, track_id: UUID, problem: Problem) -> bool:
         row = await self._one("mark_failed", track_id=track_id, problem=problem.model_dump_json())
@@ -232,3 +232,9 @@ class Store:
                     return await cursor.fetchall() if cursor.description else []
 
                 yield run
+
+
+def _stored(facts: TrackFacts) -> dict[str, Any]:
+    """Null where one seed ran alone."""
+    chosen = json.dumps([each.model_dump(mode="json") for each in facts.selection]) if facts.selection else None
+    return {**facts.model_dump(exclude={"selection"}), "selection": chosen}

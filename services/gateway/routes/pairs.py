@@ -54,6 +54,7 @@ async def create_pair(
                     seconds=body.seconds,
                     seed=seed,
                     destination=parts.blobs.track(track_id),
+                    seeds=body.seeds,
                     pair_id=pair_id,
                 )
             )

@@ -62,6 +62,7 @@ async def create_track(
             seconds=body.seconds,
             seed=seed_or_drawn(body),
             destination=parts.blobs.track(track_id),
+            seeds=body.seeds,
         )
         track = await planning.add_track(plan)
     parts.maker.wake()

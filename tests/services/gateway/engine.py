@@ -17,7 +17,16 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, PromptRequest, SongFacts, SongRequest, TrackFacts, part_key
+from schemas.generation import (
+    Competitor,
+    GenerationRequest,
+    Progress,
+    PromptRequest,
+    SongFacts,
+    SongRequest,
+    TrackFacts,
+    part_key,
+)
 from services.gateway.settings import GatewaySettings
 
 RATE = 22_050
@@ -42,6 +51,7 @@ class ToneEngine:
     steps: int = 3
     ready_s: float | None = None
     base_hash: str = "b" * 64
+    selection: tuple[Competitor, ...] = ()
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -127,6 +137,7 @@ class ToneEngine:
             sha256=digest,
             audio_url=f"{request.destination}/audio.flac",
             features_url=f"{request.destination}/features.safetensors",
+            selection=self.selection,
         )
         yield Progress(stage="done", track=facts)
 

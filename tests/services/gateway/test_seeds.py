@@ -1,0 +1,32 @@
+"""How many seeds may compete is the request's to bound; the frozen arms have one; the scores stay with the track."""
+
+import psycopg
+import pytest
+
+from schemas.generation import Competitor
+from tests.services.gateway.conftest import Gateway
+from tests.services.gateway.test_cold import Asked, asked
+
+__all__ = ["asked"]
+
+
+def test_seeds_compete_for_what_is_learned_and_not_for_what_it_is_measured_against(asked: Asked) -> None:
+    asked.upload(200)
+    assert [asked.on(arm).seeds for arm in ("base", "cold", "champion", "candidate")] == [1, 1, 8, 8]
+    assert asked.on("champion", seeds=3).seeds == 3
+
+
+@pytest.mark.parametrize("seeds", [0, 9, "many"])
+def test_a_number_of_seeds_out_of_range_is_refused(gateway: Gateway, listener_id: str, seeds: object) -> None:
+    answer = gateway.http.post("/v1/tracks", json={"listener_id": listener_id, "seeds": seeds})
+    assert (answer.status_code, answer.json()["field"]) == (422, "seeds")
+
+
+def test_which_seeds_competed_and_their_scores_are_stored_with_the_track(gateway: Gateway, listener_id: str) -> None:
+    gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
+    competed = (Competitor(seed=1, halfway=0.5), Competitor(seed=2, halfway=0.7, final=0.6, chosen=True))
+    gateway.engine.selection = competed
+    gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
+    with psycopg.connect(gateway.settings.postgres_dsn) as connection:
+        rows = connection.execute("select selection from gateway.tracks order by created_at").fetchall()
+    assert rows == [(None,), ([each.model_dump() for each in competed],)]

@@ -1,0 +1,80 @@
+"""A scorer lives in a version file beside the factors, or alone; what is not whole is refused."""
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from serving.engine.adapters.files import AdapterError, dump, parse
+from serving.engine.adapters.pool import Shape
+from serving.engine.adapters.scorer import CAUTION, MOST, Scorer, describe, likeness
+
+BASE, SNAPSHOT = "b" * 64, "c" * 64
+SHAPES = {"layer": Shape(6, 4)}
+
+
+def scorer(numbers: int = 3, size: int = 5, seed: int = 0) -> Scorer:
+    torch.manual_seed(seed)
+    root = torch.randn(1 + numbers, 1 + numbers)
+    return Scorer(
+        torch.randn(size), torch.rand(size) + 0.5, torch.randn(numbers, size), torch.randn(1 + numbers), root @ root.T
+    )
+
+
+def factors() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    return {"layer": (torch.randn(6, 2), torch.randn(2, 4))}
+
+
+def test_factors_and_scorer_come_back_from_one_file() -> None:
+    mine, lora = scorer(), factors()
+    data = dump(lora, base_hash=BASE, snapshot_sha256=SNAPSHOT, steps=3, scorer=mine)
+    version = parse(data, SHAPES, 2, base_hash=BASE)
+    assert version.scorer is not None
+    assert all(torch.equal(version.scorer.tensors()[name], value) for name, value in mine.tensors().items())
+    assert all(torch.equal(version.factors["layer"][side], lora["layer"][side]) for side in (0, 1))
+    assert data == dump(lora, base_hash=BASE, snapshot_sha256=SNAPSHOT, steps=3, scorer=mine)
+
+
+def test_a_version_may_hold_a_scorer_alone_or_factors_alone_but_not_nothing() -> None:
+    alone = parse(dump({}, base_hash=BASE, snapshot_sha256=SNAPSHOT, steps=0, scorer=scorer()), SHAPES, 2)
+    assert (alone.factors, alone.scorer is not None) == ({}, True)
+    assert parse(dump(factors(), base_hash=BASE, snapshot_sha256=SNAPSHOT, steps=3), SHAPES, 2).scorer is None
+    with pytest.raises(ValueError, match="scorer"):
+        dump({}, base_hash=BASE, snapshot_sha256=SNAPSHOT, steps=0)
+
+
+@pytest.mark.parametrize("damage", ["part", "shape", "nan"])
+def test_half_a_scorer_is_refused(damage: str) -> None:
+    tensors = load(dump({}, base_hash=BASE, snapshot_sha256=SNAPSHOT, steps=0, scorer=scorer()))
+    if damage == "part":
+        del tensors["scorer.mean"]
+    elif damage == "shape":
+        tensors["scorer.mean"] = torch.zeros(9)
+    else:
+        tensors["scorer.covariance"] = tensors["scorer.covariance"] * float("nan")
+    with pytest.raises(AdapterError) as caught:
+        parse(save(tensors), SHAPES, 2)
+    assert caught.value.reason == "unreadable"
+
+
+def test_the_score_is_the_guess_less_its_uncertainty() -> None:
+    mine, description = scorer(), torch.randn(5)
+    numbers = torch.cat([torch.ones(1), mine.rows @ ((description - mine.centre) / mine.scale)])
+    guess, variance = float(mine.mean @ numbers), float(numbers @ mine.covariance @ numbers)
+    assert mine.score(description) == pytest.approx(guess - CAUTION * variance**0.5, rel=1e-4)
+    sure = Scorer(mine.centre, mine.scale, mine.rows, mine.mean, torch.zeros(4, 4))
+    assert sure.score(description) > mine.score(description)
+
+
+def test_more_numbers_than_allowed_and_descriptions_of_another_base_are_refused() -> None:
+    with pytest.raises(ValueError, match="24"):
+        scorer(numbers=MOST + 1, size=40)
+    with pytest.raises(ValueError, match="description"):
+        scorer().score(torch.zeros(6))
+
+
+def test_a_description_begins_with_likeness() -> None:
+    style, wanted, latents = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0]), torch.randn(7, 3)
+    description = describe(style, latents, wanted)
+    assert description.shape == (1 + 2 + 6,)
+    assert float(description[0]) == pytest.approx(0.5**0.5)
+    assert float(likeness(style, torch.zeros(2))) == 0
