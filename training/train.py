@@ -6,6 +6,7 @@ Not for registering: what comes out are adapters in the blob store and a verdict
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,11 +15,13 @@ import torch
 
 from serving.engine.adapters.files import AdapterError, dump, parse
 from serving.engine.adapters.pool import Factors
+from serving.engine.adapters.scorer import Scorer
 from serving.engine.bases.base import Base
 from training import checkpoint
 from training.blobs import Blobs
 from training.factory import Factory, Job
 from training.gate import Scores, largest_update, refusal, target_weights
+from training.liking import scorers
 from training.material import Material, MaterialError, load_material
 from training.snapshot import ListenerSnapshot, Snapshot, sha256
 
@@ -120,13 +123,25 @@ class Training:
         update = largest_update(factors, target_weights(self._base.transformer, factors))
         scores = Scores(base_loss, adapter_loss, update, self._factory.skipped(job) / job.steps)
         outcome = Outcome(str(job.listener_id), job.steps, scores=scores.finite())
-        if reason := refusal(scores):
+        scorer, reason = self._scorers.get(job.listener_id), refusal(scores)
+        if reason and scorer is None:
             return Outcome(**asdict(outcome) | {"refused": reason})
-        base_hash = self._base.manifest.base_hash
-        data = dump(factors, base_hash=base_hash, snapshot_sha256=self._sha256, steps=job.steps)
+        data = dump(
+            {} if reason else factors,
+            base_hash=self._base.manifest.base_hash,
+            snapshot_sha256=self._sha256,
+            steps=job.steps,
+            scorer=scorer,
+        )
         digest = sha256(data)
         url = self._blobs.write_once(f"adapters/{job.listener_id}/{digest}.safetensors", data)
         return Outcome(**asdict(outcome) | {"url": url, "sha256": digest})
+
+    @cached_property
+    def _scorers(self) -> Mapping[UUID, Scorer]:
+        """The same after a kill: they follow from the snapshot alone."""
+        size = 1 + self._base.conditions.style_size + 2 * self._base.codec.latent_channels
+        return scorers([entry.facts for entry in self._snapshot.listeners], self._blobs.read, size)
 
     def _material(self, entry: ListenerSnapshot) -> Material:
         return load_material(entry, self._blobs.read, self._base)
@@ -138,10 +153,12 @@ class Training:
         try:
             pool = self._factory.pool
             data = self._blobs.read(champion.url)
-            return parse(data, pool.shapes, pool.rank, base_hash=champion.base_hash, sha256=champion.sha256).factors
+            version = parse(data, pool.shapes, pool.rank, base_hash=champion.base_hash, sha256=champion.sha256)
         except (AdapterError, OSError):
             # A champion that cannot be read, or of a larger rank, is no reason to learn nothing.
             return None
+        # A version that holds no factors starts where the base does.
+        return version.factors or None
 
     def _save(self) -> None:
         state: dict[str, Any] = {
