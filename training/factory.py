@@ -1,7 +1,8 @@
 """Many listeners' adapters trained at once: one batch, one forward, one backward over stacked slots.
 
 Jobs join and leave between steps. A listener's result does not depend on who else is in the batch: rows come from the
-listener's own random numbers, the loss is a sum of listeners' means, and the optimiser works slot by slot.
+listener's own random numbers, the loss is a sum of listeners' means, and the optimiser works slot by slot. A listener
+who starts from a version has that version frozen in a second slot beside the one that is trained.
 
 Not for files, registries or Ray: see `rounds`.
 """
@@ -20,23 +21,45 @@ from torch import Tensor
 
 from serving.engine.adapters.pool import BASE_SLOT, Factors, Pool, attach
 from serving.engine.bases.base import Base
-from training.losses import flow_matching, listeners_loss, noised, slot_means
+from training.losses import flow_matching, listeners_loss, noised, signed, slot_means
 from training.material import Material, Rows, draw, generator_for, held_out
 from training.optimiser import SlotAdamW
+from training.probe import Sampled, sampled
 from training.snapshot import Recipe
 
 LOWEST_RATE = 0.1
+# From this target on a piece is one to come nearer to.
+LIKED = 0.5
 
 
 @dataclass(eq=False)
 class Job:
-    """One listener in a slot."""
+    """One listener in a slot; `old` is the slot of the version that it started from."""
 
     listener_id: UUID
     slot: int
+    old: int
     material: Material
     generator: torch.Generator
     steps: int = 0
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Of what was held out of training.
+
+    Attributes:
+        base_loss: weighted mean of flow matching of the bare base, over songs and what was liked.
+        adapter_loss: the same of the adapter.
+        preference: how much more the adapter came nearer to what was liked than to what was not, seen from the version
+            that it started from; 0 = nothing was rated.
+        drift: squared change of the base's velocity, as a share of it.
+    """
+
+    base_loss: float
+    adapter_loss: float
+    preference: float
+    drift: float
 
 
 class Factory:
@@ -50,10 +73,12 @@ class Factory:
         self._base = base
         weight = next(base.transformer.parameters())
         self._dtype, self._device = weight.dtype, weight.device
-        self.pool: Pool = attach(base.transformer, slots + 1, recipe.rank, torch.float32, trainable=True)
+        # Twice: what is trained, and the frozen version that it started from.
+        self.pool: Pool = attach(base.transformer, 2 * slots + 1, recipe.rank, torch.float32, trainable=True)
         self._optimiser = SlotAdamW(
             [*self.pool.down, *self.pool.up], clip=recipe.clip, weight_decay=recipe.weight_decay
         )
+        self._slots = slots
         self._free = list(range(slots, BASE_SLOT, -1))
         self._turns: deque[Job] = deque()
 
@@ -77,9 +102,12 @@ class Factory:
         generator = generator_for("training", listener_id, self.recipe.seed)
         slot = self._free[-1]
         self.pool.write(slot, self._fresh(generator) if start is None else start)
+        old = BASE_SLOT if start is None else slot + self._slots
+        if start is not None:
+            self.pool.write(old, start)
         self._free.pop()
         self._optimiser.reset(slot)
-        job = Job(listener_id, slot, material, generator)
+        job = Job(listener_id, slot, old, material, generator)
         self._turns.append(job)
         return job
 
@@ -87,6 +115,8 @@ class Factory:
         """Frees a job's slot."""
         self._turns.remove(job)
         self.pool.clear(job.slot)
+        if job.old != BASE_SLOT:
+            self.pool.clear(job.old)
         self._free.append(job.slot)
 
     def step(self) -> dict[UUID, float]:
@@ -97,8 +127,11 @@ class Factory:
         """
         turn = self._next_turn()
         rows = Rows.join([draw(job.material, self.recipe, job.generator) for job in turn])
-        slot_R = torch.tensor([job.slot for job in turn]).repeat_interleave(self.recipe.rows)
-        loss_R = self._losses(rows, slot_R)
+        slot_R, old_R = (
+            torch.tensor([getattr(job, which) for job in turn]).repeat_interleave(self.recipe.rows)
+            for which in ("slot", "old")
+        )
+        loss_R = self._losses(rows, slot_R, old_R)
         listeners_loss(loss_R, slot_R, self.pool.slots).backward()  # type: ignore[no-untyped-call]
         active, rate = torch.zeros(self.pool.slots, dtype=torch.bool), torch.zeros(self.pool.slots)
         for job in turn:
@@ -116,15 +149,40 @@ class Factory:
         return int(self._optimiser.skipped[job.slot])
 
     @torch.no_grad()
-    def held_out_losses(self, job: Job) -> tuple[float, float]:
-        """Weighted mean loss on what was held out: of the bare base, of the job's slot."""
+    def held_out(self, job: Job) -> HeldOut:
+        """How the bare base, the version that it started from and the job's slot do on what was held out."""
         rows = held_out(job.material, job.listener_id)
-        return self._judged(rows, BASE_SLOT), self._judged(rows, job.slot)
+        slots = {BASE_SLOT, job.old, job.slot}
+        velocities = {slot: self._velocity(rows, torch.full((len(rows.t),), slot)) for slot in slots}
+        losses = {slot: flow_matching(velocity, rows.x0, rows.eps) for slot, velocity in velocities.items()}
+        towards = rows.weights * (rows.targets >= LIKED)
+        sign = rows.weights * (2 * rows.targets - 1) * (rows.targets < 1)
+        base = velocities[BASE_SLOT]
+        return HeldOut(
+            base_loss=float((losses[BASE_SLOT] * towards).sum() / towards.sum()),
+            adapter_loss=float((losses[job.slot] * towards).sum() / towards.sum()),
+            preference=float(((losses[job.old] - losses[job.slot]) * sign).sum() / sign.abs().sum().clamp_min(1e-9)),
+            drift=float((velocities[job.slot] - base).square().mean() / base.square().mean()),
+        )
+
+    def sampled(self, job: Job) -> Sampled:
+        """A few tracks of the job's slot beside the bare base's."""
+
+        def velocity(rows: Rows, slot: int) -> Tensor:
+            return self._velocity(rows, torch.full((len(rows.t),), slot))
+
+        return sampled(velocity, self._base, job.material, (BASE_SLOT, job.slot))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, except the materials."""
         jobs = [
-            {"listener_id": str(j.listener_id), "slot": j.slot, "steps": j.steps, "generator": j.generator.get_state()}
+            {
+                "listener_id": str(j.listener_id),
+                "slot": j.slot,
+                "old": j.old,
+                "steps": j.steps,
+                "generator": j.generator.get_state(),
+            }
             for j in self._turns
         ]
         return {
@@ -146,7 +204,8 @@ class Factory:
             listener_id = UUID(entry["listener_id"])
             generator = torch.Generator()
             generator.set_state(entry["generator"])
-            job = Job(listener_id, entry["slot"], materials[listener_id], generator, entry["steps"])
+            slots = entry["slot"], entry["old"]
+            job = Job(listener_id, *slots, materials[listener_id], generator, entry["steps"])
             self._turns.append(job)
 
     def close(self) -> None:
@@ -159,8 +218,21 @@ class Factory:
         self._turns.rotate(-count)
         return turn
 
-    def _losses(self, rows: Rows, slot_R: Tensor) -> Tensor:
-        """Of each row, on the CPU; the forward runs where the base is."""
+    def _losses(self, rows: Rows, slot_R: Tensor, old_R: Tensor) -> Tensor:
+        """Of each row, on the CPU."""
+        velocity = self._velocity(rows, slot_R)
+        loss_R = flow_matching(velocity, rows.x0, rows.eps)
+        # What is only drawn to needs no second forward.
+        pushed = rows.targets < 1
+        if not pushed.any():
+            return loss_R
+        some = rows.only(pushed)
+        with torch.no_grad():
+            old = self._velocity(some, old_R[pushed])
+        return loss_R.masked_scatter(pushed, signed(velocity[pushed], old, some.x0, some.eps, some.targets))
+
+    def _velocity(self, rows: Rows, slot_R: Tensor) -> Tensor:
+        """Of each row with its slot, float32 on the CPU; the forward runs where the base is."""
         self.pool.select(slot_R)
         x_t, t, prompts, styles, plans = (
             value.to(self._device, self._dtype)
@@ -168,7 +240,7 @@ class Factory:
         )
         with self._precision():
             music = torch.zeros_like(x_t)
-            velocity = self._base.transformer(
+            velocity: Tensor = self._base.transformer(
                 hidden_states=x_t,
                 timestep=t,
                 timestep_r=t,
@@ -177,11 +249,7 @@ class Factory:
                 return_dict=False,
             )[0]
         self.pool.select(None)
-        return flow_matching(velocity.cpu(), rows.x0, rows.eps)
-
-    def _judged(self, rows: Rows, slot: int) -> float:
-        losses = self._losses(rows, torch.full((len(rows.t),), slot))
-        return float((losses * rows.weights).sum() / rows.weights.sum())
+        return velocity.cpu().float()
 
     @contextmanager
     def _precision(self) -> Iterator[None]:

@@ -15,15 +15,29 @@ from serving.engine.adapters.pool import Factors
 # An update larger than the weights it changes is no longer a fine-tuning.
 LARGEST_UPDATE = 1.0
 MOST_SKIPPED = 0.1
+# Of the base's velocity, squared: further away it is another model, not this one with a taste.
+MOST_DRIFT = 0.25
+LEAST_DIVERSITY = 0.9
+QUIETEST, LOUDEST = 0.5, 2.0
+MOST_COPIED = 0.3
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Losses are flow matching on held-out material of the listener; `largest_update` is the greatest ratio of the
-    Frobenius norms of an update and the weight it changes; `skipped_share` of steps whose gradient was not finite."""
+    """Of held-out material of the listener as in `factory.HeldOut`, and of a few tracks as in `probe.Sampled`.
+
+    Attributes:
+        largest_update: the greatest ratio of the Frobenius norms of an update and the weight it changes.
+        skipped_share: of steps whose gradient was not finite.
+    """
 
     base_loss: float
     adapter_loss: float
+    preference: float
+    drift: float
+    diversity: float
+    level: float
+    copied: float
     largest_update: float
     skipped_share: float
 
@@ -43,6 +57,16 @@ def refusal(scores: Scores) -> str | None:
         return f"update is {scores.largest_update:.2f} times the weight it changes"
     if scores.adapter_loss >= scores.base_loss:
         return f"held-out loss {scores.adapter_loss:.4f}, {scores.base_loss:.4f} without it"
+    if scores.drift > MOST_DRIFT:
+        return f"velocity {scores.drift:.0%} away from the base's, at most {MOST_DRIFT:.0%} is taken"
+    if scores.diversity < LEAST_DIVERSITY:
+        return f"tracks are {scores.diversity:.0%} as varied as the base's, at least {LEAST_DIVERSITY:.0%} is wanted"
+    if not QUIETEST < scores.level < LOUDEST:
+        return f"tracks have {scores.level:.2f} times the base's deviation"
+    if scores.copied > MOST_COPIED:
+        return f"a stretch is nearer to a song by {scores.copied:.2f} in cosine than the base's tracks come"
+    if scores.preference < 0:
+        return f"nearer to what was disliked than the version before, by {-scores.preference:.4f}"
     return None
 
 

@@ -18,6 +18,28 @@ def flow_matching(velocity_RFC: Tensor, x0_RFC: Tensor, eps_RFC: Tensor) -> Tens
     return (velocity_RFC.float() - (eps_RFC - x0_RFC)).square().mean(dim=(1, 2))
 
 
+def signed(velocity_RFC: Tensor, old_RFC: Tensor, x0_RFC: Tensor, eps_RFC: Tensor, target_R: Tensor) -> Tensor:
+    """Towards music that was liked and, bounded, away from music that was not [R]; always in float32.
+
+    DiffusionNFT (Zheng et al. 2025, arXiv 2509.16117, equation 5) at beta = 1: with r the target and v* = eps - x0,
+
+        L = r |v - v*|^2 + (1 - r) |(2 v_old - v) - v*|^2
+
+    r = 1 is flow matching, r = 1/2 draws to the old velocity, r = 0 to the mirror image of v* in it. The least is at
+    v_old + (2 r - 1) (v* - v_old), however often it is repeated: a disliked track pushes away by a bounded distance.
+
+    Args:
+        velocity_RFC: of what is trained.
+        old_RFC: of the version that made the music; no gradient goes through it.
+        x0_RFC: the music.
+        eps_RFC: the noise.
+        target_R: r in [0, 1].
+    """
+    towards = flow_matching(velocity_RFC, x0_RFC, eps_RFC)
+    away = flow_matching(2 * old_RFC.detach().float() - velocity_RFC.float(), x0_RFC, eps_RFC)
+    return target_R * towards + (1 - target_R) * away
+
+
 def slot_means(loss_R: Tensor, slot_R: Tensor, slots: int) -> Tensor:
     """Mean of each slot's rows, 0 where a slot has none [S]."""
     total = torch.zeros(slots, dtype=loss_R.dtype).index_add(0, slot_R, loss_R)

@@ -5,7 +5,7 @@ All in latent space: nothing is decoded. The last part of every piece is held ou
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from uuid import UUID
 
 import torch
@@ -34,20 +34,21 @@ class MaterialError(Exception):
 class Material:
     """Pieces of one listener. `pieces` and `tails` are [frames, channels + plan channels] each, frames even or odd:
     latents beside the plan that they were made by or fit; `prompts` [pieces, tokens, size], `style` [200], zeros where
-    there are no songs; `weights` [pieces] > 0."""
+    there are no songs; `weights` [pieces] > 0; `targets` [pieces], 1 = towards the piece."""
 
     pieces: list[Tensor]
     tails: list[Tensor]
     prompts: Tensor
     style: Tensor
     weights: Tensor
+    targets: Tensor
     channels: int
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Rows of a batch: music x0 and noise eps [rows, frames, channels], times t [rows], prompts [rows, tokens, size],
-    styles [rows, 200], plans [rows, frames, plan channels], weights [rows]."""
+    styles [rows, 200], plans [rows, frames, plan channels], weights and targets [rows]."""
 
     x0: Tensor
     eps: Tensor
@@ -56,11 +57,15 @@ class Rows:
     styles: Tensor
     plans: Tensor
     weights: Tensor
+    targets: Tensor
 
     @staticmethod
     def join(parts: list["Rows"]) -> "Rows":
-        names = ("x0", "eps", "t", "prompts", "styles", "plans", "weights")
-        return Rows(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+        return Rows(*(torch.cat([getattr(part, each.name) for part in parts]) for each in fields(Rows)))
+
+    def only(self, wanted: Tensor) -> "Rows":
+        """The rows that are wanted, bool [rows]."""
+        return Rows(*(getattr(self, each.name)[wanted] for each in fields(Rows)))
 
 
 def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base: Base) -> Material:
@@ -88,6 +93,7 @@ def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base
         prompts=base.text.encode([example.prompt for example in listener.examples]).float(),
         style=style,
         weights=torch.tensor([example.weight for example in listener.examples]),
+        targets=torch.tensor([example.target for example in listener.examples]),
         channels=base.codec.latent_channels,
     )
 
@@ -112,6 +118,7 @@ def draw(material: Material, recipe: Recipe, generator: torch.Generator) -> Rows
         styles=material.style.expand(count, -1) * keep_style[:, None],
         plans=plans * keep_prompt[:, None, None],
         weights=torch.ones(count),
+        targets=material.targets[picks],
     )
 
 
@@ -129,6 +136,7 @@ def held_out(material: Material, listener_id: UUID) -> Rows:
         styles=material.style.expand(len(picks), -1),
         plans=plans,
         weights=material.weights[picks],
+        targets=material.targets[picks],
     )
 
 

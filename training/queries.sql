@@ -45,7 +45,7 @@ select listener_id, song_id, features_url, created_at
 from gateway.songs where listener_id = any(%(listeners)s)
 
 -- name: tracks
-select f.listener_id, f.track_id, t.features_url, t.prompt, t.arm, f.stars, f.rated_at,
+select f.listener_id, f.track_id, t.features_url, t.prompt, t.arm, f.stars, f.rated_at, t.seconds::float8 as seconds,
        round(l.heard_fraction::numeric, 4)::float8 as heard
 from feedback.ratings f
 join feedback.tracks t using (listener_id, track_id)

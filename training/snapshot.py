@@ -22,7 +22,7 @@ Weight = Annotated[float, Field(gt=0)]
 class Recipe(Frozen):
     """How a round trains. Rows and frames are those of one optimiser step; a second has 21.5 latent frames."""
 
-    method: Literal["weighted_sft"] = "weighted_sft"
+    method: Literal["weighted_sft", "signed"] = "weighted_sft"
     rank: int = 8
     steps: int = 60
     learning_rate: float = 2e-3
@@ -46,7 +46,8 @@ class Song(Frozen):
 
 
 class RatedTrack(Frozen):
-    """A track the listener rated; `heard` is the fraction of it that was played, None if no play event came."""
+    """A track the listener rated; `heard` is the fraction of it that was played, None if no play event came; `seconds`
+    is its length, None in snapshots of before it was kept."""
 
     track_id: UUID
     features_url: str
@@ -54,16 +55,19 @@ class RatedTrack(Frozen):
     arm: str
     stars: Annotated[int, Field(ge=1, le=5)]
     heard: Annotated[float, Field(ge=0, le=1)] | None
+    seconds: Annotated[float, Field(gt=0)] | None = None
     rated_at: AwareDatetime
 
 
 class Example(Frozen):
-    """One piece of music to train towards, under one prompt, with its weight in the loss."""
+    """One piece of music to train towards or away from, under one prompt, with its weight in the loss. `target` is 1
+    for towards, 0 for away, 1/2 for neither (see `losses.signed`)."""
 
     source: UUID
     features_url: str
     prompt: str
     weight: Weight
+    target: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class ListenerFacts(Frozen):

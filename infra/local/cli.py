@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 EPILOG = "Data, logs and ports live in .encore/ (ENCORE_HOME moves it), the environment in .venv (ENCORE_VENV)."
-PASSING_ON = ("demo", "test", "bench")
+PASSING_ON = ("demo", "study", "test", "bench")
 
 # What `add_parser` of the sub-commands gives; argparse has no public name for its owner.
 Commands = Callable[..., argparse.ArgumentParser]
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="./encore", description="Encore on one machine.", epilog=EPILOG)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_up, _add_down, _add_status, _add_logs, _add_demo, _add_test, _add_bench):
+    for add in (_add_up, _add_down, _add_status, _add_logs, _add_demo, _add_study, _add_test, _add_bench):
         add(commands.add_parser)
     return top
 
@@ -76,6 +76,20 @@ def _add_demo(add: Commands) -> None:
         "`python -m training.study.demo`.",
     )
     demo.add_argument("--json", metavar="FILE", help="write the same facts for a program")
+
+
+def _add_study(add: Commands) -> None:
+    study = add(
+        "study",
+        help="measure in simulation what each method of learning gives above what the songs alone give",
+        usage="./encore study [-h] [--json FILE] [STUDY OPTIONS]",
+        allow_abbrev=False,
+        description="Simulated listeners hear, rate and are learned from, cycle after cycle, without any part of the "
+        "stack; prints what every method gives above the songs alone, with its interval and its placebo. --quick ends "
+        "within 15 minutes on two cores. Options that are not named here go on to `python -m training.study.trial`; "
+        "docs/study.md describes them.",
+    )
+    study.add_argument("--json", metavar="FILE", help="write the same figures for a program")
 
 
 def _add_test(add: Commands) -> None:

@@ -40,7 +40,9 @@ def main(arguments: Sequence[str]) -> int:
             case "demo":
                 return _demo(home, options, caller, setup_seconds)
             case "bench":
-                return _bench(options, caller)
+                return _alone(f"tests.benchmarks.{options.part}", options, caller)
+            case "study":
+                return _alone("training.study.trial", options, caller)
             case _:
                 return _test(options)
     except StackError as error:
@@ -105,11 +107,11 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
     return outcome
 
 
-def _bench(options: Namespace, caller: Path) -> int:
+def _alone(module: str, options: Namespace, caller: Path) -> int:
     """Measure in a process of its own, without the settings of a stack that runs."""
     facts = ["--json", str(caller / options.json)] if options.json else []
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ENCORE_")}
-    command = [sys.executable, "-m", f"tests.benchmarks.{options.part}", *facts, *options.options]
+    command = [sys.executable, "-m", module, *facts, *options.options]
     return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 

@@ -72,6 +72,7 @@ def material(base: Base) -> Material:
         torch.randn(PIECES, *base.conditions.prompt_shape),
         torch.randn(base.conditions.style_size),
         torch.ones(PIECES),
+        torch.ones(PIECES),
         channels,
     )
 

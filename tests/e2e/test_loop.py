@@ -26,7 +26,7 @@ from training.study.report import OVERALL
 
 pytestmark = pytest.mark.e2e
 
-PLAN = Plan(listeners=4, cohorts=2, cycles=1, hear=4, canary=12, seconds=4.0, seed=7)
+PLAN = Plan(listeners=4, cohorts=2, cycles=1, hear=4, canary=12, seconds=4.0, seed=7, shift=0.8)
 OUTSIDE_SALT = GatewaySettings.model_fields["arm_salt"].default
 
 

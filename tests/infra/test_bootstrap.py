@@ -17,7 +17,7 @@ PROJECT = bootstrap.PROJECT
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Lock files of our own, and what would have been run."""
-    for name in ("local", "dev", "weights"):
+    for name in ("local", "dev", "weights", "judge"):
         (tmp_path / f"{name}.txt").write_text(f"{name}-package==1\n")
     asked: list[list[str]] = []
     monkeypatch.setattr(bootstrap, "LOCKS", tmp_path)
@@ -61,6 +61,19 @@ def test_the_tests_environment_serves_the_stack_too_but_not_the_reverse(
     assert len(commands) == 4
 
 
+def test_a_study_adds_the_ear_without_what_it_names_and_the_stack_needs_none(
+    tmp_path: Path, commands: list[list[str]]
+) -> None:
+    venv = _venv(tmp_path)
+    bootstrap.ensure_environment(venv, "local")
+    assert not any(str(tmp_path / "judge.txt") in command for command in commands)
+    bootstrap.ensure_environment(venv, "study")
+    assert str(tmp_path / "judge.txt") in commands[-1]
+    assert "--no-deps" in commands[-1]
+    bootstrap.ensure_environment(venv, "local")
+    assert len(commands) == 4
+
+
 def test_a_half_made_environment_is_finished(tmp_path: Path, commands: list[list[str]]) -> None:
     venv = _venv(tmp_path)
     (venv / "encore-stamp.json").write_text(json.dumps({"local": "x"})[:-3])
@@ -68,7 +81,7 @@ def test_a_half_made_environment_is_finished(tmp_path: Path, commands: list[list
     assert len(commands) == 2
 
 
-@pytest.mark.parametrize("command", ["", "up", "down", "status", "logs", "demo", "bench", "test"])
+@pytest.mark.parametrize("command", ["", "up", "down", "status", "logs", "demo", "study", "bench", "test"])
 def test_help_answers_without_any_environment(tmp_path: Path, command: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-S", str(PROJECT / "encore"), *command.split(), "--help"],
@@ -85,6 +98,8 @@ def test_options_of_the_play_the_benchmark_and_pytest_are_passed_on() -> None:
     assert parse(["test", "-k", "word", "-q"]).options == ["-k", "word", "-q"]
     demo = parse(["demo", "--json", "out.json", "--cycles", "1"])
     assert (demo.json, demo.options) == ("out.json", ["--cycles", "1"])
+    study = parse(["study", "--quick", "--json", "out.json"])
+    assert (study.json, study.options) == ("out.json", ["--quick"])
     bench = parse(["bench", "engine", "--json", "out.json", "--only", "overhead"])
     assert (bench.part, bench.json, bench.options) == ("engine", "out.json", ["--only", "overhead"])
 

@@ -61,6 +61,7 @@ def material(seed: int, pieces: int = 2) -> Material:
         prompts=torch.zeros(pieces, 24, 384),
         style=torch.zeros(200),
         weights=torch.ones(pieces),
+        targets=torch.ones(pieces),
         channels=CHANNELS,
     )
 

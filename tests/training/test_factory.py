@@ -1,8 +1,10 @@
 """Many listeners in one batch: what each gets is what training alone would have given."""
 
+from dataclasses import replace
+
 import torch
 
-from serving.engine.adapters.pool import Factors
+from serving.engine.adapters.pool import BASE_SLOT, Factors
 from serving.engine.bases.shipped.checkpoint import random_base
 from tests.training.examples import listener, material
 from training.factory import Factory, learning_rate
@@ -46,13 +48,15 @@ def test_a_planted_colour_is_learned_and_the_base_stays_what_it_was() -> None:
     before = {name: value.clone() for name, value in base.transformer.state_dict().items()}
     factory = Factory(base, RECIPE.model_copy(update={"learning_rate": 5e-3}), 1)
     job = factory.join(listener(5), material(5))
-    first = factory.held_out_losses(job)
-    assert first[0] == first[1]
+    first = factory.held_out(job)
+    assert first.adapter_loss == first.base_loss
+    assert first.preference == first.drift == 0.0
     while not factory.is_finished(job):
         factory.step()
-    base_loss, own_loss = factory.held_out_losses(job)
-    assert base_loss == first[0]
-    assert own_loss < 0.8 * base_loss
+    found = factory.held_out(job)
+    assert found.base_loss == first.base_loss
+    assert found.adapter_loss < 0.8 * found.base_loss
+    assert found.drift > 0.0
     factory.close()
     assert all(torch.equal(value, before[name]) for name, value in base.transformer.state_dict().items())
 
@@ -96,6 +100,23 @@ def test_held_out_rows_are_the_same_at_every_call() -> None:
     first, second = held_out(material(5), listener(5)), held_out(material(5), listener(5))
     assert torch.equal(first.x0, second.x0)
     assert torch.equal(first.eps, second.eps)
+
+
+def test_the_version_that_it_started_from_stays_frozen_and_is_what_disliked_music_is_mirrored_in() -> None:
+    start = trained((5,))[5]
+    factory = Factory(random_base(1), RECIPE, 2)
+    disliked = replace(material(6), targets=torch.zeros(2))
+    job, fresh = factory.join(listener(5), disliked, start), factory.join(listener(6), disliked)
+    first = factory.held_out(job)
+    for _ in range(10):
+        factory.step()
+    assert furthest(factory.pool.read(job.old), start) == 0.0
+    assert furthest(factory.pool.read(job.slot), start) > 1e-3
+    assert fresh.old == BASE_SLOT
+    assert first.preference == 0.0
+    assert factory.held_out(job).preference > 0.0
+    factory.leave(job)
+    assert not any(bool(side.any()) for pair in factory.pool.read(job.old).values() for side in pair)
 
 
 def test_rate_warms_up_and_falls() -> None:

@@ -10,7 +10,7 @@ from serving.engine.bases.base import Base
 from serving.engine.bases.load import load_base
 from tests.serving.engine.miniature import HIDDEN, save
 from tests.training.examples import listener, material
-from training.factory import Factory
+from training.factory import Factory, HeldOut
 from training.gate import largest_update, target_weights
 from training.material import Material
 from training.snapshot import Recipe
@@ -31,15 +31,15 @@ def own(base: Base, number: int) -> Material:
     return replace(material(number), prompts=prompts, style=torch.full((HIDDEN,), 0.1))
 
 
-def trained(base: Base, *numbers: int) -> tuple[Factors, list[float], tuple[float, float]]:
-    """The first listener's factors, losses of each step, and held-out losses of base and adapter."""
+def trained(base: Base, *numbers: int) -> tuple[Factors, list[float], HeldOut]:
+    """The first listener's factors, losses of each step, and what was held out of base and adapter."""
     factory = Factory(base, RECIPE, len(numbers))
     jobs = [factory.join(listener(number), own(base, number)) for number in numbers]
     first = jobs[0]
     losses = []
     while not factory.is_finished(first):
         losses.append(factory.step()[first.listener_id])
-    result = factory.pool.read(first.slot), losses, factory.held_out_losses(first)
+    result = factory.pool.read(first.slot), losses, factory.held_out(first)
     assert factory.skipped(first) == 0
     factory.close()
     return result
@@ -47,9 +47,9 @@ def trained(base: Base, *numbers: int) -> tuple[Factors, list[float], tuple[floa
 
 def test_the_loss_falls_and_the_base_stays_what_it_was(base: Base) -> None:
     before = {name: value.clone() for name, value in base.transformer.state_dict().items()}
-    factors, losses, (base_loss, own_loss) = trained(base, 5)
+    factors, losses, found = trained(base, 5)
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
-    assert own_loss < 0.9 * base_loss
+    assert found.adapter_loss < 0.9 * found.base_loss
     assert 0 < largest_update(factors, target_weights(base.transformer, factors)) < 10
     assert all(torch.equal(value, before[name]) for name, value in base.transformer.state_dict().items())
 

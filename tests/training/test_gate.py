@@ -8,7 +8,10 @@ import torch
 
 from training.gate import Scores, largest_update, refusal
 
-GOOD = Scores(base_loss=1.0, adapter_loss=0.9, largest_update=0.1, skipped_share=0.0)
+GOOD = Scores(
+    base_loss=1.0, adapter_loss=0.9, preference=0.0, drift=0.01, diversity=1.0, level=1.0, copied=0.0,
+    largest_update=0.1, skipped_share=0.0,
+)  # fmt: skip
 
 
 def test_a_sound_adapter_that_helps_passes() -> None:
@@ -22,6 +25,11 @@ def test_a_sound_adapter_that_helps_passes() -> None:
         ({"adapter_loss": math.nan}, "not finite"),
         ({"largest_update": math.inf}, "not finite"),
         ({"largest_update": 1.5}, "update is 1.50 times"),
+        ({"drift": 0.4}, "velocity 40% away from the base's"),
+        ({"diversity": 0.8}, "80% as varied as the base's"),
+        ({"level": 3.0}, "3.00 times the base's deviation"),
+        ({"copied": 0.5}, "nearer to a song by 0.50"),
+        ({"preference": -0.1}, "nearer to what was disliked"),
         ({"skipped_share": 0.5}, "gradient not finite in 50%"),
     ],
 )
@@ -38,4 +46,6 @@ def test_size_of_an_update_is_that_of_the_full_product() -> None:
 def test_a_number_that_is_not_finite_shows_in_the_size_and_not_in_what_is_stored() -> None:
     size = largest_update({"a": (torch.full((3, 2), math.nan), torch.ones(2, 3))}, {"a": torch.ones(3, 3)})
     assert math.isnan(size)
-    assert replace(GOOD, largest_update=size).finite() == {"base_loss": 1.0, "adapter_loss": 0.9, "skipped_share": 0.0}
+    assert replace(GOOD, largest_update=size).finite() == {
+        name: value for name, value in vars(GOOD).items() if name != "largest_update"
+    }

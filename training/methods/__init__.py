@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from training.methods import weighted_sft
+from training.methods import signed, weighted_sft
 from training.snapshot import Method
 
-METHODS: Mapping[str, Method] = {"weighted_sft": weighted_sft.examples}
+METHODS: Mapping[str, Method] = {"weighted_sft": weighted_sft.examples, "signed": signed.examples}

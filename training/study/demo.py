@@ -19,11 +19,11 @@ import torch
 from rich.console import Console
 
 from schemas.api import FeedbackCounts, ReleaseView, RoundView
-from serving.engine.hearing.style import StyleEncoder
 from training.study.client import Client
 from training.study.features import Ear
 from training.study.listening import SimulatedListener
-from training.study.population import Person, Scale, load_songs, measure, populate
+from training.study.population import SHIFT, Person, Scale, load_songs, measure, populate
+from training.study.published import PublishedEar
 from training.study.report import cycle_facts, print_cycle
 
 POLL_S = 1.0
@@ -41,6 +41,7 @@ class Plan:
     canary: int
     seconds: float
     seed: int
+    shift: float
 
 
 @dataclass
@@ -94,12 +95,13 @@ class Play:
             print_cycle(self.console, number, report, release)
 
     async def _arrive(self) -> None:
-        ear = Ear(StyleEncoder())
+        ear = Ear(PublishedEar())
         songs = load_songs()
         heard, scale = await asyncio.to_thread(measure, ear, songs)
         people = populate(
-            songs, heard, scale, listeners=self.plan.listeners, cohorts=self.plan.cohorts, seed=self.plan.seed
-        )
+            songs, heard, scale, listeners=self.plan.listeners, cohorts=self.plan.cohorts, seed=self.plan.seed,
+            shift=self.plan.shift,
+        )  # fmt: skip
         async with self.phase(
             "uploads", lambda: f"{len(self.listeners)} of {len(people)} listeners brought their songs"
         ):
@@ -218,6 +220,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--canary", type=int, default=12, help="tracks each listener hears under canary")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a track")
     parser.add_argument("--seed", type=int, default=7, help="who the simulated listeners are")
+    parser.add_argument(
+        "--shift", type=float, default=SHIFT, help="how far tastes lie beyond the songs, in standard deviations"
+    )
     return parser.parse_args()
 
 
@@ -225,7 +230,7 @@ async def demo(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     plan = Plan(
         arguments.listeners, arguments.cohorts, arguments.cycles, arguments.hear, arguments.canary,
-        arguments.seconds, arguments.seed,
+        arguments.seconds, arguments.seed, arguments.shift,
     )  # fmt: skip
     phases = json.loads(arguments.phases.read_text()) if arguments.phases else {}
     client = Client(arguments.url, arguments.token)

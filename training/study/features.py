@@ -1,6 +1,7 @@
-"""What a simulated listener hears in a track: a few numbers that signal processing and a published tagger can measure.
+"""What a simulated listener hears in a track: a few numbers that signal processing and a published network can measure.
 
-Not a judge of quality, and never seen by the system under study.
+Not a judge of quality, and an ear of its own: neither conditions nor selection nor training use any of these measures,
+so nobody is judged by what it was made or chosen with.
 """
 
 import math
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from serving.engine.hearing.style import TAGS, StyleEncoder
+from training.study.published import HEARD, PublishedEar
 
 SAMPLE_RATE = 22_050
 _WINDOW, _HOP = 2048, 512
@@ -17,9 +18,20 @@ _BPM = torch.linspace(60, 200, 141)
 _BLOCK, _SHUFFLES = 4, 32
 _FLOOR = 20  # bins to each side, 215 Hz
 
-# Tags of the MagnaTagATune tagger that tell instruments and kinds of music apart.
-HEARD_TAGS = ("piano", "strings", "flute", "guitar", "drums", "techno", "choir", "fast")
-MEASURED = ("brightness", "bass", "noisiness", "onset_density", "tempo", "mode", *(f"tag_{tag}" for tag in HEARD_TAGS))
+_BANDS = 24
+
+MEASURED = (
+    "brightness",
+    "bass",
+    "noisiness",
+    "onset_density",
+    "tempo",
+    "mode",
+    "register",
+    "dynamics",
+    "fullness",
+    *HEARD,
+)
 # What music has and noise lacks; of these a listener may want more, never less.
 QUALITIES = ("beat_strength", "tonal_clarity")
 NAMES = (*MEASURED, *QUALITIES)
@@ -31,9 +43,9 @@ _MINOR = torch.tensor([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.6
 
 @dataclass(frozen=True)
 class Ear:
-    """Measures tracks; holds the tagger, so make one and keep it."""
+    """Measures tracks; `published` is a program that runs, so make one and keep it."""
 
-    tagger: StyleEncoder
+    published: PublishedEar
 
     @torch.inference_mode()
     def hear(self, waveform: torch.Tensor) -> torch.Tensor:
@@ -54,9 +66,11 @@ class Ear:
             _onset_density(flux),
             _tempo(flux),
             _mode(power),
+            _register(power),
+            _dynamics(power),
+            _fullness(power),
         ]
-        tags = self.tagger.tags(waveform[None], SAMPLE_RATE)[0].clamp(1e-4, 1 - 1e-4)
-        heard = [math.log(float(tags[TAGS.index(tag)]) / (1 - float(tags[TAGS.index(tag)]))) for tag in HEARD_TAGS]
+        heard = self.published.hear(waveform, SAMPLE_RATE)
         return torch.tensor([*measured, *heard, _beat_strength(flux), _tonal_clarity(power)])
 
 
@@ -84,7 +98,7 @@ def _bass(power: torch.Tensor) -> float:
 
 def _noisiness(power: torch.Tensor) -> float:
     """Mean log spectral flatness of the frames that sound at all."""
-    loud = power[:, power.sum(dim=0) > 1e-4 * power.sum(dim=0).max()]
+    loud = _sounding(power)
     return float((loud.log().mean(dim=0) - loud.mean(dim=0).log()).mean())
 
 
@@ -153,6 +167,32 @@ def _mode(power: torch.Tensor) -> float:
     pitch_class = (69 + 12 * torch.log2(frequencies[melodic] / 440.0)).round().long() % 12
     chroma = torch.zeros(12).index_add_(0, pitch_class, power[melodic].sqrt().sum(dim=1))
     return _best_key(chroma, _MAJOR) - _best_key(chroma, _MINOR)
+
+
+def _register(power: torch.Tensor) -> float:
+    """Octaves above 1 Hz of the partial that is loudest in the middle one of all frames that sound."""
+    frequencies = _frequencies()
+    melodic = (frequencies > 80.0) & (frequencies < 2000.0)
+    return math.log2(float(frequencies[melodic][_sounding(power)[melodic].argmax(dim=0)].median()))
+
+
+def _dynamics(power: torch.Tensor) -> float:
+    """Standard deviation in decibels of the level of what sounds."""
+    return float((10.0 * _sounding(power).sum(dim=0).log10()).std())
+
+
+def _fullness(power: torch.Tensor) -> float:
+    """Entropy of the mean spectrum over bands of equal width in octaves, in nats: a lone tone 0, a full band more."""
+    edges = torch.logspace(math.log10(50.0), math.log10(SAMPLE_RATE / 2), _BANDS + 1)
+    band = torch.bucketize(_frequencies(), edges).clamp(1, _BANDS) - 1
+    share = torch.zeros(_BANDS).index_add_(0, band, power.sqrt().mean(dim=1))
+    return float(torch.special.entr(share / share.sum()).sum())
+
+
+def _sounding(power: torch.Tensor) -> torch.Tensor:
+    """Frames within 40 dB of the loudest. [frequencies, frames]"""
+    level = power.sum(dim=0)
+    return power[:, level > 1e-4 * level.max()]
 
 
 def _best_key(chroma: torch.Tensor, profile: torch.Tensor) -> float:

@@ -15,9 +15,9 @@ from uuid_utils.compat import uuid4
 from training.study.client import Client, event
 from training.study.features import Ear
 from training.study.population import Person, Scale
+from training.study.prompts import typed
 from training.study.taste import Vector
 
-PROMPTS = ("music", "a tune", "something new", "a short piece of music", "play me something", "instrumental music")
 HEARTBEAT_MS = 10_000
 
 
@@ -52,7 +52,7 @@ class SimulatedListener:
         Raises:
             RuntimeError: the track failed, or an event was refused.
         """
-        asked = await self.client.ask(self.listener_id, str(self.rng.choice(PROMPTS)), seconds)
+        asked = await self.client.ask(self.listener_id, typed(self.rng) or "music", seconds)
         track = await self.client.ready(asked.track_id)
         if track.status == "failed":
             raise RuntimeError(f"track {track.track_id} failed: {track.problem}")

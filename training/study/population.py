@@ -1,4 +1,4 @@
-"""Who takes part: listeners in cohorts, each with songs and a taste near those songs."""
+"""Who takes part: listeners in cohorts, each with songs and a taste that lies beyond those songs."""
 
 import json
 from collections import defaultdict
@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 import torch
-import torchaudio
 
+from serving.engine.hearing.style import resample
 from training.study.features import MEASURED, SAMPLE_RATE, Ear
 from training.study.taste import Taste, Vector
 
 SONGS = Path(__file__).parent / "songs"
 SONGS_EACH = 3
+# In how many features a taste lies beyond the songs: those that the listener cares about most.
+SHIFTED = 4
+SHIFT = 0.8
+# How tastes scatter about the songs in every feature, in standard deviations of real music.
+SCATTER = 0.1
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,7 @@ def load_songs(folder: Path = SONGS) -> list[Song]:
 def load_waveform(path: Path) -> torch.Tensor:
     """An audio file of any rate, mono at `SAMPLE_RATE`. [samples]"""
     audio, rate = sf.read(path, dtype="float32", always_2d=True)
-    waveform: torch.Tensor = torchaudio.functional.resample(torch.from_numpy(audio.mean(axis=1)), rate, SAMPLE_RATE)
-    return waveform
+    return resample(torch.from_numpy(audio.mean(axis=1))[None], rate, SAMPLE_RATE)[0]
 
 
 def measure(ear: Ear, songs: list[Song]) -> tuple[dict[Path, Vector], Scale]:
@@ -66,9 +70,20 @@ def measure(ear: Ear, songs: list[Song]) -> tuple[dict[Path, Vector], Scale]:
 
 
 def populate(
-    songs: list[Song], heard: dict[Path, Vector], scale: Scale, *, listeners: int, cohorts: int, seed: int
+    songs: list[Song],
+    heard: dict[Path, Vector],
+    scale: Scale,
+    *,
+    listeners: int,
+    cohorts: int,
+    seed: int,
+    shift: float = SHIFT,
 ) -> list[Person]:
     """Listeners dealt out evenly over `cohorts` styles; the same seed makes the same people.
+
+    Args:
+        shift: how far, up or down, the ideal lies from the songs' mean in the features that matter most to a listener,
+            in standard deviations of real music.
 
     Raises:
         ValueError: fewer styles than cohorts, or a style with too few songs.
@@ -81,7 +96,7 @@ def populate(
         raise ValueError(f"{cohorts} cohorts need as many styles with {SONGS_EACH} songs; there are {len(styles)}")
     rng = np.random.default_rng(seed)
     homes = [styles[i] for i in np.sort(rng.choice(len(styles), cohorts, replace=False))]
-    return [_person(i, homes[i % cohorts], by_style, heard, scale, rng) for i in range(listeners)]
+    return [_person(i, homes[i % cohorts], by_style, heard, scale, shift, rng) for i in range(listeners)]
 
 
 def _person(
@@ -90,18 +105,24 @@ def _person(
     by_style: dict[str, list[Path]],
     heard: dict[Path, Vector],
     scale: Scale,
+    shift: float,
     rng: np.random.Generator,
 ) -> Person:
     songs = tuple(by_style[home][i] for i in rng.choice(len(by_style[home]), SONGS_EACH, replace=False))
     own = scale.standardise(np.stack([heard[path] for path in songs]))
     near = own[:, : len(MEASURED)].mean(axis=0)
+    weights = rng.dirichlet(np.full(len(near), 2.0))
+    beyond = np.zeros_like(near)
+    beyond[np.argsort(weights)[-SHIFTED:]] = shift * rng.choice([-1.0, 1.0], SHIFTED)
     taste = Taste(
-        ideal=near + rng.normal(0.0, 0.3, near.shape),
-        weights=rng.dirichlet(np.full(len(near), 2.0)),
+        ideal=near + beyond + rng.normal(0.0, SCATTER, near.shape),
+        weights=weights,
         least=own[:, len(MEASURED) :].min(axis=0),
         offset=float(rng.normal(0.0, 0.3)),
         noise=float(rng.uniform(0.3, 0.6)),
         carelessness=0.5 if rng.random() < 0.1 else 0.03,
+        gain=float(rng.uniform(0.7, 1.2)),
+        patience=0.95,
     )
     attributes = {"home": home, "device": str(rng.choice(["phone", "desktop"]))}
     return Person(f"listener {index + 1}", attributes, songs, taste, int(rng.integers(2**31)))

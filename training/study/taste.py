@@ -2,8 +2,8 @@
 
 An ideal point in the space of measured features; satisfaction falls with the weighted distance from it, and with what
 is lacking of the qualities (beat, clear tones) that the listener is used to: noise is not forgiven for having the right
-averages. Raters differ in offset and noise (alignment literature: single-rating noise 0.4 to 0.6 stars), and a careless
-one often answers without listening.
+averages. Raters differ in offset, in how much of the scale they use, and in noise (alignment literature: single-rating
+noise 0.4 to 0.6 stars); a careless one often answers without listening, and some leave before the study ends.
 """
 
 import math
@@ -17,12 +17,14 @@ Vector = NDArray[np.float64]
 # Standard deviations of real music: how much less of a quality goes unnoticed, and what counts as one step below that.
 TOLERATED = 0.5
 STEP = 0.5
+MIDDLE = 3.0
 
 
 @dataclass(frozen=True)
 class Taste:
     """All in standardised features: `ideal` and `weights`, which sum to 1, of what is measured [measured]; `least` of
-    what a listener wants enough of and never minds more [qualities]."""
+    what a listener wants enough of and never minds more [qualities]. `gain` stretches the scale about its middle;
+    `patience` is the chance to come back for another cycle."""
 
     ideal: Vector
     weights: Vector
@@ -30,6 +32,8 @@ class Taste:
     offset: float
     noise: float
     carelessness: float
+    gain: float = 1.0
+    patience: float = 1.0
 
     def satisfaction(self, features: Vector) -> float:
         """1 at the ideal with enough of every quality, falling to 0 with distance and lack. Range [0, 1].
@@ -46,8 +50,8 @@ class Taste:
         """A rating from 1 to 5."""
         if rng.random() < self.carelessness:
             return int(rng.integers(1, 6))
-        heard = 1.0 + 4.0 * self.satisfaction(features) + self.offset + rng.normal(0.0, self.noise)
-        return int(np.clip(round(heard), 1, 5))
+        felt = MIDDLE + self.gain * (in_stars(self.satisfaction(features)) - MIDDLE)
+        return int(np.clip(round(felt + self.offset + rng.normal(0.0, self.noise)), 1, 5))
 
     def heard_fraction(self, features: Vector, rng: np.random.Generator) -> float:
         """How much of the track is played before the listener leaves; 1 when it is heard to the end."""
@@ -55,3 +59,8 @@ class Taste:
             return float(rng.uniform(0.05, 1.0))
         stay = self.satisfaction(features) + rng.normal(0.0, 0.15)
         return float(np.clip(0.25 + 1.1 * stay, 0.05, 1.0))
+
+
+def in_stars(satisfaction: float) -> float:
+    """Satisfaction [0, 1] on the scale of ratings [1, 5], as a rater without offset, gain and noise would say it."""
+    return 1.0 + 4.0 * satisfaction

@@ -5,16 +5,16 @@ import math
 import pytest
 import torch
 
-from serving.engine.hearing.style import StyleEncoder
 from tests.training.study.sounds import steady_noise
 from training.study.features import NAMES, SAMPLE_RATE, Ear
+from training.study.published import PublishedEar
 
 SECONDS = 6
 
 
 @pytest.fixture(scope="module")
 def ear() -> Ear:
-    return Ear(StyleEncoder())
+    return Ear(PublishedEar())
 
 
 def tone(hertz: float) -> torch.Tensor:
@@ -73,3 +73,25 @@ def test_mode_tells_a_major_from_a_minor_scale(ear: Ear) -> None:
     major = scale((0, 4, 7, 12, 7, 4, 0, 2, 4, 5, 7, 12))
     minor = scale((0, 3, 7, 12, 7, 3, 0, 2, 3, 5, 7, 12))
     assert measured(ear, major, "mode") > 0.0 > measured(ear, minor, "mode")
+
+
+def test_register_follows_the_loudest_partial(ear: Ear) -> None:
+    assert measured(ear, tone(110), "register") == pytest.approx(math.log2(110), abs=0.15)
+    assert measured(ear, tone(880), "register") - measured(ear, tone(440), "register") == pytest.approx(1.0, abs=0.1)
+
+
+def test_dynamics_grow_when_every_other_second_is_soft(ear: Ear) -> None:
+    soft = torch.ones(SECONDS, SAMPLE_RATE)
+    soft[1::2] = 0.1
+    assert measured(ear, tone(440), "dynamics") < 1.0
+    assert measured(ear, tone(440) * soft.flatten(), "dynamics") > 6.0
+
+
+def test_a_band_is_fuller_than_a_tone(ear: Ear) -> None:
+    band = sum((tone(110 * 2**octave) for octave in range(6)), torch.zeros(SECONDS * SAMPLE_RATE))
+    assert measured(ear, band, "fullness") > measured(ear, tone(440), "fullness") + 0.3
+
+
+def test_the_published_ear_tells_an_electronic_buzz_from_a_soft_tone(ear: Ear) -> None:
+    buzz = tone(110).sign() * (clicks(130).abs() > 0.01)
+    assert measured(ear, tone(440), "acousticness") > measured(ear, buzz, "acousticness")

@@ -1,5 +1,7 @@
 """A hidden taste: laws of satisfaction, stars and listening."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +65,10 @@ def test_careless_ratings_do_not_follow_taste() -> None:
     careless = taste(carelessness=1.0)
     ideal = [careless.stars(sounding(np.zeros(SIZE)), rng) for _ in range(3000)]
     assert abs(np.mean(ideal) - 3.0) < 0.1
+
+
+def test_a_rater_of_small_gain_keeps_to_the_middle_and_is_satisfied_all_the_same() -> None:
+    modest = replace(taste(), gain=0.25)
+    for measured in (np.zeros(SIZE), np.full(SIZE, 3.0)):
+        assert abs(modest.stars(sounding(measured), np.random.default_rng(0)) - 3) <= 1
+        assert modest.satisfaction(sounding(measured)) == taste().satisfaction(sounding(measured))

@@ -1,0 +1,119 @@
+"""The signed method: targets that cancel, a loss with the optimum it is meant for, a preference that was planted."""
+
+from uuid import UUID
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from serving.engine.bases.shipped.checkpoint import random_base
+from serving.engine.music.plan import PLAN_CHANNELS
+from tests.training.examples import CHANNELS, FRAMES, facts, listener
+from training.factory import Factory, HeldOut
+from training.losses import flow_matching, signed
+from training.material import Material
+from training.methods.signed import FEWEST_RATED, examples, targets
+from training.snapshot import Recipe
+
+
+def tensors(seed: int = 0) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(3, 4, 2, generator=generator) for _ in range(4))
+
+
+def test_target_one_is_flow_matching_and_a_half_draws_to_the_old_velocity() -> None:
+    v, old, x0, eps = tensors()
+    assert torch.allclose(signed(v, old, x0, eps, torch.ones(3)), flow_matching(v, x0, eps))
+    expected = (v - old).square().mean((1, 2)) + (old - (eps - x0)).square().mean((1, 2))
+    assert torch.allclose(signed(v, old, x0, eps, torch.full((3,), 0.5)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", [0.0, 0.3, 0.5, 0.8, 1.0])
+def test_the_optimum_lies_as_far_from_the_old_velocity_as_the_target_says(target: float) -> None:
+    _, old, x0, eps = tensors()
+    v = old.clone().requires_grad_()
+    optimiser = torch.optim.SGD([v], lr=2.0)
+    for _ in range(200):
+        optimiser.zero_grad()
+        signed(v, old, x0, eps, torch.full((3,), target)).sum().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    assert torch.allclose(v, old + (2 * target - 1) * (eps - x0 - old), atol=1e-3)
+
+
+def test_no_gradient_reaches_the_old_version() -> None:
+    v, old, x0, eps = tensors()
+    old.requires_grad_()
+    v.requires_grad_()
+    signed(v, old, x0, eps, torch.full((3,), 0.2)).sum().backward()  # type: ignore[no-untyped-call]
+    assert old.grad is None
+    assert v.grad is not None
+
+
+@given(satisfaction=arrays(np.float64, st.integers(2, 24), elements=st.floats(-3, 3, width=16)))
+def test_pulls_and_pushes_cancel_and_keep_the_order(satisfaction: np.ndarray) -> None:
+    if np.ptp(satisfaction) < 0.01:
+        return
+    target, weight = targets(satisfaction)
+    assert abs(weight @ (2 * target - 1)) < 1e-3 * weight.sum()
+    assert ((target >= 0) & (target <= 1)).all()
+    order = np.argsort(satisfaction)
+    assert (np.diff(target[order]) >= -1e-12).all()
+
+
+def test_half_the_weight_is_songs_and_disliked_tracks_push() -> None:
+    found = examples(facts(1, (5, 1, 4, 2, 3, 5, 1, 3), songs=2))
+    songs, tracks = found[:2], found[2:]
+    assert [song.target for song in songs] == [1.0, 1.0]
+    assert sum(track.weight for track in tracks) == pytest.approx(2.0, abs=1e-4)
+    by_source = {track.source: track.target for track in tracks}
+    assert by_source[UUID(int=100)] > 0.7
+    assert by_source[UUID(int=101)] < 0.3
+
+
+@pytest.mark.parametrize("stars", [(5, 1, 4), (3,) * FEWEST_RATED])
+def test_too_few_or_all_alike_leave_the_songs_alone(stars: tuple[int, ...]) -> None:
+    assert [found.prompt for found in examples(facts(1, stars, songs=2))] == ["", ""]
+
+
+def planted(stars: torch.Tensor) -> Material:
+    """Eight tracks whose first half has one colour and whose second half the opposite one."""
+    generator = torch.Generator().manual_seed(1)
+    colour = torch.randn(CHANNELS, generator=generator)
+    pieces = []
+    for number in range(8):
+        music = (colour if number < 4 else -colour) + 0.3 * torch.randn(FRAMES, CHANNELS, generator=generator)
+        pieces.append(torch.cat([music, torch.zeros(FRAMES, PLAN_CHANNELS)], 1))
+    target, weight = targets(stars.double().numpy())
+    return Material(
+        pieces=[piece[:120] for piece in pieces],
+        tails=[piece[120:] for piece in pieces],
+        prompts=torch.zeros(8, 24, 384),
+        style=torch.zeros(200),
+        weights=torch.tensor(weight, dtype=torch.float32),
+        targets=torch.tensor(target, dtype=torch.float32),
+        channels=CHANNELS,
+    )
+
+
+def learned(stars: torch.Tensor) -> HeldOut:
+    """What a round makes of it, judged with the true stars."""
+    factory = Factory(random_base(1), Recipe(steps=60, crop_frames=32, rank=4, rows=4, learning_rate=5e-3), 1)
+    job = factory.join(listener(5), planted(stars))
+    while not factory.is_finished(job):
+        factory.step()
+    job.material = planted(TRUE)
+    found = factory.held_out(job)
+    factory.close()
+    return found
+
+
+TRUE = torch.tensor([1.0, 1, 1, 1, -1, -1, -1, -1])
+
+
+def test_a_planted_preference_is_learned_and_permuted_stars_teach_nothing() -> None:
+    true, permuted = learned(TRUE), learned(TRUE[torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])])
+    assert true.preference > 0.1
+    assert abs(permuted.preference) < 0.3 * true.preference

@@ -1,0 +1,58 @@
+"""What the study compares: each approach is a way of making a version out of feedback, and tracks with the version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Signal = Literal["stars", "time", "both", "permuted"]
+SIGNALS: tuple[Signal, ...] = ("stars", "time", "both", "permuted")
+# `time` takes no star, and what is trained without signs takes nothing else; so these are compared by stars alone.
+
+
+@dataclass(frozen=True)
+class Approach:
+    """Attributes:
+    adapter: method of `training.methods` that makes the training examples; None = no adapter.
+    steered: style, tempo and mode move towards what was liked.
+    bred: tracks start near the starts of what was rated best.
+    choose: tracks made for each wish, of which the scorer takes one.
+    """
+
+    adapter: str | None = None
+    steered: bool = False
+    bred: bool = False
+    choose: int = 1
+
+
+APPROACHES: Mapping[str, Approach] = {
+    "songs": Approach(adapter="songs"),
+    "weighted_sft": Approach(adapter="weighted_sft"),
+    "signed": Approach(adapter="signed"),
+    "steering": Approach(steered=True),
+    "selection": Approach(choose=4),
+    "evolution": Approach(bred=True),
+    "steering+selection": Approach(steered=True, choose=4),
+    "everything": Approach(adapter="signed", steered=True, choose=4),
+}
+
+
+@dataclass(frozen=True)
+class Branch:
+    """An approach that learns from one kind of signal; each branch has a life of its own from the second cycle on."""
+
+    approach: str
+    signal: Signal
+
+    @property
+    def name(self) -> str:
+        return f"{self.approach} / {self.signal}"
+
+    @property
+    def made_by(self) -> Approach:
+        return APPROACHES[self.approach]
+
+
+def branches(approaches: tuple[str, ...], signals: tuple[Signal, ...]) -> list[Branch]:
+    """Every approach with every signal; songs alone know none."""
+    found = [Branch(name, signal) for name in approaches for signal in signals if name != "songs"]
+    return [Branch("songs", "stars")] * ("songs" in approaches) + found

@@ -1,0 +1,112 @@
+"""One population of a study: cycle after cycle everyone hears, rates, and is learned from, in each branch.
+
+What a version made in one cycle is what the next version of the branch learns from. Every part lies on disk when it is
+done, and is not made again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from training.snapshot import Recipe
+from training.study.trial.approaches import Approach, Branch
+from training.study.trial.choice import Space
+from training.study.trial.hearing import Member, Room
+from training.study.trial.learning import Pupil, Version, permuted, versions
+from training.study.trial.options import Options
+from training.study.trial.records import Part
+
+COLD, BASE = "cold", "base"
+
+
+Tell = Callable[[int, str, Part], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """One seed of a study.
+
+    Attributes:
+        room: where tracks are made and heard.
+        space: of the scorer.
+        members: numbered from 0.
+        options: of the study.
+        folder: of this population.
+        seed: of this population.
+        tell: hears of each part that is done.
+    """
+
+    room: Room
+    space: Space
+    members: Sequence[Member]
+    options: Options
+    folder: Path
+    seed: int
+    tell: Tell
+
+    def run(self, branches: Sequence[Branch]) -> dict[tuple[int, str], Part]:
+        """All cycles; the parts by cycle, 0 = before anything was learned, and name of the branch or arm."""
+        found = {(0, COLD): self._arm(0, COLD)}
+        for cycle in range(1, self.options.cycles + 1):
+            for arm in (COLD, BASE):
+                found[cycle, arm] = self._arm(cycle, arm)
+            for branch in branches:
+                past = [found[0, COLD], *(found[before, branch.name] for before in range(1, cycle))]
+                found[cycle, branch.name] = self._part(cycle, branch.name, partial(self._learned, branch, past))
+        return found
+
+    def _arm(self, cycle: int, name: str) -> Part:
+        """An arm that never learns: the songs alone, or not even those."""
+        members = [member.bare() for member in self.members] if name == BASE else self.members
+        nothing = [Version()] * len(members)
+        return self._part(cycle, name, lambda: self._heard(members, nothing, Approach(), cycle, name))
+
+    def _part(self, cycle: int, name: str, make: Callable[[], Part]) -> Part:
+        path = self._path(cycle, name) / "part.json"
+        part = Part.load(path) if path.exists() else make()
+        if not path.exists():
+            part.save(path)
+        self.tell(cycle, name, part)
+        return part
+
+    def _path(self, cycle: int, name: str) -> Path:
+        return self.folder / f"cycle-{cycle}" / name.replace(" / ", "-by-")
+
+    def _learned(self, branch: Branch, past: Sequence[Part]) -> Part:
+        cycle, began = len(past), time.process_time()
+        rng = np.random.default_rng([self.seed, cycle])
+        pupils = []
+        for member in self.members:
+            heard = [record for part in past for record in part.records if record.listener == member.number]
+            if branch.signal == "permuted":
+                heard = permuted(heard, rng)
+            champion = past[-1].adapters[member.number]
+            pupils.append(Pupil(member.number, member.files, member.style, heard, champion))
+        recipe = Recipe(steps=self.options.train_steps, seed=cycle, row_budget=max(24, self.options.together))
+        folder, base = self._path(cycle, branch.name), self.room.studio.base
+        made = versions(base, branch, pupils, self.space, recipe, self.options.seconds, folder)
+        learning_s = time.process_time() - began
+        return self._heard(self.members, made, branch.made_by, cycle, branch.name, learning_s)
+
+    def _heard(
+        self,
+        members: Sequence[Member],
+        made: Sequence[Version],
+        approach: Approach,
+        cycle: int,
+        name: str,
+        learning_s: float = 0.0,
+    ) -> Part:
+        began = time.process_time()
+        found = self.room.hear(members, made, approach, cycle, self._path(cycle, name))
+        return Part(
+            records=found,
+            adapters=[version.adapter for version in made],
+            refused=sum(bool(version.refused) for version in made),
+            learning_s=round(learning_s, 2),
+            making_s=round(time.process_time() - began, 2),
+        )

@@ -1,0 +1,218 @@
+"""What listeners wish for, get and think of it: wishes, candidates, the choice among them, and the answer.
+
+Nothing random here depends on the branch: the same wish has the same seeds, and the same rater answers the same sound
+in the same way, so branches differ by what was made and by nothing else.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from serving.engine.adapters.files import parse
+from serving.engine.hearing.feel import feel_heard
+from serving.engine.hearing.style import TAGS
+from serving.engine.music.noise import fresh, mean_style
+from serving.engine.music.plan import TEMPI, TEMPO, Feel, Key, drawn
+from training.base.judges.tempo import tempo_fits
+from training.blobs import Blobs
+from training.methods.evolution import offspring
+from training.study.features import Ear
+from training.study.population import Person, Scale
+from training.study.prompts import INSTRUMENTS, typed
+from training.study.taste import Vector
+from training.study.trial.approaches import Approach
+from training.study.trial.brought import Brought
+from training.study.trial.learning import Version
+from training.study.trial.making import Made, Studio, Wish
+from training.study.trial.records import Record, keep
+
+# Seeds of wishes lie so far apart that candidates of one never meet those of the next.
+APART = 64
+# Latent frames of a stretch that is looked for in the own songs.
+STRETCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A listener of the study: the place among them, who it is, the songs, their files, and whether their style was
+    held out of all that is shared."""
+
+    number: int
+    person: Person
+    songs: tuple[Brought, ...]
+    files: tuple[str, ...]
+    unseen: bool
+
+    def bare(self) -> "Member":
+        """The same without songs: what the prompt alone gives."""
+        return replace(self, songs=(), files=())
+
+    @property
+    def style(self) -> Tensor:
+        """Mean of the songs' [size]."""
+        return mean_style([song.style for song in self.songs])
+
+    def listens(self, cycle: int) -> bool:
+        """Whether the listener still comes in that cycle."""
+        return bool((np.random.default_rng([self.person.seed, 1]).random(cycle + 1) < self.person.taste.patience).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """Where tracks are made and heard; `ears` work side by side."""
+
+    studio: Studio
+    ears: Sequence[Ear]
+    scale: Scale
+    tracks: int
+
+    def hear(
+        self, members: Sequence[Member], versions: Sequence[Version], approach: Approach, cycle: int, folder: Path
+    ) -> list[Record]:
+        """What every member gets in a cycle by their version; features of the tracks go to the folder."""
+        found = []
+        for group in self._groups(members, approach):
+            wishes = [
+                wish
+                for member in group
+                for wish in self._wishes(member, versions[member.number], approach, cycle, group.index(member) + 1)
+            ]
+            for slot, member in enumerate(group, start=1):
+                self._write(slot, versions[member.number])
+            made = self.studio.make(wishes)
+            each = self.tracks * approach.choose
+            for place, member in enumerate(group):
+                own = made[place * each : (place + 1) * each]
+                found += self._judged(member, versions[member.number], own, approach.choose, cycle, folder)
+        return found
+
+    def _groups(self, members: Sequence[Member], approach: Approach) -> Iterator[Sequence[Member]]:
+        """As many members as fill a forward, and no more than there are slots."""
+        size = max(1, min(self.studio.together // (self.tracks * approach.choose), self.studio.pool.slots - 1))
+        for start in range(0, len(members), size):
+            yield members[start : start + size]
+
+    def _write(self, slot: int, version: Version) -> None:
+        pool = self.studio.pool
+        factors = {}
+        if version.adapter is not None:
+            factors = dict(parse(Blobs("").read(version.adapter.url), pool.shapes, pool.rank).factors)
+        pool.write(slot, factors)
+
+    def _wishes(self, member: Member, version: Version, approach: Approach, cycle: int, slot: int) -> list[Wish]:
+        rng = np.random.default_rng([member.person.seed, 2, cycle])
+        found = []
+        for _ in range(self.tracks):
+            prompt, seed = typed(rng), int(rng.integers(2**40)) * APART
+            found += [self._wish(member, version, prompt, seed + place, slot) for place in range(approach.choose)]
+        return found
+
+    def _wish(self, member: Member, version: Version, prompt: str, seed: int, slot: int) -> Wish:
+        style = feel = start = None
+        if version.steering is not None:
+            style = torch.from_numpy(version.steering.style).float()
+            feel = _moved(drawn([song.feel for song in member.songs], seed), version)
+        if version.parents:
+            generator = torch.Generator().manual_seed(seed)
+            own = fresh(seed, self.studio.frames, self.studio.base.codec.latent_channels)
+            start = offspring(list(version.parents), own, generator)
+        return Wish(member.songs, prompt, seed, slot if version.adapter else 0, style, feel, start)
+
+    def _judged(
+        self, member: Member, version: Version, made: Sequence[Made], choose: int, cycle: int, folder: Path
+    ) -> list[Record]:
+        rng = np.random.default_rng([member.person.seed, 2, cycle])
+        prompts = []
+        for _ in range(self.tracks):
+            prompts.append(typed(rng))
+            rng.integers(2**40)
+        chosen = [_best(made[place * choose : (place + 1) * choose], version) for place in range(self.tracks)]
+        heard = self._listened([each.audio for each in chosen])
+        return [
+            self._record(member, prompts[place], chosen[place], heard[place], cycle, place, folder)
+            for place in range(self.tracks)
+        ]
+
+    def _listened(self, sounds: Sequence[Tensor]) -> list[Vector]:
+        """What the ears measure in each, in standard deviations of real music."""
+        free: SimpleQueue[Ear] = SimpleQueue()
+        for ear in self.ears:
+            free.put(ear)
+
+        def listen(sound: Tensor) -> Vector:
+            ear = free.get()
+            try:
+                return self.scale.standardise(ear.hear(sound).double().numpy())
+            finally:
+                free.put(ear)
+
+        with ThreadPoolExecutor(len(self.ears)) as threads:
+            return list(threads.map(listen, sounds))
+
+    def _record(
+        self, member: Member, prompt: str, made: Made, features: Vector, cycle: int, place: int, folder: Path
+    ) -> Record:
+        key = f"{folder.name} {cycle} {member.number} {place}"
+        file = (folder / f"{member.number}-{place}.safetensors").absolute()
+        keep(file, made)
+        taste, rng = member.person.taste, np.random.default_rng([member.person.seed, 3, cycle, place])
+        there = member.listens(cycle)
+        stars, heard = taste.stars(features, rng), taste.heard_fraction(features, rng)
+        return Record(
+            listener=member.number,
+            key=key,
+            prompt=prompt,
+            file=str(file),
+            bpm=made.feel.bpm,
+            minor=made.feel.key.minor,
+            satisfaction=taste.satisfaction(features),
+            stars=stars if there else None,
+            heard=heard if there else 0.0,
+            tempo_kept=_tempo_kept(prompt, made, self.studio.base.codec.sample_rate),
+            instrument=_instrument(prompt, made.tags),
+            copied=max((copied(song.latents, made.latents) for song in member.songs), default=0.0),
+        )
+
+
+def _moved(feel: Feel, version: Version) -> Feel:
+    """Faster or slower, in the mode that is liked."""
+    assert version.steering is not None
+    bpm = min(max(feel.bpm * 2**version.steering.octaves, TEMPI.start), TEMPI.stop - 1)
+    minor = feel.key.minor if version.steering.minor is None else version.steering.minor
+    return Feel(bpm, Key(feel.key.tonic, minor))
+
+
+def _best(candidates: Sequence[Made], version: Version) -> Made:
+    if version.scorer is None or len(candidates) == 1:
+        return candidates[0]
+    styles = np.stack([each.style.double().numpy() for each in candidates])
+    return candidates[int(np.argmax(version.scorer.score(styles)))]
+
+
+def _tempo_kept(prompt: str, made: Made, sample_rate: int) -> bool | None:
+    said = TEMPO.search(prompt)
+    if said is None:
+        return None
+    return tempo_fits(feel_heard(made.audio, sample_rate).bpm, float(said[1]), compound=False)
+
+
+def _instrument(prompt: str, tags: Tensor) -> float | None:
+    named = [each for each in INSTRUMENTS if each in prompt]
+    return float(tags[TAGS.index(named[0])].clamp(1e-4, 1 - 1e-4).logit()) if named else None
+
+
+def copied(song: Tensor, track: Tensor) -> float:
+    """Highest cosine of any stretch of a track with any of a song, both about their channels' means
+    [frames, channels]."""
+    first, second = (
+        functional.normalize((each - each.mean(0)).unfold(0, STRETCH, STRETCH // 4).flatten(1), dim=1)
+        for each in (song, track)
+    )
+    return float((first @ second.T).max())

@@ -1,0 +1,182 @@
+"""From what listeners heard to versions: the product's own methods, training and gate, on one branch's facts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid5
+
+import numpy as np
+from torch import Tensor
+
+from schemas.registry import AdapterRef
+from serving.engine.bases.base import Base
+from training.blobs import Blobs
+from training.methods import METHODS, signed
+from training.methods.steering import Steering, steer
+from training.preference import Belief, Hearing, Signals, estimate
+from training.snapshot import Example, ListenerFacts, RatedTrack, Recipe, Song, build, sha256
+from training.study.trial import choice
+from training.study.trial.approaches import Branch, Signal
+from training.study.trial.records import Record
+from training.train import Place, Training
+
+NAMESPACE = UUID("6f0c3c52-5a2b-4c55-9a0e-3c2f0a3d7a10")
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+FIT: Mapping[Signal, Signals] = {
+    "stars": Signals(listening=False),
+    "time": Signals(stars=False),
+    "both": Signals(),
+    "permuted": Signals(listening=False),
+}
+PARENTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """All that was learned of one listener; nothing of it is the songs alone."""
+
+    adapter: AdapterRef | None = None
+    steering: Steering | None = None
+    parents: tuple[Tensor, ...] = ()
+    scorer: choice.Scorer | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Pupil:
+    """What is known of one listener when a version is made: song files, mean style of the songs, tracks oldest first,
+    and the adapter so far."""
+
+    number: int
+    song_files: tuple[str, ...]
+    songs: Tensor
+    heard: Sequence[Record]
+    champion: AdapterRef | None
+
+
+def permuted(records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
+    """The placebo: the same stars and shares, dealt out anew among the tracks of the listener."""
+    order = rng.permutation(len(records))
+    return [
+        replace(record, stars=records[other].stars, heard=records[other].heard)
+        for record, other in zip(records, order, strict=True)
+    ]
+
+
+def believe(records: Sequence[Record], seconds: float, signal: Signal) -> Belief:
+    """Satisfaction with each of these tracks."""
+    hearings = [Hearing(_id(r.key), r.heard * seconds, seconds, () if r.stars is None else (r.stars,)) for r in records]
+    return estimate(hearings, signals=FIT[signal])
+
+
+def versions(
+    base: Base,
+    branch: Branch,
+    pupils: Sequence[Pupil],
+    space: choice.Space,
+    recipe: Recipe,
+    seconds: float,
+    folder: Path,
+) -> list[Version]:
+    """One for each listener.
+
+    Args:
+        base: without a pool.
+        branch: what is learned from what.
+        pupils: their songs and what they heard.
+        space: of the scorer.
+        recipe: of the adapters.
+        seconds: of a track.
+        folder: for the training's files.
+    """
+    approach = branch.made_by
+    adapters = _adapters(base, branch, pupils, recipe, seconds, folder) if approach.adapter else {}
+    found = []
+    for pupil in pupils:
+        belief = believe(pupil.heard, seconds, branch.signal)
+        adapter, refused = adapters.get(pupil.number, (None, ""))
+        styles = _styles(pupil)
+        songs = pupil.songs.double().numpy()
+        found.append(
+            Version(
+                adapter=adapter or pupil.champion,
+                steering=_steering(pupil, songs, styles, belief) if approach.steered else None,
+                parents=_parents(pupil, belief) if approach.bred else (),
+                scorer=choice.learn(space, songs, styles, belief) if approach.choose > 1 else None,
+                refused=refused,
+            )
+        )
+    return found
+
+
+def _styles(pupil: Pupil) -> np.ndarray:
+    rows = [record.tensors["style"].double().numpy() for record in pupil.heard]
+    return np.stack(rows) if rows else np.zeros((0, len(pupil.songs)))
+
+
+def _steering(pupil: Pupil, songs: np.ndarray, styles: np.ndarray, belief: Belief) -> Steering:
+    octaves = np.log2([record.bpm for record in pupil.heard])
+    return steer(songs, styles, octaves, [record.minor for record in pupil.heard], belief)
+
+
+def _parents(pupil: Pupil, belief: Belief) -> tuple[Tensor, ...]:
+    """Starts of what is believed to be liked best."""
+    best = np.argsort(-belief.mean)[:PARENTS]
+    return tuple(pupil.heard[int(place)].tensors["start"] for place in best if belief.mean[place] > 0)
+
+
+def _adapters(
+    base: Base, branch: Branch, pupils: Sequence[Pupil], recipe: Recipe, seconds: float, folder: Path
+) -> dict[int, tuple[AdapterRef | None, str]]:
+    """A new adapter, or why there is none, by the listener's number."""
+    by_id = {_id(f"listener {pupil.number}"): pupil for pupil in pupils}
+    facts = [_facts(listener, pupil, seconds) for listener, pupil in by_id.items()]
+    snapshot = build(base.manifest.base_hash, recipe, facts, _method(branch))
+    place = Place(folder / "training.pt", every_s=300.0, slots=len(pupils))
+    training = Training(base, snapshot, sha256(snapshot.dump()), Blobs(folder.absolute().as_uri()), place)
+    found: dict[int, tuple[AdapterRef | None, str]] = {}
+    for each in training.run(lambda _: None).outcomes:
+        listener = UUID(each.listener_id)
+        found[by_id[listener].number] = (None, each.refused)
+        if not each.refused:
+            hashes = {"sha256": each.sha256, "base_hash": base.manifest.base_hash}
+            found[by_id[listener].number] = (
+                AdapterRef(listener_id=listener, version=1, url=each.url, **hashes), "",
+            )  # fmt: skip
+    return found
+
+
+def _method(branch: Branch) -> Callable[[ListenerFacts], tuple[Example, ...]]:
+    name = branch.made_by.adapter
+    if name == "songs":
+        return lambda facts: METHODS["weighted_sft"](facts.model_copy(update={"tracks": ()}))
+    if name == "signed":
+        return lambda facts: signed.examples(facts, FIT[branch.signal])
+    return METHODS[str(name)]
+
+
+def _facts(listener: UUID, pupil: Pupil, seconds: float) -> ListenerFacts:
+    songs = tuple(
+        Song(song_id=_id(file), features_url=file, created_at=DAY + timedelta(seconds=place))
+        for place, file in enumerate(pupil.song_files)
+    )
+    tracks = tuple(
+        RatedTrack(
+            track_id=_id(record.key),
+            features_url=record.file,
+            prompt=record.prompt,
+            arm="champion",
+            stars=record.stars,
+            heard=round(record.heard, 4),
+            seconds=seconds,
+            rated_at=DAY + timedelta(days=1, seconds=place),
+        )
+        for place, record in enumerate(pupil.heard)
+        if record.stars is not None
+    )
+    return ListenerFacts(listener_id=listener, songs=songs, tracks=tracks, champion=pupil.champion)
+
+
+def _id(name: str) -> UUID:
+    return uuid5(NAMESPACE, name)
