@@ -25,7 +25,8 @@ class TopicPartition(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message as read. `timestamp_ms` is the writer's clock, milliseconds since 1970."""
+    """A message as read. `timestamp_ms` is the writer's clock, milliseconds since 1970; `epoch` that of the leader that
+    took it in, -1 where it is not told."""
 
     topic: str
     partition: int
@@ -33,6 +34,7 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    epoch: int = -1
 
     @property
     def place(self) -> TopicPartition:
@@ -51,7 +53,34 @@ class Outgoing(NamedTuple):
     value: bytes
 
 
-OnAssigned = Callable[[frozenset[TopicPartition]], Mapping[TopicPartition, int]]
+class Start(NamedTuple):
+    """Where to begin reading: at `offset`, when the message before it is of this leader's epoch. -1: whatever it is."""
+
+    offset: int
+    epoch: int = -1
+
+
+class Extent(NamedTuple):
+    """What a partition holds now: the offsets from `begin` to before `end`, in the topic of this identity, which is
+    another when a topic is deleted and made again. Empty where the broker does not tell."""
+
+    topic_id: str
+    begin: int
+    end: int
+
+
+class PositionLost(Exception):
+    """What was to be read next is not in the log: it was forgotten, or the log is not the one that was read before.
+
+    `cut` has, where it is known, the offset up to which the log is still the same.
+    """
+
+    def __init__(self, reason: str, cut: Mapping[TopicPartition, int] | None = None) -> None:
+        super().__init__(reason)
+        self.cut = dict(cut or {})
+
+
+OnAssigned = Callable[[frozenset[TopicPartition]], Mapping[TopicPartition, Start]]
 OnRevoked = Callable[[frozenset[TopicPartition]], None]
 
 
@@ -87,8 +116,8 @@ class Consumer(Protocol):
     def subscribe(self, topics: Sequence[str], on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
         """Join the group. Both callbacks are called from within `poll`, in the caller's thread.
 
-        `on_assigned` gets the partitions that are new to this member and answers the stored offset of each; one that
-        it leaves out is read from the beginning. No message of a partition comes before its `on_assigned` has
+        `on_assigned` gets the partitions that are new to this member and answers where to start in each; one that it
+        leaves out is read from the beginning. No message of a partition comes before its `on_assigned` has
         returned; when it raises, so does `poll`, and the next `poll` calls it again. `on_revoked` gets the partitions
         that this member has lost.
         """
@@ -100,6 +129,7 @@ class Consumer(Protocol):
 
         Raises:
             BackendAway: the group could never be joined because no broker answers.
+            PositionLost: a position is not in the log any more. It is never passed over: close, and look again.
         """
 
     def seek(self, place: TopicPartition, offset: int) -> None:
@@ -111,6 +141,13 @@ class Consumer(Protocol):
 
     def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset that the next message of each partition will get.
+
+        Raises:
+            BackendAway: no broker answered in time.
+        """
+
+    def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
+        """What each partition holds.
 
         Raises:
             BackendAway: no broker answered in time.

@@ -13,13 +13,25 @@ from typing import Any, Final
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
 from kafka.coordinator.base import MemberState
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.structs import OffsetAndMetadata
 
 from services.errors import BackendAway, NotAcknowledged
-from services.streams import Message, OnAssigned, OnRevoked, Outgoing, TopicPartition, require_size
+from services.streams import (
+    Extent,
+    Message,
+    OnAssigned,
+    OnRevoked,
+    Outgoing,
+    PositionLost,
+    Start,
+    TopicPartition,
+    require_size,
+)
 
 _CONNECT_S: Final = 5
 _METADATA_S: Final = 5
+_METADATA_AGE_S: Final = 30
 _COOL_OFF_S: Final = 1.0
 
 
@@ -139,6 +151,14 @@ class KafkaReader:
         self._apply_changes()
         try:
             batches = client.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+        except NoOffsetForPartitionError:  # given in this poll, and not yet told where to start
+            self._apply_changes()
+            return []
+        except OffsetOutOfRangeError as error:
+            raise PositionLost(f"out of range: {error}") from error
+        except LogTruncationError as error:
+            cut = {TopicPartition(*place): at.offset for place, at in error.divergent_offsets.items() if at}
+            raise PositionLost(f"truncated: {error}", cut) from error
         except KafkaError as error:
             if not getattr(error, "retriable", False):
                 raise
@@ -147,7 +167,15 @@ class KafkaReader:
         # A rebalance inside this poll paused what is new, so nothing read above belongs to it.
         self._apply_changes()
         return [
-            Message(record.topic, record.partition, record.offset, record.key, record.value, record.timestamp)
+            Message(
+                record.topic,
+                record.partition,
+                record.offset,
+                record.key,
+                record.value,
+                record.timestamp,
+                _epoch(record),
+            )
             for batch in batches.values()
             for record in batch
         ]
@@ -165,10 +193,34 @@ class KafkaReader:
             raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
         return {TopicPartition(place.topic, place.partition): offset for place, offset in ends.items()}
 
+    def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
+        ends = self.end_offsets(places)
+        try:
+            begins = self._client.beginning_offsets(
+                [KafkaPartition(*place) for place in places], timeout_ms=_METADATA_S * 1000
+            )
+        except KafkaError as error:
+            raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
+        return {
+            place: Extent(self._topic_id(place.topic), begins[KafkaPartition(*place)], ends[place]) for place in places
+        }
+
     def close(self) -> None:
         if self._client is not None:
             client, self._client = self._client, None
             client.close(autocommit=False, timeout_ms=_CONNECT_S * 1000)
+
+    def _topic_id(self, topic: str) -> str:
+        known = self._client._cluster.topic_id(topic)  # noqa: SLF001 - there is no public way to ask for it
+        return "" if known is None else str(known)
+
+    def _start(self, place: KafkaPartition, start: Start) -> None:
+        """With the epoch of what was read last, the library asks the leader whether its log is still the same."""
+        if start.epoch < 0:
+            self._client.seek(place, start.offset)
+        else:
+            state = self._client._subscription.assignment[place]  # noqa: SLF001 - `seek` takes no epoch
+            state.seek(OffsetAndMetadata(start.offset, "", start.epoch))
 
     def _apply_changes(self) -> None:
         assert self._subscription is not None
@@ -187,7 +239,7 @@ class KafkaReader:
         held = {TopicPartition(place.topic, place.partition) for place in self._client.assignment()}
         for place in gained & held:
             if place in starts:
-                self._client.seek(KafkaPartition(*place), starts[place])
+                self._start(KafkaPartition(*place), starts[place])
             else:
                 self._client.seek_to_beginning(KafkaPartition(*place))
             self._client.resume(KafkaPartition(*place))
@@ -200,12 +252,13 @@ class KafkaReader:
                     bootstrap_servers=self._bootstrap.split(","),
                     group_id=self._group,
                     enable_auto_commit=False,
-                    auto_offset_reset="earliest",
+                    auto_offset_reset="none",
                     isolation_level="read_committed",
                     session_timeout_ms=int(self._session_timeout_s * 1000),
                     heartbeat_interval_ms=int(self._session_timeout_s * 1000 / 4),
                     request_timeout_ms=30_000,
                     bootstrap_timeout_ms=_CONNECT_S * 1000,
+                    metadata_max_age_ms=_METADATA_AGE_S * 1000,
                     reconnect_backoff_max_ms=1000,
                     allow_auto_create_topics=False,
                 )
@@ -215,6 +268,10 @@ class KafkaReader:
             client.subscribe(topics=list(self._subscription[0]), listener=_Listener(client, self._changes))
             self._client = client
         return self._client
+
+
+def _epoch(record: Any) -> int:
+    return -1 if record.leader_epoch is None else int(record.leader_epoch)
 
 
 def _keep_joining(client: Any) -> None:

@@ -9,7 +9,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from services.errors import BackendAway, NotAcknowledged
-from services.streams import Message, OnAssigned, OnRevoked, Outgoing, TopicPartition, require_size
+from services.streams import (
+    Extent,
+    Message,
+    OnAssigned,
+    OnRevoked,
+    Outgoing,
+    PositionLost,
+    Start,
+    TopicPartition,
+    require_size,
+)
 
 
 class Clock:
@@ -35,6 +45,8 @@ class MemoryBroker:
         self.logs: dict[TopicPartition, list[Message]] = {
             TopicPartition(topic, partition): [] for topic, count in topics.items() for partition in range(count)
         }
+        self.begins = dict.fromkeys(self.logs, 0)
+        self.topic_ids = dict.fromkeys(topics, "first")
         self.groups: dict[str, Group] = {}
 
     def producer(self) -> "MemoryWriter":
@@ -43,6 +55,19 @@ class MemoryBroker:
     def consumer(self, group: str) -> "MemoryReader":
         with self.changed:
             return MemoryReader(self, self.groups.setdefault(group, Group(self)))
+
+    def forget(self, place: TopicPartition, begin: int) -> None:
+        """As retention does: offsets before `begin` are gone."""
+        with self.changed:
+            self.begins[place] = begin
+
+    def recreate(self, topic: str) -> None:
+        """Delete the topic and make it again, empty."""
+        with self.changed:
+            self.topic_ids[topic] += " again"
+            for place in self.logs:
+                if place.topic == topic:
+                    self.logs[place], self.begins[place] = [], 0
 
     def append(self, message: Outgoing) -> bool:
         """Whether the message is in the log: not while the broker is away, nor without the topic."""
@@ -164,6 +189,11 @@ class MemoryReader:
             raise BackendAway("kafka", "Kafka cannot be reached")
         return {place: len(self._broker.logs[place]) for place in places}
 
+    def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
+        ids, begins = self._broker.topic_ids, self._broker.begins
+        ends = self.end_offsets(places)
+        return {place: Extent(ids[place.topic], begins[place], ends[place]) for place in places}
+
     def close(self) -> None:
         with self._broker.changed:
             self._group.leave(self)
@@ -176,6 +206,8 @@ class MemoryReader:
         self._join()
         messages: list[Message] = []
         for place, position in self._positions.items():
+            if not self._broker.begins[place] <= position <= len(self._broker.logs[place]):
+                raise PositionLost(f"out of range: {position} of {place.topic}/{place.partition}")
             found = self._broker.logs[place][position : position + max_records - len(messages)]
             messages += found
             self._positions[place] += len(found)
@@ -195,5 +227,6 @@ class MemoryReader:
         given = self._group.held.get(self)
         if given and given != self._known:
             starts = on_assigned(given)
-            self._positions = {place: starts.get(place, 0) for place in sorted(given)}
+            begins = self._broker.begins
+            self._positions = {place: starts.get(place, Start(begins[place])).offset for place in sorted(given)}
         self._known = given

@@ -38,6 +38,12 @@ class Batch:
     dead: Sequence[DeadLetter]
     reached: dict[TopicPartition, int]
 
+    @property
+    def messages(self) -> list[Message]:
+        """All of them, those of each partition in the order of their offsets."""
+        every = [*(message for message, _ in self.arrivals), *(message for message, _ in self.dead)]
+        return sorted(every, key=lambda message: (message.place, message.offset))
+
     def buried(self, reason: str) -> "Batch":
         """The same with every event set aside as a dead letter."""
         letters = [DeadLetter(message, reason) for message, _ in self.arrivals]

@@ -14,12 +14,13 @@ import structlog
 from schemas.topics import FEEDBACK
 from services.aggregator import metrics
 from services.aggregator.batch import Batch, halves, sort_out
+from services.aggregator.gaps import Gap
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.store import OwnershipLost, Store, Unstorable, Written
 from services.errors import BackendAway
 from services.postgres import open_pool
 from services.settings import read
-from services.streams import Consumer, Message, TopicPartition
+from services.streams import Consumer, Message, PositionLost, Start, TopicPartition
 from services.streams_kafka import KafkaReader
 from services.telemetry import configure_logging, serve_metrics
 
@@ -40,6 +41,8 @@ class Aggregator:
         self._batch_size = batch_size
         self._stop = stop
         self._next: dict[TopicPartition, int] = {}
+        self._topic_ids: dict[TopicPartition, str] = {}
+        self._cut: dict[TopicPartition, int] = {}
         self._lag_due = 0.0
         self._pause_s = FIRST_PAUSE_S
 
@@ -57,6 +60,10 @@ class Aggregator:
             messages = self._consumer.poll(self._batch_size, POLL_S)
         except BackendAway as error:
             self._wait_for(error)
+            return
+        except PositionLost as error:
+            self._cut = error.cut
+            self._look_again(str(error))
             return
         self._pause_s = FIRST_PAUSE_S
         if messages:
@@ -99,6 +106,7 @@ class Aggregator:
         for arrival in written.kept:
             metrics.EVENTS.labels(arrival.event.type).inc()
         metrics.DUPLICATES.inc(written.duplicates)
+        self._note_gaps(written.gaps)
         for message, reason in written.dead:
             metrics.DEAD_LETTERS.labels(message.topic).inc()
             log.warning(
@@ -113,11 +121,24 @@ class Aggregator:
             metrics.NEXT_OFFSET.labels(topic, partition).set(reached)
         log.debug("batch", folded=len(written.kept), duplicates=written.duplicates, dead=len(written.dead))
 
-    def _assigned(self, places: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        offsets = self._store.offsets(places)
-        self._next.update(offsets)
+    def _note_gaps(self, gaps: Sequence[Gap]) -> None:
+        for gap in gaps:
+            metrics.MISSING.labels(gap.place.topic, gap.reason).inc(gap.size)
+            log.error("gap", **gap.place._asdict(), first=gap.first, next=gap.next, reason=gap.reason)
+
+    def _assigned(self, places: frozenset[TopicPartition]) -> Mapping[TopicPartition, Start]:
+        extents = self._consumer.extents(sorted(places))
+        known = {
+            place: extent._replace(end=min(extent.end, self._cut.get(place, extent.end)))
+            for place, extent in extents.items()
+        }
+        starts, gaps = self._store.resume(known)
+        self._note_gaps(gaps)
+        self._cut = {}
+        self._next.update({place: start.offset for place, start in starts.items()})
+        self._topic_ids.update({place: extent.topic_id for place, extent in extents.items()})
         log.info("assigned", partitions=[f"{place.topic}/{place.partition}" for place in sorted(places)])
-        return offsets
+        return starts
 
     def _revoked(self, places: frozenset[TopicPartition]) -> None:
         self._forget(places)
@@ -125,7 +146,10 @@ class Aggregator:
 
     def _start_over(self, error: OwnershipLost) -> None:
         metrics.OWNERSHIP_LOST.inc()
-        log.warning("ownership_lost", reason=str(error))
+        self._look_again(str(error))
+
+    def _look_again(self, reason: str) -> None:
+        log.warning("starts_over", reason=reason)
         self._consumer.close()
         self._forget(frozenset(self._next))
 
@@ -145,12 +169,14 @@ class Aggregator:
             return
         self._lag_due = time.monotonic() + LAG_EVERY_S
         try:
-            ends = self._consumer.end_offsets(sorted(self._next))
+            extents = self._consumer.extents(sorted(self._next))
         except BackendAway as error:
             metrics.RETRIES.labels(error.backend).inc()
             return
-        for (topic, partition), end in ends.items():
-            metrics.LAG.labels(topic, partition).set(end - self._next[TopicPartition(topic, partition)])
+        for place, extent in extents.items():
+            metrics.LAG.labels(place.topic, place.partition).set(max(0, extent.end - self._next[place]))
+        if any(self._topic_ids[place] != extent.topic_id for place, extent in extents.items()):
+            self._look_again("a topic was made again")
 
 
 def main() -> None:

@@ -9,6 +9,11 @@ from services.streams import TopicPartition
 EVENTS = Counter("encore_aggregator_events_total", "Events folded, each once, by CloudEvents type.", ["type"])
 DUPLICATES = Counter("encore_aggregator_duplicates_total", "Events that had been folded before.")
 DEAD_LETTERS = Counter("encore_aggregator_dead_letters_total", "Messages set aside as unreadable.", ["topic"])
+MISSING = Counter(
+    "encore_aggregator_missing_offsets_total",
+    "Offsets that were never folded; 1 for each partition of a topic that was made again.",
+    ["topic", "reason"],
+)
 BATCH_SECONDS = Histogram(
     "encore_aggregator_batch_seconds",
     "Time from the messages of a batch to its commit.",

@@ -4,16 +4,33 @@ select *, 0 from unnest(%(topics)s::text[], %(partitions)s::int[])
 on conflict do nothing;
 
 -- name: offsets
-select topic, partition, next_offset
-from feedback.offsets
-join unnest(%(topics)s::text[], %(partitions)s::int[]) as wanted (topic, partition) using (topic, partition);
+-- Locked until they are set: an owner of before is either done or will find that they have moved.
+select o.topic, o.partition, o.next_offset, o.topic_id, o.leader_epoch
+from feedback.offsets o
+join unnest(%(topics)s::text[], %(partitions)s::int[]) as wanted (topic, partition) using (topic, partition)
+order by o.topic, o.partition
+for update of o;
+
+-- name: set_offsets
+update feedback.offsets o
+set next_offset = s.next_offset, topic_id = coalesce(nullif(s.topic_id, ''), o.topic_id),
+    leader_epoch = nullif(s.epoch, -1)
+from unnest(%(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[], %(ids)s::text[], %(epochs)s::int[])
+    as s (topic, partition, next_offset, topic_id, epoch)
+where o.topic = s.topic and o.partition = s.partition;
+
+-- name: add_gaps
+insert into feedback.gaps (topic, partition, first_offset, next_offset, reason)
+select * from unnest(%(topics)s::text[], %(partitions)s::int[], %(first)s::bigint[], %(next)s::bigint[],
+    %(reasons)s::text[]);
 
 -- name: advance_offsets
 -- A row that is not where this consumer believes it to be has another owner; it is left, and the count tells.
 update feedback.offsets o
-set next_offset = r.reached
-from unnest(%(topics)s::text[], %(partitions)s::int[], %(expected)s::bigint[], %(reached)s::bigint[])
-    as r (topic, partition, expected, reached)
+set next_offset = r.reached, leader_epoch = nullif(r.epoch, -1)
+from unnest(%(topics)s::text[], %(partitions)s::int[], %(expected)s::bigint[], %(reached)s::bigint[],
+    %(epochs)s::int[])
+    as r (topic, partition, expected, reached, epoch)
 where o.topic = r.topic and o.partition = r.partition and o.next_offset = r.expected;
 
 -- name: make_incoming

@@ -1,7 +1,7 @@
 """The aggregator's rows in Postgres. A batch is one transaction: events, aggregates, dead letters and stored offsets
 change together or not at all, so a batch that was interrupted anywhere is simply written again."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from pydantic_core import from_json, to_json
 
 from services.aggregator.batch import Arrival, Batch, DeadLetter
 from services.aggregator.fold import Aggregates, fold
+from services.aggregator.gaps import Gap, Stored, holes, resumed
 from services.postgres import Pool, load_queries, transaction
-from services.streams import TopicPartition
+from services.streams import Extent, Start, TopicPartition
 
 _INCOMING_TYPES = ("int4", "text", "uuid", "text", "uuid", "timestamptz", "jsonb", "text", "int4", "int8")
 _TRACK_FACTS = (
@@ -47,6 +48,7 @@ class Written:
     kept: Sequence[Arrival]
     duplicates: int
     dead: Sequence[DeadLetter]
+    gaps: Sequence[Gap] = ()
 
 
 class Store:
@@ -54,20 +56,31 @@ class Store:
         self._pool = pool
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
 
-    def offsets(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where reading goes on; a partition that was never read starts at 0.
+    def resume(self, extents: Mapping[TopicPartition, Extent]) -> tuple[dict[TopicPartition, Start], list[Gap]]:
+        """Where reading goes on in the logs as they are now, and what is missing before that, which is written down.
+        A partition that was never read starts at 0.
 
         Raises:
-            BackendAway: the database cannot be reached.
+            BackendAway: the database cannot be reached, or another owner still has a batch in hand.
         """
-        wanted = _columns(sorted(places), "topics", "partitions")
+        wanted = _columns(sorted(extents), "topics", "partitions")
         with transaction(self._pool) as connection:
             connection.execute(self._queries["add_offsets"], wanted)
             rows = connection.execute(self._queries["offsets"], wanted).fetchall()
-        return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+            starts, gaps = {}, []
+            for row in rows:
+                place = TopicPartition(row["topic"], row["partition"])
+                stored = Stored(row["next_offset"], row["topic_id"], row["leader_epoch"])
+                starts[place], gap = resumed(place, stored, extents[place])
+                gaps += [gap] if gap else []
+            known = [(*place, start.offset, extents[place].topic_id, start.epoch) for place, start in starts.items()]
+            self._execute(connection, "set_offsets", known, "topics", "partitions", "offsets", "ids", "epochs")
+            self._note_gaps(connection, gaps)
+        return starts, gaps
 
     def write(self, batch: Batch, expected: Mapping[TopicPartition, int]) -> Written:
-        """Apply a batch; `expected` are the stored offsets as this consumer left them.
+        """Apply a batch; `expected` are the stored offsets as this consumer left them. Offsets that are missing before
+        or between its messages are written down as gaps.
 
         Raises:
             OwnershipLost: one of them is elsewhere.
@@ -76,7 +89,7 @@ class Store:
         """
         try:
             with transaction(self._pool) as connection:
-                self._advance(connection, batch, expected)
+                gaps = self._advance(connection, batch, expected)
                 self._bury(connection, batch.dead)
                 kept = self._keep_new(connection, batch.arrivals)
                 self._merge(connection, fold(arrival.event for arrival in kept))
@@ -88,16 +101,31 @@ class Store:
             OverflowError,
         ) as error:
             raise Unstorable(str(error).strip().splitlines()[0]) from error
-        return Written(kept, len(batch.arrivals) - len(kept), batch.dead)
+        return Written(kept, len(batch.arrivals) - len(kept), batch.dead, gaps)
 
-    def _advance(self, connection: Connection[DictRow], batch: Batch, expected: Mapping[TopicPartition, int]) -> None:
+    def _advance(
+        self, connection: Connection[DictRow], batch: Batch, expected: Mapping[TopicPartition, int]
+    ) -> list[Gap]:
         """First of all: it finds a zombie before any work, and its row locks make two owners take turns."""
-        moves = [(*place, expected[place], reached) for place, reached in sorted(batch.reached.items())]
+        messages = batch.messages
+        first = {message.place: message.offset for message in reversed(messages)}
+        if any(first[place] < expected[place] for place in first):
+            raise OwnershipLost("the batch begins before the stored offset")
+        epochs = {message.place: message.epoch for message in messages}
+        moves = [(*place, expected[place], reached, epochs[place]) for place, reached in sorted(batch.reached.items())]
         moved = connection.execute(
-            self._queries["advance_offsets"], _columns(moves, "topics", "partitions", "expected", "reached")
+            self._queries["advance_offsets"], _columns(moves, "topics", "partitions", "expected", "reached", "epochs")
         ).rowcount
         if moved != len(moves):
             raise OwnershipLost(f"{len(moves) - moved} of {len(moves)} partitions have another owner")
+        before = [Gap(place, expected[place], at, "skipped") for place, at in first.items() if at > expected[place]]
+        gaps = [*before, *holes(messages)]
+        self._note_gaps(connection, gaps)
+        return gaps
+
+    def _note_gaps(self, connection: Connection[DictRow], gaps: Sequence[Gap]) -> None:
+        rows = [(*gap.place, gap.first, gap.next, gap.reason) for gap in gaps]
+        self._execute(connection, "add_gaps", rows, "topics", "partitions", "first", "next", "reasons")
 
     def _bury(self, connection: Connection[DictRow], dead: Sequence[DeadLetter]) -> None:
         rows = [(*message.place, message.offset, message.key, message.value, reason) for message, reason in dead]

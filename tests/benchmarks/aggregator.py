@@ -24,7 +24,7 @@ from services.aggregator.main import Aggregator
 from services.aggregator.store import Store
 from services.migrate import migrate
 from services.postgres import open_pool
-from services.streams import TopicPartition
+from services.streams import Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
 from services.telemetry import configure_logging
 from tests.services.aggregator.samples import message_of, stream
@@ -65,7 +65,8 @@ def _fold_all(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count
     """Events a second, from the first message read to the last commit."""
     with open_pool(dsn) as pool, psycopg.connect(dsn, autocommit=True) as eye:
         eye.cursor().executemany(
-            "insert into feedback.offsets values (%s, %s, %s)", [(*place, offset) for place, offset in starts.items()]
+            "insert into feedback.offsets (topic, partition, next_offset) values (%s, %s, %s)",
+            [(*place, offset) for place, offset in starts.items()],
         )
         stop = threading.Event()
         reader = KafkaReader(bootstrap, f"benchmark-{uuid4().hex}")
@@ -85,7 +86,8 @@ def _fold_all(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count
 def _insert_some(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count: int) -> float:
     """Events a second of one insert and one commit an event."""
     reader = KafkaReader(bootstrap, f"benchmark-{uuid4().hex}")
-    reader.subscribe(FEEDBACK, lambda _: starts, lambda _: None)
+    begin = {place: Start(offset) for place, offset in starts.items()}
+    reader.subscribe(FEEDBACK, lambda _: begin, lambda _: None)
     done, started = 0, 0.0
     with psycopg.connect(dsn, autocommit=True) as connection:
         while done < count:

@@ -11,7 +11,16 @@ from uuid import uuid4
 import pytest
 
 from services.errors import BackendAway, NotAcknowledged
-from services.streams import MAX_MESSAGE_BYTES, Consumer, Message, Outgoing, Producer, TopicPartition
+from services.streams import (
+    MAX_MESSAGE_BYTES,
+    Consumer,
+    Message,
+    Outgoing,
+    PositionLost,
+    Producer,
+    Start,
+    TopicPartition,
+)
 
 PARTITIONS = 3
 PATIENCE_S = 300.0
@@ -24,6 +33,12 @@ class Broker(Protocol):
 
     def away(self) -> AbstractContextManager[None]:
         """Within it the broker answers nobody."""
+
+    def forget(self, place: TopicPartition, begin: int) -> None:
+        """What is before this offset is gone, as by retention."""
+
+    def recreate(self) -> None:
+        """Delete the topic and make it again."""
 
     def producer(self) -> Producer: ...
     def consumer(self, group: str) -> Consumer: ...
@@ -53,12 +68,12 @@ class Member:
         until(lambda: self.poll() is not None and len(self.got) >= before + count)
         return self.got[before:]
 
-    def _assigned(self, places: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def _assigned(self, places: frozenset[TopicPartition]) -> Mapping[TopicPartition, Start]:
         if self.refusals:
             self.refusals -= 1
             raise BackendAway("postgres", "away")
         self.held |= places
-        return {place: self.stored[place] for place in places if place in self.stored}
+        return {place: Start(self.stored[place]) for place in places if place in self.stored}
 
     def _revoked(self, places: frozenset[TopicPartition]) -> None:
         self.held -= places
@@ -241,6 +256,31 @@ class StreamsContract:
         member = join()
         until(lambda: member.poll() is not None and b"after" in {message.value for message in member.got})
         assert len([message for message in member.got if message.value not in (b"meanwhile", b"after")]) == 3
+
+    def test_a_position_that_the_log_has_forgotten_is_not_passed_over(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 10, keys=1))
+        member = join()
+        place = member.read(10)[0].place
+        member.consumer.close()
+        broker.forget(place, 6)
+        member.stored = {place: 3}
+        with pytest.raises(PositionLost):
+            until(lambda: bool(member.poll()))
+        extent = member.consumer.extents([place])[place]
+        assert (extent.begin, extent.end) == (6, 10)
+        member.consumer.close()
+        member.stored = {place: extent.begin}
+        assert [message.offset for message in member.read(4)] == [6, 7, 8, 9]
+
+    def test_a_topic_that_is_made_again_is_another(self, broker: Broker, join: Callable[..., Member]) -> None:
+        place = TopicPartition(broker.topic, 0)
+        before = join().consumer.extents([place])[place]
+        broker.recreate()
+        after = join().consumer.extents([place])[place]
+        assert before.topic_id
+        assert after.topic_id not in ("", before.topic_id)
 
     def test_nothing_to_send_is_no_error(self, producer: Producer) -> None:
         producer.send_all([])

@@ -4,10 +4,11 @@ from contextlib import AbstractContextManager
 from uuid import uuid4
 
 import pytest
+from kafka import TopicPartition as KafkaPartition
 from kafka.admin import KafkaAdminClient
 
 from services.errors import BackendAway, NotAcknowledged
-from services.streams import Outgoing, TopicPartition
+from services.streams import Outgoing, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
 from tests.contracts.streams import PARTITIONS, Member, StreamsContract, until
 from tests.frozen import frozen
@@ -29,6 +30,18 @@ class Real:
 
     def away(self) -> AbstractContextManager[None]:
         return frozen(self._bootstrap)
+
+    def forget(self, place: TopicPartition, begin: int) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin.delete_records({KafkaPartition(*place): begin})
+        admin.close()
+
+    def recreate(self) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin.delete_topics([self.topic])
+        until(lambda: self.topic not in admin.list_topics())
+        admin.close()
+        make_topic(self._bootstrap, self.topic)
 
     def producer(self) -> KafkaWriter:
         return KafkaWriter(self._bootstrap, delivery_s=5)
@@ -69,7 +82,7 @@ def test_a_topic_that_appears_later_is_read_though_the_rejoin_outlasts_a_poll(ka
     reader = broker.consumer(f"group-{uuid4().hex}")
     held: set[TopicPartition] = set()
 
-    def assigned(places: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+    def assigned(places: frozenset[TopicPartition]) -> dict[TopicPartition, Start]:
         held.update(places)
         return {}
 

@@ -27,6 +27,12 @@ class InMemory:
         finally:
             self._broker.away = False
 
+    def forget(self, place: TopicPartition, begin: int) -> None:
+        self._broker.forget(place, begin)
+
+    def recreate(self) -> None:
+        self._broker.recreate(TOPIC)
+
     def producer(self) -> MemoryWriter:
         return self._broker.producer()
 

@@ -8,7 +8,8 @@ from psycopg.rows import dict_row
 from schemas.events import TrackMade
 from services.aggregator.batch import sort_out
 from services.aggregator.fold import Aggregates, Failure, ListenerTrack, Made, Play, Stars, Vote, fold
-from services.streams import Message, TopicPartition
+from services.aggregator.store import Store
+from services.streams import Extent, Message, TopicPartition
 
 
 def stored(dsn: str) -> Aggregates:
@@ -37,6 +38,19 @@ def offsets(dsn: str) -> dict[TopicPartition, int]:
     with psycopg.connect(dsn) as connection:
         rows = connection.execute("select topic, partition, next_offset from feedback.offsets where next_offset > 0")
         return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+
+
+def resumed(store: Store, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the store goes on in logs that hold everything."""
+    starts, gaps = store.resume({place: Extent("", 0, 1_000_000) for place in places})
+    assert gaps == []
+    return {place: start.offset for place, start in starts.items()}
+
+
+def gaps(dsn: str) -> set[tuple[str, int, int, int | None, str]]:
+    """Topic, partition, first, next and reason of what was never folded."""
+    with psycopg.connect(dsn) as connection:
+        return set(connection.execute("select topic, partition, first_offset, next_offset, reason from feedback.gaps"))
 
 
 def dead_letters(dsn: str) -> dict[tuple[str, int, int], tuple[bytes | None, bytes | None, str]]:

@@ -1,7 +1,7 @@
 """The loop, with the broker in memory and a real database: interruptions of every kind change nothing in the end."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from uuid import UUID
@@ -12,14 +12,15 @@ from prometheus_client import REGISTRY
 from schemas.topics import FEEDBACK, PARTITIONS, PLAYS, RATINGS
 from services.aggregator.batch import Batch
 from services.aggregator.fold import Event
+from services.aggregator.gaps import Gap
 from services.aggregator.main import GROUP, Aggregator
 from services.aggregator.store import Store, Written
 from services.errors import BackendAway
 from services.postgres import Pool, open_pool
-from services.streams import Message, Outgoing, TopicPartition
+from services.streams import Extent, Message, Outgoing, Start, TopicPartition
 from services.streams_memory import MemoryBroker, MemoryReader
 from tests.contracts.streams import until
-from tests.services.aggregator.rows import dead_letters, event_count, folded, offsets, stored
+from tests.services.aggregator.rows import dead_letters, event_count, folded, gaps, offsets, stored
 from tests.services.aggregator.samples import START, TRACKS, made, message_of, stream
 from tests.threads import ended
 
@@ -108,9 +109,9 @@ class Absent(Store):
         self._left = absences
         self._lose_answer = True
 
-    def offsets(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    def resume(self, extents: Mapping[TopicPartition, Extent]) -> tuple[dict[TopicPartition, Start], list[Gap]]:
         self._maybe_away()
-        return super().offsets(places)
+        return super().resume(extents)
 
     def write(self, batch: Batch, expected: Mapping[TopicPartition, int]) -> Written:
         self._maybe_away()
@@ -187,6 +188,52 @@ def test_a_zombie_is_refused_and_joins_anew(broker: MemoryBroker, pool: Pool, po
             send(broker, stream(100, seed=20))
             drain(broker, postgres_dsn)
     require_equal(broker, postgres_dsn)
+
+
+def test_what_retention_took_before_it_was_read_is_written_down(
+    broker: MemoryBroker, pool: Pool, postgres_dsn: str
+) -> None:
+    send(broker, stream(100, seed=30))
+    with running(broker.consumer(GROUP), Store(pool)):
+        drain(broker, postgres_dsn)
+    before = ends(broker)
+    send(broker, stream(100, seed=31))
+    place = max(before, key=lambda place: ends(broker)[place] - before[place])
+    broker.forget(place, before[place] + 2)
+    missing = _sample("encore_aggregator_missing_offsets_total", topic=place.topic, reason="expired")
+    known = missing()
+    with running(broker.consumer(GROUP), Store(pool)):
+        drain(broker, postgres_dsn)
+    assert gaps(postgres_dsn) == {(*place, before[place], before[place] + 2, "expired")}
+    assert missing() - known == 2
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_topic_that_was_made_again_is_read_from_its_start(
+    broker: MemoryBroker, pool: Pool, postgres_dsn: str, live: bool
+) -> None:
+    """Also when it has grown past what was stored, so that no offset looks wrong."""
+    send(broker, stream(50, seed=32))
+    with running(broker.consumer(GROUP), Store(pool)):
+        drain(broker, postgres_dsn)
+        first = ends(broker)
+        if live:
+            _make_again(broker)
+            until(lambda: bool(gaps(postgres_dsn)))
+    if not live:
+        _make_again(broker)
+    with running(broker.consumer(GROUP), Store(pool)):
+        until(lambda: event_count(postgres_dsn) == 250)
+        drain(broker, postgres_dsn)
+    again = {gap for gap in gaps(postgres_dsn) if gap[2]}
+    assert again == {(*place, first[place], None, "recreated") for place in first}
+
+
+def _make_again(broker: MemoryBroker) -> None:
+    with broker.changed:
+        for topic in FEEDBACK:
+            broker.recreate(topic)
+        send(broker, stream(200, seed=33))
 
 
 def test_it_stops_in_the_middle_of_an_absence(broker: MemoryBroker, pool: Pool, postgres_dsn: str) -> None:

@@ -14,11 +14,12 @@ from psycopg_pool import ConnectionPool
 from schemas.topics import PARTITIONS
 from services.aggregator.batch import Batch, sort_out
 from services.aggregator.fold import Event, fold
+from services.aggregator.gaps import Gap
 from services.aggregator.store import OwnershipLost, Store, Unstorable
 from services.errors import BackendAway
 from services.postgres import Pool, open_pool
-from services.streams import Message, TopicPartition
-from tests.services.aggregator.rows import counted, dead_letters, event_count, offsets, stored
+from services.streams import Extent, Message, Start, TopicPartition
+from tests.services.aggregator.rows import counted, dead_letters, event_count, gaps, offsets, resumed, stored
 from tests.services.aggregator.samples import START, TRACKS, made, message_of, stream
 
 
@@ -47,7 +48,7 @@ class Log:
 def write_all(store: Store, batches: Sequence[Batch]) -> None:
     expected: dict[TopicPartition, int] = {}
     for batch in batches:
-        expected |= store.offsets([place for place in batch.reached if place not in expected])
+        expected |= resumed(store, [place for place in batch.reached if place not in expected])
         store.write(batch, expected)
         expected |= batch.reached
 
@@ -74,7 +75,7 @@ def test_what_was_written_is_told_apart_from_what_was_known(pool: Pool) -> None:
     first = sort_out(log.messages(events))
     write_all(store, [first])
     again = sort_out(log.messages([*events, *events, *stream(3, seed=3)]))
-    written = store.write(again, store.offsets(again.reached))
+    written = store.write(again, resumed(store, again.reached))
     assert (len(written.kept), written.duplicates) == (3, 20)
 
 
@@ -101,7 +102,7 @@ def test_an_event_is_stored_with_the_fields_of_later_writers(pool: Pool, postgre
 def test_a_zombie_writes_nothing(pool: Pool, postgres_dsn: str) -> None:
     store, log = Store(pool), Log()
     zombie_batch = sort_out(log.messages(stream(20, seed=4)))
-    believed = store.offsets(zombie_batch.reached)
+    believed = resumed(store, zombie_batch.reached)
     place = next(iter(zombie_batch.reached))
     owner_batch = sort_out([message for message, _ in zombie_batch.arrivals if message.place == place][:1])
     store.write(owner_batch, believed)
@@ -117,14 +118,14 @@ def test_a_value_that_postgres_refuses_is_named_and_leaves_nothing(pool: Pool, p
     batch = sort_out(Log().messages([bad, *stream(5, seed=6)]))
     store = Store(pool)
     with pytest.raises(Unstorable):
-        store.write(batch, store.offsets(batch.reached))
+        store.write(batch, resumed(store, batch.reached))
     assert event_count(postgres_dsn) == 0
     assert offsets(postgres_dsn) == {}
 
 
 def test_the_server_away_is_said_so() -> None:
     with open_pool("postgresql://nobody@127.0.0.1:1/none") as away, pytest.raises(BackendAway):
-        Store(away).offsets([TopicPartition("t", 0)])
+        resumed(Store(away), [TopicPartition("t", 0)])
 
 
 class Fragile(psycopg.Connection[DictRow]):
@@ -167,7 +168,7 @@ def test_the_connection_may_break_before_any_statement(fragile: Store, postgres_
     good = Log().messages(stream(80, seed=7))
     bad = good[-1]._replace(offset=good[-1].next_offset, value=b"?")
     batch = sort_out([*good, bad])
-    expected = fragile.offsets(batch.reached)
+    expected = resumed(fragile, batch.reached)
     for step in range(1, 100):
         Fragile.steps_left = step
         try:
@@ -188,11 +189,39 @@ def test_the_connection_may_break_before_any_statement(fragile: Store, postgres_
 
 def test_a_lost_answer_to_a_commit_is_found_out_at_the_next_try(fragile: Store, postgres_dsn: str) -> None:
     batch = sort_out(Log().messages(stream(30, seed=8)))
-    expected = fragile.offsets(batch.reached)
+    expected = resumed(fragile, batch.reached)
     Fragile.fails_after_commit = True
     with pytest.raises(BackendAway):
         fragile.write(batch, expected)
     with pytest.raises(OwnershipLost):
         fragile.write(batch, expected)
-    assert fragile.offsets(batch.reached) == batch.reached
+    assert resumed(fragile, batch.reached) == batch.reached
     assert stored(postgres_dsn) == fold(arrival.event for arrival in batch.arrivals)
+
+
+def test_a_batch_must_begin_where_the_stored_offset_is(pool: Pool, postgres_dsn: str) -> None:
+    store = Store(pool)
+    messages = [message._replace(offset=at) for at, message in zip((5, 6, 9), _of_one_place(), strict=True)]
+    place = messages[0].place
+    written = store.write(sort_out(messages), resumed(store, [place]))
+    assert written.gaps == [Gap(place, 0, 5, "skipped"), Gap(place, 7, 9, "skipped")]
+    assert gaps(postgres_dsn) == {(*place, 0, 5, "skipped"), (*place, 7, 9, "skipped")}
+    with pytest.raises(OwnershipLost):
+        store.write(sort_out(messages), {place: 10})
+    assert offsets(postgres_dsn) == {place: 10}
+
+
+def test_the_epoch_and_the_topic_stand_beside_the_offset(pool: Pool) -> None:
+    store = Store(pool)
+    messages = [message._replace(offset=at, epoch=7) for at, message in enumerate(_of_one_place())]
+    place = messages[0].place
+    store.resume({place: Extent("first", 0, 3)})
+    store.write(sort_out(messages), {place: 0})
+    assert store.resume({place: Extent("first", 0, 3)}) == ({place: Start(3, 7)}, [])
+    assert store.resume({place: Extent("second", 0, 9)}) == ({place: Start(0)}, [Gap(place, 3, None, "recreated")])
+
+
+def _of_one_place() -> list[Message]:
+    """Three messages of one partition."""
+    found = Log().messages([made(1, track, START) for track in TRACKS[:3]])
+    return [message._replace(partition=0) for message in found]
