@@ -98,14 +98,22 @@ class Competitor(Frozen):
     chosen: bool = False
 
 
+class ActionDrawn(Frozen):
+    """Which action of the version's controls a track was made with, and the chance that it had."""
+
+    number: Annotated[int, Field(ge=0)]
+    propensity: Annotated[float, Field(gt=0, le=1)]
+
+
 class TrackFacts(Frozen):
-    """`selection` is empty where one seed ran alone."""
+    """`selection` is empty where one seed ran alone, `action` null where the version has no controls."""
 
     seconds: Annotated[float, Field(gt=0)]
     sha256: Sha256
     audio_url: str
     features_url: str
     selection: tuple[Competitor, ...] = ()
+    action: ActionDrawn | None = None
 
 
 class Progress(Frozen):

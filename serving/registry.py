@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -16,7 +16,8 @@ import structlog
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.cache import DiskCache
-from serving.engine.adapters.files import AdapterError, parse
+from serving.engine.adapters.controls import Controls
+from serving.engine.adapters.files import Adapter, AdapterError, parse
 from serving.engine.adapters.scorer import Scorer
 from serving.engine.adapters.slots import AdapterKey, NoFreeSlotError
 from serving.engine.engine import Engine
@@ -55,7 +56,7 @@ class Registry:
         self._blobs, self._engine, self._readers, self._cache = blobs, engine, readers, cache
         self._observe = observe
         self._loading: dict[AdapterKey, asyncio.Future[None]] = {}
-        self._scorers: OrderedDict[AdapterKey, Scorer] = OrderedDict()
+        self._beside: OrderedDict[AdapterKey, Adapter] = OrderedDict()
 
     async def ensure(self, ref: AdapterRef) -> AdapterKey:
         """Makes an adapter resident; many requests for one adapter load it once.
@@ -78,9 +79,10 @@ class Registry:
         await asyncio.shield(task)
         return key
 
-    def scorer(self, ref: AdapterRef) -> Scorer | None:
-        """What the version of a resident adapter says of its listener's liking; None if nothing, or forgotten."""
-        return self._scorers.get(key_of(ref))
+    def beside(self, ref: AdapterRef | None) -> tuple[Scorer | None, Controls | None]:
+        """What a resident version holds beside its factors."""
+        version = None if ref is None else self._beside.get(key_of(ref))
+        return (None, None) if version is None else (version.scorer, version.controls)
 
     def preload(self, refs: Sequence[AdapterRef]) -> int:
         """Fills free slots with the last of these adapters that can be loaded; how many those are. Blocks."""
@@ -114,7 +116,7 @@ class Registry:
                 base_hash=engine.base.manifest.base_hash,
                 sha256=ref.sha256 if copy is None else None,
             )
-            self._remember(key_of(ref), adapter.scorer)
+            self._remember(key_of(ref), adapter)
             engine.install(key_of(ref), adapter.factors)
         except AdapterError as error:
             raise refused(422, f"adapter_{error.reason}", error.message, field="adapter") from error
@@ -124,13 +126,14 @@ class Registry:
         if copy is None and self._cache is not None:
             self._cache.put(data)
 
-    def _remember(self, key: AdapterKey, scorer: Scorer | None) -> None:
-        """As many as there are slots: a version that lost its slot is read again, scorer and all."""
-        if scorer is None:
+    def _remember(self, key: AdapterKey, version: Adapter) -> None:
+        """As many as there are slots: a version that lost its slot is read again, and all that it holds."""
+        if version.scorer is None and version.controls is None:
             return
-        self._scorers[key] = scorer
-        while len(self._scorers) > self._engine.limits.slots:
-            self._scorers.popitem(last=False)
+        # The factors go to the pool; keeping them here as well would hold every version twice.
+        self._beside[key] = replace(version, factors={})
+        while len(self._beside) > self._engine.limits.slots:
+            self._beside.popitem(last=False)
 
     def _tell(self, lookup: Lookup) -> None:
         if self._observe is not None:

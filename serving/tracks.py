@@ -4,17 +4,20 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from schemas.generation import GenerationRequest, Progress, TrackFacts
+from schemas.generation import ActionDrawn, GenerationRequest, Progress, TrackFacts
 from schemas.registry import AdapterRef
 from serving.audio import flac
 from serving.contest import Contest, Entrant, seats, seeds_from
+from serving.engine.adapters.controls import Action, Controls
 from serving.engine.adapters.scorer import Scorer
 from serving.engine.adapters.slots import AdapterKey
 from serving.engine.music.noise import FRESH, mean_style, personal
@@ -52,7 +55,7 @@ class Tracks:
         Raises:
             Refused: the track cannot be made.
         """
-        contest = await self._enter(request, time.monotonic() + self._deadline_s)
+        contest, action = await self._enter(request, time.monotonic() + self._deadline_s)
         parts = TrackParts(self._studio, request.track_id)
         try:
             async with aclosing(contest.updates()) as updates:
@@ -67,38 +70,41 @@ class Tracks:
             if await parts.settle():
                 yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s)
             facts = await self._store(request, latents, winner, parts)
-            yield Progress(stage="done", track=facts.model_copy(update={"selection": contest.competitors}))
+            yield Progress(
+                stage="done", track=facts.model_copy(update={"selection": contest.competitors, "action": action})
+            )
         finally:
             contest.close()
             parts.cancel()
 
-    async def _enter(self, request: GenerationRequest, deadline: float) -> Contest:
+    async def _enter(self, request: GenerationRequest, deadline: float) -> tuple[Contest, ActionDrawn | None]:
         prompt = await self._studio.prompt(request.prompt, request.seconds)
         songs = await asyncio.gather(*(self._song(url) for url in request.songs))
         for _ in range(ATTEMPTS):
             adapter = await self._adapter(request.adapter)
-            job = self._job(request, request.seed, prompt, songs, adapter, deadline)
-            judge = self._judge(request, job)
+            scorer, controls = self._beside(request)
+            jobs = partial(self._job, request, prompt, songs, adapter, deadline)
+            own = jobs(request.seed)
+            # Likeness is to the songs, whatever style is asked for.
+            judge = Judge(self._studio, own.style, scorer) if bool(own.style.any()) else None
+            action = None if controls is None or request.controls.style is not None else controls.draw(request.seed)
             most = 1 if judge is None else min(request.seeds, self._seeds)
-            count = seats(self._studio.engine.state(), job.rows, most)
-            look = job.path.steps // 2 if count > 1 else 0
-
-            def enter(seed: int, notify: Notify, adapter: AdapterKey | None = adapter, look: int = look) -> Ticket:
-                entered = self._job(request, seed, prompt, songs, adapter, deadline)
-                return self._studio.submit(replace(entered, look=look), notify)
-
+            seeds = seeds_from(request.seed, seats(self._studio.engine.state(), own.rows, most))
+            asked: dict[str, Any] = {"style": own.style if action is None else action.style}
+            if len(seeds) > 1:
+                asked["look"] = own.path.steps // 2
             try:
-                return Contest(self._studio, judge, enter, seeds_from(request.seed, count), request.seconds)
+                contest = Contest(self._studio, judge, partial(self._entered, jobs, asked), seeds, request.seconds)
             except AdapterNotResidentError:
                 continue
+            return contest, _told(action)
         raise busy(1.0)
 
-    def _judge(self, request: GenerationRequest, job: Job) -> Judge | None:
-        """None where there is nothing to judge by."""
-        return Judge(self._studio, job.style, self._scorer(request)) if bool(job.style.any()) else None
+    def _entered(self, jobs: Callable[[int], Job], asked: Mapping[str, Any], seed: int, notify: Notify) -> Ticket:
+        return self._studio.submit(replace(jobs(seed), **asked), notify)
 
-    def _scorer(self, request: GenerationRequest) -> Scorer | None:
-        return None if request.adapter is None else self._studio.registry.scorer(request.adapter)
+    def _beside(self, request: GenerationRequest) -> tuple[Scorer | None, Controls | None]:
+        return self._studio.registry.beside(request.adapter)
 
     async def _adapter(self, ref: AdapterRef | None) -> AdapterKey | None:
         return None if ref is None else await self._studio.registry.ensure(ref)
@@ -106,11 +112,11 @@ class Tracks:
     def _job(
         self,
         request: GenerationRequest,
-        seed: int,
         prompt: Tensor,
         songs: list[SongFeatures],
         adapter: AdapterKey | None,
         deadline: float,
+        seed: int,
     ) -> Job:
         base = self._studio.base
         codec, defaults = base.codec, base.manifest.sampling
@@ -182,3 +188,7 @@ class Tracks:
             to_go_s=None if update.to_go_s is None else update.to_go_s + self._decode_s,
             ready_s=parts.ready_s or None,
         )
+
+
+def _told(action: Action | None) -> ActionDrawn | None:
+    return None if action is None else ActionDrawn(number=action.number, propensity=action.propensity)

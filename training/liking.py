@@ -1,6 +1,7 @@
-"""What each listener of a round likes, as scorers for their version files: from rated tracks to fitted weights."""
+"""What each listener of a round likes, for their version files: from rated tracks to a scorer and controls."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -10,7 +11,9 @@ from safetensors.torch import load
 from torch import Tensor
 
 from schemas.generation import MAX_SONGS
+from serving.engine.adapters.controls import Controls
 from serving.engine.adapters.scorer import Scorer, describe
+from training.controls import actions
 from training.methods.weighted_sft import offset
 from training.scorer import Array, Heard, Space, Weights, admitted, fit, others_mean, space_of
 from training.snapshot import ListenerFacts
@@ -21,7 +24,15 @@ UNSURE = 0.3
 MOST_TRACKS = 200  # of a listener, the newest: what is bounded takes bounded time
 
 
-def scorers(listeners: Sequence[ListenerFacts], read: Read, size: int) -> Mapping[UUID, Scorer]:
+@dataclass(frozen=True, eq=False)
+class Liking:
+    """What was learned of one listener without any gradient."""
+
+    scorer: Scorer
+    controls: Controls
+
+
+def likings(listeners: Sequence[ListenerFacts], read: Read, size: int) -> Mapping[UUID, Liking]:
     """Of those listeners whose ratings foretell each other; the others are the prior of each.
 
     Tracks whose features cannot be read, or are of another base, are left out.
@@ -31,26 +42,36 @@ def scorers(listeners: Sequence[ListenerFacts], read: Read, size: int) -> Mappin
         read: a blob by its URL; may raise OSError.
         size: of a description under the base.
     """
-    heard = {facts.listener_id: found for facts in listeners if (found := _heard(facts, read, size)) is not None}
-    if not heard or sum(len(each.mean) for each in heard.values()) < 2:
+    songs = {facts.listener_id: _songs(facts, read) for facts in listeners}
+    heard = {}
+    for facts in listeners:
+        styles = songs[facts.listener_id]
+        found = None if styles is None else _heard(facts, styles.mean(0), read, size)
+        if found is not None:
+            heard[facts.listener_id] = found
+    if sum(len(each.mean) for each in heard.values()) < 2:
         return {}
     space = space_of(list(heard.values()))
     own = [fit(space, each) for each in heard.values()]
     cohort = others_mean(own, [len(each.mean) for each in heard.values()])
-    return {
-        listener: _scorer(space, fit(space, each, prior))
-        for (listener, each), prior in zip(heard.items(), cohort, strict=True)
-        if admitted(space, each, prior)
-    }
+    found_likings = {}
+    for (listener, each), prior in zip(heard.items(), cohort, strict=True):
+        styles = songs[listener]
+        if styles is not None and admitted(space, each, prior):
+            found_likings[listener] = _liking(space, fit(space, each, prior), styles, listener.int % 2**32)
+    return found_likings
 
 
-def _heard(facts: ListenerFacts, read: Read, size: int) -> Heard | None:
-    """None where nothing rated can be read, or there is no song to be like."""
+def _songs(facts: ListenerFacts, read: Read) -> Tensor | None:
+    """Styles of the songs that requests use [songs, size]; None where there are none, or of several bases."""
     read_styles = [_tensor(song.features_url, read, "style") for song in facts.songs[-MAX_SONGS:]]
     styles = [style for style in read_styles if style is not None]
-    if len({len(style) for style in styles}) != 1:
-        return None
-    wanted, middle = torch.stack(styles).mean(0), offset(facts.tracks)
+    return torch.stack(styles) if len({len(style) for style in styles}) == 1 else None
+
+
+def _heard(facts: ListenerFacts, wanted: Tensor, read: Read, size: int) -> Heard | None:
+    """None where nothing rated can be read."""
+    middle = offset(facts.tracks)
     rows, stars = [], []
     for track in facts.tracks[-MOST_TRACKS:]:
         style, latents = (_tensor(track.features_url, read, name) for name in ("style", "latents"))
@@ -74,6 +95,13 @@ def _tensor(url: str, read: Read, name: str) -> Tensor | None:
     return value if bool(value.isfinite().all()) else None
 
 
-def _scorer(space: Space, weights: Weights) -> Scorer:
-    values: tuple[Array, ...] = (space.centre, space.scale, space.rows, weights.mean, weights.covariance)
-    return Scorer(*(torch.from_numpy(value).float() for value in values))
+def _liking(space: Space, weights: Weights, songs: Tensor, seed: int) -> Liking:
+    found = actions(songs.double().numpy(), space, weights, seed)
+    return Liking(
+        Scorer(*_tensors(space.centre, space.scale, space.rows, weights.mean, weights.covariance)),
+        Controls(*_tensors(found.styles, found.chances)),
+    )
+
+
+def _tensors(*values: Array) -> list[Tensor]:
+    return [torch.from_numpy(value).float() for value in values]

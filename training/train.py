@@ -15,13 +15,12 @@ import torch
 
 from serving.engine.adapters.files import AdapterError, dump, parse
 from serving.engine.adapters.pool import Factors
-from serving.engine.adapters.scorer import Scorer
 from serving.engine.bases.base import Base
 from training import checkpoint
 from training.blobs import Blobs
 from training.factory import Factory, Job
 from training.gate import Scores, largest_update, refusal, target_weights
-from training.liking import scorers
+from training.liking import Liking, likings
 from training.material import Material, MaterialError, load_material
 from training.snapshot import ListenerSnapshot, Snapshot, sha256
 
@@ -123,25 +122,26 @@ class Training:
         update = largest_update(factors, target_weights(self._base.transformer, factors))
         scores = Scores(**measured, largest_update=update, skipped_share=self._factory.skipped(job) / job.steps)
         outcome = Outcome(str(job.listener_id), job.steps, scores=scores.finite())
-        scorer, reason = self._scorers.get(job.listener_id), refusal(scores)
-        if reason and scorer is None:
+        liking, reason = self._likings.get(job.listener_id), refusal(scores)
+        if reason and liking is None:
             return Outcome(**asdict(outcome) | {"refused": reason})
         data = dump(
             {} if reason else factors,
             base_hash=self._base.manifest.base_hash,
             snapshot_sha256=self._sha256,
             steps=job.steps,
-            scorer=scorer,
+            scorer=None if liking is None else liking.scorer,
+            controls=None if liking is None else liking.controls,
         )
         digest = sha256(data)
         url = self._blobs.write_once(f"adapters/{job.listener_id}/{digest}.safetensors", data)
         return Outcome(**asdict(outcome) | {"url": url, "sha256": digest})
 
     @cached_property
-    def _scorers(self) -> Mapping[UUID, Scorer]:
+    def _likings(self) -> Mapping[UUID, Liking]:
         """The same after a kill: they follow from the snapshot alone."""
         size = 1 + self._base.conditions.style_size + 2 * self._base.codec.latent_channels
-        return scorers([entry.facts for entry in self._snapshot.listeners], self._blobs.read, size)
+        return likings([entry.facts for entry in self._snapshot.listeners], self._blobs.read, size)
 
     def _material(self, entry: ListenerSnapshot) -> Material:
         return load_material(entry, self._blobs.read, self._base)

@@ -97,7 +97,7 @@ returning *;
 -- name: mark_ready
 update gateway.tracks
 set status = 'ready', seconds = %(seconds)s, audio_url = %(audio_url)s, features_url = %(features_url)s,
-    sha256 = %(sha256)s, selection = %(selection)s::jsonb, finished_at = now()
+    sha256 = %(sha256)s, selection = %(selection)s::jsonb, action = %(action)s::jsonb, finished_at = now()
 where track_id = %(track_id)s and status in ('queued', 'running')
 returning *;
 

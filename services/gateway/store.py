@@ -235,6 +235,7 @@ class Store:
 
 
 def _stored(facts: TrackFacts) -> dict[str, Any]:
-    """Null where one seed ran alone."""
+    """Null where one seed ran alone, and where no action was drawn."""
     chosen = json.dumps([each.model_dump(mode="json") for each in facts.selection]) if facts.selection else None
-    return {**facts.model_dump(exclude={"selection"}), "selection": chosen}
+    action = None if facts.action is None else facts.action.model_dump_json()
+    return {**facts.model_dump(exclude={"selection", "action"}), "selection": chosen, "action": action}

@@ -1,6 +1,7 @@
 """Seeds compete for a track on a tiny base: the better is taken, alone it would be the same, and others go first."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,20 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 
 from schemas.generation import GenerationRequest, Progress, TrackFacts
+from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.contest import seats, seeds_from
+from serving.engine.adapters.controls import Controls
+from serving.engine.adapters.files import dump
 from serving.engine.adapters.scorer import Scorer
 from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
-from serving.engine.params import Limits, State
+from serving.engine.params import Job, Limits, State
+from serving.engine.ticket import Notify, Ticket
 from serving.studio import Studio
 from serving.tracks import Tracks
 from tests.serving.sounds import encoded, melody
-from tests.serving.test_studio import request, song
+from tests.serving.test_studio import LISTENER, request, song
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +120,7 @@ def test_what_was_learned_decides_in_the_place_of_likeness(
     ]
     chosen = []
     for scorer in scorers:
-        monkeypatch.setattr("serving.tracks.Tracks._scorer", lambda *_, scorer=scorer: scorer)
+        monkeypatch.setattr("serving.tracks.Tracks._beside", lambda *_, scorer=scorer: (scorer, None))
         facts = facts_of(made(studio, request(root, songs=songs, seeds=2)))
         chosen += [each.seed for each in facts.selection if each.chosen]
     assert set(chosen) == set(seeds_from(1, 2))
@@ -159,3 +164,30 @@ def test_a_track_that_is_not_wanted_any_more_takes_all_its_seeds_along(
             await asyncio.sleep(0.01)
 
     asyncio.run(abandon())
+
+
+def test_a_version_without_factors_asks_for_its_style_and_says_which_action_it_was(
+    studio: Studio, root: str, songs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, base_hash = studio.base.conditions.style_size, studio.base.manifest.base_hash
+    controls = Controls(torch.stack([torch.full((size,), 0.1), torch.full((size,), 0.2)]), torch.tensor([0.25, 0.75]))
+    data = dump({}, base_hash=base_hash, snapshot_sha256="0" * 64, steps=0, controls=controls)
+    url = f"{root}/adapters/controls.safetensors"
+    studio.blobs.write(url, data)
+    version = AdapterRef(
+        listener_id=LISTENER, version=7, url=url, sha256=hashlib.sha256(data).hexdigest(), base_hash=base_hash
+    )
+    jobs, submit = [], studio.submit
+
+    def kept(job: Job, notify: Notify | None = None) -> Ticket:
+        jobs.append(job)
+        return submit(job, notify)
+
+    monkeypatch.setattr(studio, "submit", kept)
+    facts = facts_of(made(studio, request(root, songs=songs, adapter=version, seeds=2)))
+    action = controls.draw(1)
+    assert facts.action is not None
+    assert facts.action.number == action.number
+    assert facts.action.propensity == pytest.approx(action.propensity)
+    assert len(jobs) == 2
+    assert all(torch.equal(job.style, action.style) for job in jobs)

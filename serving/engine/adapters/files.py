@@ -19,11 +19,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from serving.engine.adapters import controls as control_files
+from serving.engine.adapters import scorer as scorer_files
+from serving.engine.adapters.controls import Controls, controls_in
 from serving.engine.adapters.pool import Factors, Shape
-from serving.engine.adapters.scorer import PREFIX, Scorer, scorer_in
+from serving.engine.adapters.scorer import Scorer, scorer_in
 from serving.engine.errors import EngineError
 
 MANIFEST_KEY = "encore"
+BESIDE = (scorer_files.PREFIX, control_files.PREFIX)
 PREFIXES = ("base_model.model.", "transformer.")
 
 Reason = Literal["checksum", "unreadable", "wrong_base", "rank", "missing_tensors", "unknown_target", "shape", "nan"]
@@ -60,27 +64,38 @@ class Adapter:
     factors: Factors
     manifest: AdapterManifest | None
     scorer: Scorer | None = None
+    controls: Controls | None = None
 
 
-def dump(factors: Factors, *, base_hash: str, snapshot_sha256: str, steps: int, scorer: Scorer | None = None) -> bytes:
+def dump(
+    factors: Factors,
+    *,
+    base_hash: str,
+    snapshot_sha256: str,
+    steps: int,
+    scorer: Scorer | None = None,
+    controls: Controls | None = None,
+) -> bytes:
     """An adapter file of folded factors; the same input gives the same bytes.
 
     Args:
-        factors: as `Pool.read` gives them, one rank for all; none = nothing but a scorer was learned.
+        factors: as `Pool.read` gives them, one rank for all; none = only the rest was learned.
         base_hash: `Manifest.base_hash` of the base it was trained on.
         snapshot_sha256: of the snapshot it was trained on.
         steps: optimiser steps taken.
         scorer: of the listener.
+        controls: of the listener.
 
     Raises:
         ValueError: nothing was learned, or the factors are not of one rank.
     """
     ranks = {down.shape[1] for down, _ in factors.values()}
-    if len(ranks) > 1 or not (ranks or scorer):
-        raise ValueError(f"expected factors of one rank or a scorer, got ranks {sorted(ranks)}")
+    if len(ranks) > 1 or not (ranks or scorer or controls):
+        raise ValueError(f"expected factors of one rank, a scorer or controls, got ranks {sorted(ranks)}")
     rank = ranks.pop() if ranks else 1
     manifest = AdapterManifest(base_hash, rank, float(rank), tuple(sorted(factors)), snapshot_sha256, steps)
-    tensors = {} if scorer is None else scorer.tensors()
+    parts = [part.tensors() for part in (scorer, controls) if part is not None]
+    tensors = {name: value for part in parts for name, value in part.items()}
     for name, (down, up) in factors.items():
         tensors[f"transformer.{name}.lora_A.weight"] = down.T.contiguous()
         tensors[f"transformer.{name}.lora_B.weight"] = up.T.contiguous()
@@ -117,18 +132,18 @@ def parse(
     if base_hash is not None and (manifest is None or manifest.base_hash != base_hash):
         got = "no manifest" if manifest is None else manifest.base_hash
         raise AdapterError("wrong_base", f"expected an adapter of base {base_hash}, got {got}")
-    scorer = _scorer(tensors)
-    lora = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
-    pairs = {} if scorer is not None and not lora else _pairs(lora, manifest, shapes)
+    scorer, controls = _beside(tensors)
+    lora = {key: value for key, value in tensors.items() if not key.startswith(BESIDE)}
+    pairs = {} if (scorer or controls) and not lora else _pairs(lora, manifest, shapes)
     for name, (down, up) in pairs.items():
         _check(name, down, up, shapes[name], rank)
     _require_finite(pairs)
-    return Adapter({name: _folded(*pair, manifest, alpha) for name, pair in pairs.items()}, manifest, scorer)
+    return Adapter({name: _folded(*pair, manifest, alpha) for name, pair in pairs.items()}, manifest, scorer, controls)
 
 
-def _scorer(tensors: Mapping[str, Tensor]) -> Scorer | None:
+def _beside(tensors: Mapping[str, Tensor]) -> tuple[Scorer | None, Controls | None]:
     try:
-        return scorer_in(tensors)
+        return scorer_in(tensors), controls_in(tensors)
     except ValueError as error:
         raise AdapterError("unreadable", f"not a version file: {error}") from error
 

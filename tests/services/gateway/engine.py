@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from schemas.base import Problem
 from schemas.generation import (
+    ActionDrawn,
     Competitor,
     GenerationRequest,
     Progress,
@@ -52,6 +53,7 @@ class ToneEngine:
     ready_s: float | None = None
     base_hash: str = "b" * 64
     selection: tuple[Competitor, ...] = ()
+    action: ActionDrawn | None = None
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -138,6 +140,7 @@ class ToneEngine:
             audio_url=f"{request.destination}/audio.flac",
             features_url=f"{request.destination}/features.safetensors",
             selection=self.selection,
+            action=self.action,
         )
         yield Progress(stage="done", track=facts)
 

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from schemas.generation import Competitor
+from schemas.generation import ActionDrawn, Competitor
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.test_cold import Asked, asked
 
@@ -22,11 +22,13 @@ def test_a_number_of_seeds_out_of_range_is_refused(gateway: Gateway, listener_id
     assert (answer.status_code, answer.json()["field"]) == (422, "seeds")
 
 
-def test_which_seeds_competed_and_their_scores_are_stored_with_the_track(gateway: Gateway, listener_id: str) -> None:
+def test_which_seeds_competed_and_which_action_was_drawn_are_stored_with_the_track(
+    gateway: Gateway, listener_id: str
+) -> None:
     gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
     competed = (Competitor(seed=1, halfway=0.5), Competitor(seed=2, halfway=0.7, final=0.6, chosen=True))
-    gateway.engine.selection = competed
+    gateway.engine.selection, gateway.engine.action = competed, ActionDrawn(number=3, propensity=0.25)
     gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
     with psycopg.connect(gateway.settings.postgres_dsn) as connection:
-        rows = connection.execute("select selection from gateway.tracks order by created_at").fetchall()
-    assert rows == [(None,), ([each.model_dump() for each in competed],)]
+        rows = connection.execute("select selection, action from gateway.tracks order by created_at").fetchall()
+    assert rows == [(None, None), ([each.model_dump() for each in competed], {"number": 3, "propensity": 0.25})]
