@@ -190,7 +190,8 @@ def application(settings: Settings) -> serve.Application:
     """The ingress in front of the engine's replicas, ready for `serve.run`."""
     # Replicas import from this folder, and glibc must not keep an arena a thread.
     shared = {"PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "2"}
-    threads = {"OMP_NUM_THREADS": str(settings.engine_threads)}
+    # Of the libraries beside torch, which is told its own number when it is known.
+    threads = {"OMP_NUM_THREADS": str(settings.engine_threads or 1)}
     denoiser = serve.deployment(Denoiser).options(
         name="engine",
         max_ongoing_requests=ONGOING,

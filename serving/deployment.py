@@ -28,6 +28,7 @@ from serving.telemetry import configure_logging
 
 if TYPE_CHECKING:
     from serving.cache import DiskCache
+    from serving.engine.hardware.kept import Hardware
     from serving.engine.params import Job
 
 LOG = structlog.get_logger()
@@ -59,6 +60,7 @@ class Denoiser:
         from serving.blobs import Blobs
         from serving.engine.bases.load import load_base
         from serving.engine.engine import Engine
+        from serving.engine.hardware.kept import keep_rows
         from serving.engine.heap import keep_freed_memory
         from serving.engine.params import Limits
         from serving.metrics import EngineCollector, Metrics
@@ -67,23 +69,27 @@ class Denoiser:
         from serving.tracks import Tracks
 
         configure_logging("engine", settings.log_level)
-        torch.set_num_threads(settings.engine_threads)
         keep_freed_memory()
         self._settings = settings
+        self._hardware, folder = hardware(settings)
+        choice = self._hardware.choice
+        LOG.info("hardware", **self._hardware.told())
+        torch.set_num_threads(choice.engine_threads)
         self._repeat_s = settings.engine_stuck_s / REPEATS
         replica = serve.get_replica_context().replica_id.unique_id
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry, replica)
-        dtype = getattr(torch, settings.engine_dtype)
-        base = load_base(settings.base_folder, settings.engine_device, dtype)
-        limits = Limits(settings.engine_rows, settings.engine_queue, settings.engine_slots, settings.engine_rank)
-        self._engine = Engine(base, limits, observe=self._metrics.step)
+        base = load_base(settings.base_folder, settings.engine_device, getattr(torch, choice.engine_dtype))
+        limits = Limits(choice.most_rows, settings.engine_queue, settings.engine_slots, settings.engine_rank)
+        self._engine = Engine(base, limits, getattr(torch, choice.pool_dtype), observe=self._metrics.step)
         blobs = Blobs(settings.store_url)
         self._cache = _cache(settings) if blobs.remote else None
         self._registry.register(EngineCollector(replica, self._engine.state, self._cache))
         self._studio = Studio(base, self._engine, blobs, settings.engine_decoders, self._cache, self._metrics.adapter)
         self._tracks = Tracks(self._studio, settings.engine_deadline_s, settings.engine_seeds)
         self._engine.start()
+        if not choice.most_rows:
+            keep_rows(self._hardware, folder, self._engine.state().cap)
         self._studio.warm_up()
         self._engine.probe(self._probe_job()).future.result(timeout=60)
         self._published = Published(blobs)
@@ -166,7 +172,8 @@ class Denoiser:
             "pid": os.getpid(),
             "base_hash": self._engine.base.manifest.base_hash,
             "device": self._settings.engine_device,
-            "dtype": self._settings.engine_dtype,
+            "dtype": self._hardware.choice.engine_dtype,
+            "hardware": self._hardware.told(),
             "waiting": state.waiting,
             "jobs": state.jobs,
             "rows": state.rows,
@@ -215,6 +222,23 @@ class Denoiser:
         start = fresh(0, PROBE_FRAMES, base.codec.latent_channels)
         prompt, style = absent(*base.conditions.prompt_shape), absent(base.conditions.style_size)
         return Job("probe", start, sampling(1, 1.0), prompt, style)
+
+
+def hardware(settings: Settings) -> "tuple[Hardware, Path]":
+    """How this machine is used, with what the settings force in its place; and the folder where that is kept."""
+    import torch
+
+    from serving.engine.hardware.kept import forced, known
+
+    folder = settings.hardware_folder or Path(tempfile.gettempdir(), "encore-hardware")
+    found = known(settings.base_folder, torch.device(settings.engine_device), folder)
+    return forced(
+        found,
+        engine_dtype=settings.engine_dtype,
+        pool_dtype=settings.engine_pool_dtype,
+        engine_threads=settings.engine_threads,
+        most_rows=settings.engine_rows,
+    ), folder
 
 
 def _cache(settings: Settings) -> "DiskCache":

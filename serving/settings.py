@@ -23,9 +23,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     engine_device: str = "cpu"
-    engine_dtype: Literal["float32", "bfloat16"] = "float32"
-    engine_threads: Count = 1
-    """Threads of one forward; on a shared machine fewer than its cores."""
+    engine_dtype: Literal["measured", "float32", "bfloat16"] = "measured"
+    """What the denoiser computes in; `measured` takes what is faster on this machine."""
+    engine_pool_dtype: Literal["measured", "float32", "bfloat16"] = "measured"
+    """What adapters are held in; float32 takes twice the memory."""
+    engine_threads: Annotated[int, Field(ge=0)] = 0
+    """Threads of one forward. 0 takes as many as were measured to pay, of half the cores."""
     engine_replicas: Count = 1
     """Processes with one engine each; with `engine_max_replicas` above it, the fewest."""
     engine_max_replicas: Count | None = None
@@ -37,12 +40,14 @@ class Settings(BaseSettings):
     engine_drain_s: Positive = 20.0
     """How long a replica that is told to leave may take to finish what it has at hand."""
     engine_rows: Annotated[int, Field(ge=0)] = 0
-    """Most rows of one forward; a track with guidance takes two. 0 finds the number by profiling at start."""
+    """Most rows of one forward; a track with guidance takes two. 0 finds the number by profiling at the first start."""
     engine_queue: Count = 48
     """Requests that may wait in one replica; one more is told to come back."""
     engine_slots: Annotated[int, Field(ge=2)] = 4096
     """Adapters resident in one replica, the base included; at least what may wait or run at once."""
     engine_rank: Count = 8
+    hardware_folder: Path | None = None
+    """Where it is kept what was measured of this machine; unset, below the system's temporary folder."""
     engine_cache_folder: Path | None = None
     """Where copies of adapters from a remote blob store are kept; unset, below the system's temporary folder."""
     engine_cache_bytes: Count = 4 * 2**30

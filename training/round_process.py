@@ -10,14 +10,20 @@ Not for deciding what is due: it works on the round that the table says is runni
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from training.log import configure
 from training.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.engine.hardware.choice import Choice
 
 # Exit codes that the worker tells apart; 75 is EX_TEMPFAIL of sysexits.h.
 DONE, AWAY = 0, 75
@@ -60,19 +66,33 @@ def _work(settings: Settings) -> None:
         from training.registry import Registry
         from training.rounds import Room, finish
 
-        torch.set_num_threads(settings.factory_threads)
         keep_freed_memory()
+        choice = _hardware(settings)
+        torch.set_num_threads(choice.factory_threads)
         room = Room(
             settings=settings,
             store=store,
             blobs=Blobs(settings.store_url),
-            base=lambda: load_base(settings.base_folder, settings.factory_device, torch.bfloat16),
+            base=lambda: load_base(settings.base_folder, settings.factory_device, getattr(torch, choice.factory_dtype)),
             registry=lambda: Registry(settings.mlflow_url),
             report=Report(),
         )
         began = time.monotonic()
         adapters = finish(room, current)
         room.report("finished", {"adapters": adapters, "seconds": round(time.monotonic() - began, 3)})
+
+
+def _hardware(settings: Settings) -> "Choice":
+    """How this machine is used, with what the settings force in its place."""
+    import torch
+
+    from serving.engine.hardware.kept import forced, known
+
+    folder = settings.hardware_folder or Path(tempfile.gettempdir(), "encore-hardware")
+    found = known(settings.base_folder, torch.device(settings.factory_device), folder)
+    found = forced(found, factory_dtype=settings.factory_dtype, factory_threads=settings.factory_threads)
+    structlog.get_logger().info("hardware", **found.told())
+    return found.choice
 
 
 class Report:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,7 +28,13 @@ class Settings(BaseSettings):
     factory_folder: Path
     factory_poll_s: float = Field(default=2.0, gt=0)
     factory_cpus: float = Field(default=0.1, gt=0, description="what the worker reserves with Ray, idle or not")
-    factory_threads: int = Field(default=2, ge=1)
+    factory_threads: int = Field(default=0, ge=0, description="0 takes as many as were measured to pay")
+    factory_dtype: Literal["measured", "float32", "bfloat16"] = Field(
+        default="measured", description="what is trained in; `measured` takes what is faster on this machine"
+    )
+    hardware_folder: Path | None = Field(
+        default=None, description="where measurements of the machine are kept; unset, below the temporary folder"
+    )
     factory_device: str = Field(default="cpu", description="cuda asks Ray for one GPU")
     factory_attempts: int = Field(
         default=5, ge=1, description="how often one round is tried before it counts as failed"

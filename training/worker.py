@@ -136,7 +136,7 @@ def run_process(settings: Settings, hear: Callable[[str, Mapping[str, Any]], Non
     Returns:
         Its exit code.
     """
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(settings.factory_threads)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(settings.factory_threads or 1)}
     with subprocess.Popen(
         [sys.executable, "-m", "training.round_process"],
         stdin=subprocess.PIPE,

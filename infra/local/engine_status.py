@@ -38,6 +38,8 @@ def show(found: list[dict[str, Any]], console: Console) -> None:
     for replica in found:
         table.add_row(*row(replica))
     console.print(table)
+    for told in {told["fingerprint"]: told for replica in found if (told := replica.get("hardware"))}.values():
+        console.print(numbers(told), soft_wrap=True)
 
 
 def row(replica: dict[str, Any]) -> list[str]:
@@ -53,6 +55,15 @@ def row(replica: dict[str, Any]) -> list[str]:
         str(pool["pinned"]),
         " ".join(short(name) for name in pool["last_used"]),
     ]
+
+
+def numbers(told: dict[str, Any]) -> str:
+    """What a machine computes in, in one sentence."""
+    return (
+        f"Measured on {told['processor']} ({told['cores']} cores, {told['device']}): "
+        f"engine {told['engine_dtype']}, threads {told['engine_threads']}, adapters {told['pool_dtype']}; "
+        f"factory {told['factory_dtype']}, threads {told['factory_threads']}."
+    )
 
 
 def short(version: str) -> str:

@@ -61,6 +61,7 @@ def _environment(home: Home, environ: Mapping[str, str], ports: Mapping[str, int
         "ENCORE_LOG_LEVEL": "info",
         "ENCORE_METRICS_HOST": LOOPBACK,
         "ENCORE_FACTORY_FOLDER": str(home.folder / "factory"),
+        "ENCORE_HARDWARE_FOLDER": str(home.folder / "hardware"),
     }
     ours = {name: value for name, value in environ.items() if name.startswith("ENCORE_") and value}
     of_the_launcher = {"ENCORE_PART", "ENCORE_VENV"}

@@ -61,6 +61,27 @@ def test_a_planted_colour_is_learned_and_the_base_stays_what_it_was() -> None:
     assert all(torch.equal(value, before[name]) for name, value in base.transformer.state_dict().items())
 
 
+def test_a_round_in_bfloat16_comes_out_as_in_float32() -> None:
+    """Of the loss 2 %, of each factor's direction a cosine of 0.98: what decision 0681 promises."""
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        base = random_base(1)
+        for module in (base.transformer, base.conditions):
+            torch.nn.Module.to(module, dtype)
+        factory = Factory(base, RECIPE.model_copy(update={"learning_rate": 5e-3}), 1)
+        job = factory.join(listener(5), material(5))
+        while not factory.is_finished(job):
+            factory.step()
+        factors = torch.cat([part.flatten() for pair in factory.pool.read(job.slot).values() for part in pair])
+        found[dtype] = *factory.held_out_losses(job), factors
+        factory.close()
+    (base_loss, own_loss, factors), (base_half, own_half, factors_half) = found.values()
+    assert own_loss < 0.8 * base_loss
+    assert abs(base_half / base_loss - 1) < 0.02
+    assert abs(own_half / own_loss - 1) < 0.02
+    assert torch.cosine_similarity(factors, factors_half, dim=0) > 0.98
+
+
 def test_going_on_from_a_saved_state_is_bit_identical() -> None:
     through = Factory(random_base(1), RECIPE, 3)
     for number in (5, 6, 7):

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import torch
+from diffusers import AceStepTransformer1DModel
 
 from serving.engine.bases.base import Base
 from serving.engine.bases.manifest import INDEX
-from serving.engine.bases.shipped.checkpoint import load_shipped
+from serving.engine.bases.shipped.checkpoint import load_shipped, shipped_denoiser
 
 
 def load_base(folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Base:
@@ -26,3 +27,16 @@ def load_base(folder: str | Path, device: str | torch.device = "cpu", dtype: tor
 
         return checkpoint.load(Path(folder), torch.device(device), dtype)
     return load_shipped(folder, device, dtype)
+
+
+def untrained_denoiser(folder: str | Path, layers: int) -> AceStepTransformer1DModel:
+    """A denoiser of the shape of the one in `folder`, with so many layers and random weights: for timing.
+
+    Raises:
+        BaseError: its configuration cannot be read.
+    """
+    if (Path(folder) / INDEX).exists():
+        from serving.engine.bases.acestep import checkpoint
+
+        return checkpoint.untrained_denoiser(Path(folder), layers)
+    return shipped_denoiser(Path(folder), layers)

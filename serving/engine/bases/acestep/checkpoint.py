@@ -76,6 +76,15 @@ def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Base:
     )
 
 
+def untrained_denoiser(folder: Path, layers: int) -> AceStepTransformer1DModel:
+    """A denoiser of the configuration in `folder` but for the number of layers, with random weights; else BaseError."""
+    config = _json(folder / "transformer" / "config.json")
+    kinds = config.get("layer_types")
+    shorter = {"num_hidden_layers": layers} | ({"layer_types": kinds[:layers]} if kinds else {})
+    made: AceStepTransformer1DModel = AceStepTransformer1DModel.from_config(config | shorter)
+    return made
+
+
 def seal(folder: Path, **sampling: float) -> Manifest:
     """Writes `base.json`: every file's sha256, and the variant's sampling defaults with these changes."""
     manifest = Manifest(_digests(folder), replace(_sampling(folder), **sampling))  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ Its denoiser takes frames that are even in number (patch size 2), and at most ab
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,19 @@ def _frame_by_frame(_module: nn.Module, _inputs: tuple[Tensor], output: Tensor) 
     layer would be one for each row of the batch, which is slower.
     """
     return output.transpose(1, 2).contiguous().transpose(1, 2)
+
+
+def shipped_denoiser(folder: Path, layers: int) -> AceStepTransformer1DModel:
+    """A denoiser of the configuration in `folder` but for the number of layers, with random weights.
+
+    Raises:
+        BaseError: there is no configuration.
+    """
+    try:
+        config = TransformerConfig(**_config(folder, "transformer"))
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise BaseError(f"{folder}: no configuration of a denoiser: {error}") from error
+    return build_transformer(replace(config, layers=layers))
 
 
 def load_shipped(

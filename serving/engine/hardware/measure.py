@@ -1,0 +1,146 @@
+"""Times the denoiser's own shape on this machine: a few seconds, once for each machine and base.
+
+Two layers of it with random weights stand for all: every layer costs the same. What a processor has no
+units for may be fifteen times slower, so a small piece is timed first and the whole one only where it
+ends soon. On a processor the clock is that of the process, so that neighbours do not decide; what more
+threads bring is a matter of the wall's.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import torch
+from diffusers import AceStepTransformer1DModel
+from torch import Tensor, nn
+
+from serving.engine.bases.load import untrained_denoiser
+from serving.engine.hardware.choice import Dtype, Timing
+
+LAYERS = 2
+# Rows and frames of the small piece and of the whole one, and how much more the second is.
+SMALL, WHOLE = (1, 32), (4, 108)
+TIMES = WHOLE[0] * WHOLE[1] / (SMALL[0] * SMALL[1])
+# The whole piece is timed where it should end within this.
+PATIENCE_S = 1.0
+REPEATS = 3
+TOKENS = 24
+# Of the pool: slots that a batch of so many rows is gathered from, and their rank.
+SLOTS, RANK = 17, 8
+
+
+def measure(folder: Path, device: torch.device, cores: int) -> tuple[Timing, ...]:
+    """Timings that `choice.choose` reads; the process's number of threads is afterwards what it was before.
+
+    Args:
+        folder: of the base, whose configuration alone is read.
+        device: where it will run.
+        cores: that may be used; with another device than a processor only one thread is timed.
+
+    Raises:
+        BaseError: the configuration cannot be read.
+    """
+    before = torch.get_num_threads()
+    try:
+        model = untrained_denoiser(folder, LAYERS).to(device).requires_grad_(False)
+        return tuple(_timings(model, cores if device.type == "cpu" else 1))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _timings(model: AceStepTransformer1DModel, cores: int) -> Iterator[Timing]:
+    dtypes: tuple[Dtype, Dtype] = ("float32", "bfloat16")
+    for dtype in dtypes:
+        nn.Module.to(model, getattr(torch, dtype))
+        torch.set_num_threads(1)
+        forward, training = _seconds(model, _forward), _seconds(model, _training)
+        yield Timing("forward", dtype, 1, forward)
+        yield Timing("training", dtype, 1, training)
+        yield Timing("gather", dtype, 1, _gathering(model, getattr(torch, dtype)))
+        if max(forward, training) > PATIENCE_S:
+            continue
+        threads = 2
+        while threads <= cores:
+            # In proportion to one thread by the same clock, as the process's own counts all threads.
+            for work, step, alone in (("forward", _forward, forward), ("training", _training, training)):
+                yield Timing(work, dtype, threads, alone * _share(model, step, threads))  # type: ignore[arg-type]
+            threads *= 2
+
+
+Step = Callable[[AceStepTransformer1DModel, int, int], Tensor]
+
+
+def _seconds(model: AceStepTransformer1DModel, step: Step) -> float:
+    """Of the whole piece, or what the small one lets expect."""
+    clock = _clock(model)
+    expected = TIMES * _best(lambda: step(model, *SMALL), clock)
+    return expected if expected > PATIENCE_S else _best(lambda: step(model, *WHOLE), clock)
+
+
+def _share(model: AceStepTransformer1DModel, step: Step, threads: int) -> float:
+    """The wall's time with so many threads, as a share of that with one."""
+    found = []
+    for count in (1, threads):
+        torch.set_num_threads(count)
+        found.append(_best(lambda: step(model, *WHOLE), time.perf_counter))
+    return found[1] / found[0]
+
+
+def _gathering(model: AceStepTransformer1DModel, dtype: torch.dtype) -> float:
+    """Factors of a batch taken out of a pool in `dtype`, in float32, for every target of two layers."""
+    weights = [m.weight for m in model.layers.modules() if isinstance(m, nn.Linear)]
+    pools = [torch.zeros(SLOTS, sum(weight.shape), RANK, dtype=dtype, device=weight.device) for weight in weights]
+    index = torch.arange(WHOLE[0], device=weights[0].device)
+    return _best(lambda: torch.stack([p.index_select(0, index).float().sum() for p in pools]), _clock(model))
+
+
+def _best(work: Callable[[], Tensor], clock: Callable[[], float]) -> float:
+    """Seconds of the quickest try after one that only warms up; waits for the device."""
+    work().sum().item()
+    found = []
+    for _ in range(REPEATS):
+        began = clock()
+        work().sum().item()
+        found.append(max(clock() - began, 1e-6))
+    return min(found)
+
+
+def _clock(model: AceStepTransformer1DModel) -> Callable[[], float]:
+    return time.process_time if next(model.parameters()).device.type == "cpu" else time.perf_counter
+
+
+def _forward(model: AceStepTransformer1DModel, rows: int, frames: int) -> Tensor:
+    with torch.inference_mode():
+        return _velocity(model, rows, frames, inputs_learn=False)
+
+
+def _training(model: AceStepTransformer1DModel, rows: int, frames: int) -> Tensor:
+    """As the factory trains: the gradient runs through all layers, the weights have none."""
+    weight = next(model.parameters())
+    with _precision(weight):
+        velocity = _velocity(model, rows, frames, inputs_learn=True)
+    torch.autograd.backward(velocity.float().square().mean())
+    return velocity.detach()
+
+
+@contextmanager
+def _precision(weight: Tensor) -> Iterator[None]:
+    half = weight.dtype == torch.bfloat16
+    with torch.autocast(weight.device.type, torch.bfloat16) if half else nullcontext():
+        yield
+
+
+def _velocity(model: AceStepTransformer1DModel, rows: int, frames: int, *, inputs_learn: bool) -> Tensor:
+    weight, config = next(model.parameters()), model.config
+    channels = int(config.audio_acoustic_hidden_dim)
+    hidden = int(getattr(config, "encoder_hidden_size", None) or config.hidden_size)
+    velocity: Tensor = model(
+        hidden_states=weight.new_ones(rows, frames, channels).requires_grad_(inputs_learn),
+        timestep=weight.new_full((rows,), 0.5),
+        timestep_r=weight.new_full((rows,), 0.5),
+        encoder_hidden_states=weight.new_ones(rows, TOKENS, hidden),
+        context_latents=weight.new_ones(rows, frames, int(config.in_channels) - channels),
+        return_dict=False,
+    )[0]
+    return velocity
