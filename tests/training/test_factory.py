@@ -73,7 +73,8 @@ def test_a_round_in_bfloat16_comes_out_as_in_float32() -> None:
         while not factory.is_finished(job):
             factory.step()
         factors = torch.cat([part.flatten() for pair in factory.pool.read(job.slot).values() for part in pair])
-        found[dtype] = *factory.held_out_losses(job), factors
+        judged = factory.held_out(job)
+        found[dtype] = judged.base_loss, judged.adapter_loss, factors
         factory.close()
     (base_loss, own_loss, factors), (base_half, own_half, factors_half) = found.values()
     assert own_loss < 0.8 * base_loss
