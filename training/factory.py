@@ -21,7 +21,7 @@ from torch import Tensor
 
 from serving.engine.adapters.pool import BASE_SLOT, Factors, Pool, attach
 from serving.engine.bases.base import Base
-from training.losses import flow_matching, listeners_loss, noised, signed, slot_means
+from training.losses import flow_matching, listeners_loss, noised, signed, slot_means, threshold_guided
 from training.material import Material, Rows, draw, generator_for, held_out
 from training.optimiser import SlotAdamW
 from training.probe import Sampled, sampled
@@ -30,6 +30,8 @@ from training.snapshot import Recipe
 LOWEST_RATE = 0.1
 # From this target on a piece is one to come nearer to.
 LIKED = 0.5
+# How rows are weighed whose target is not simply to come nearer.
+AWAY = {"threshold_guided": threshold_guided}
 
 
 @dataclass(eq=False)
@@ -226,10 +228,10 @@ class Factory:
         pushed = rows.targets < 1
         if not pushed.any():
             return loss_R
-        some = rows.only(pushed)
+        some, away = rows.only(pushed), AWAY.get(self.recipe.method, signed)
         with torch.no_grad():
             old = self._velocity(some, old_R[pushed])
-        return loss_R.masked_scatter(pushed, signed(velocity[pushed], old, some.x0, some.eps, some.targets))
+        return loss_R.masked_scatter(pushed, away(velocity[pushed], old, some.x0, some.eps, some.targets))
 
     def _velocity(self, rows: Rows, slot_R: Tensor) -> Tensor:
         """Of each row with its slot, float32 on the CPU; the forward runs where the base is."""

@@ -13,14 +13,13 @@ from torch import Tensor
 from schemas.generation import MAX_SONGS
 from serving.engine.adapters.controls import Controls
 from serving.engine.adapters.scorer import Scorer, describe
+from training.answers import belief
 from training.controls import actions
-from training.methods.weighted_sft import offset
+from training.preference import EVERY_SIGNAL, Signals
 from training.scorer import Array, Heard, Space, Weights, admitted, fit, others_mean, space_of
 from training.snapshot import ListenerFacts
 
 Read = Callable[[str], bytes]
-# How unsure the satisfaction with a track is when all that is known is its stars, as a share of what varies.
-UNSURE = 0.3
 MOST_TRACKS = 200  # of a listener, the newest: what is bounded takes bounded time
 
 
@@ -32,7 +31,9 @@ class Liking:
     controls: Controls
 
 
-def likings(listeners: Sequence[ListenerFacts], read: Read, size: int) -> Mapping[UUID, Liking]:
+def likings(
+    listeners: Sequence[ListenerFacts], read: Read, size: int, signals: Signals = EVERY_SIGNAL
+) -> Mapping[UUID, Liking]:
     """Of those listeners whose ratings foretell each other; the others are the prior of each.
 
     Tracks whose features cannot be read, or are of another base, are left out.
@@ -41,12 +42,13 @@ def likings(listeners: Sequence[ListenerFacts], read: Read, size: int) -> Mappin
         listeners: of the round.
         read: a blob by its URL; may raise OSError.
         size: of a description under the base.
+        signals: which answers count.
     """
     songs = {facts.listener_id: _songs(facts, read) for facts in listeners}
     heard = {}
     for facts in listeners:
         styles = songs[facts.listener_id]
-        found = None if styles is None else _heard(facts, styles.mean(0), read, size)
+        found = None if styles is None else _heard(facts, styles.mean(0), read, size, signals)
         if found is not None:
             heard[facts.listener_id] = found
     if sum(len(each.mean) for each in heard.values()) < 2:
@@ -69,22 +71,24 @@ def _songs(facts: ListenerFacts, read: Read) -> Tensor | None:
     return torch.stack(styles) if len({len(style) for style in styles}) == 1 else None
 
 
-def _heard(facts: ListenerFacts, wanted: Tensor, read: Read, size: int) -> Heard | None:
+def _heard(facts: ListenerFacts, wanted: Tensor, read: Read, size: int, signals: Signals) -> Heard | None:
     """None where nothing rated can be read."""
-    middle = offset(facts.tracks)
-    rows, stars = [], []
+    believed = belief(facts.tracks[-MOST_TRACKS:], signals)
+    place = {track: index for index, track in enumerate(believed.tracks)}
+    rows, places = [], []
     for track in facts.tracks[-MOST_TRACKS:]:
+        if track.track_id not in place:
+            continue
         style, latents = (_tensor(track.features_url, read, name) for name in ("style", "latents"))
         if style is None or latents is None or style.shape != wanted.shape or len(latents) < 2:
             continue
         description = describe(style, latents, wanted)
         if len(description) == size:
             rows.append(description.double().numpy())
-            stars.append(track.stars - middle)
+            places.append(place[track.track_id])
     if not rows:
         return None
-    mean = np.array(stars) * (1 - UNSURE)
-    return Heard(np.stack(rows), mean, np.full(len(mean), UNSURE))
+    return Heard(np.stack(rows), believed.mean[places], believed.variance[places])
 
 
 def _tensor(url: str, read: Read, name: str) -> Tensor | None:

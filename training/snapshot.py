@@ -22,7 +22,7 @@ Weight = Annotated[float, Field(gt=0)]
 class Recipe(Frozen):
     """How a round trains. Rows and frames are those of one optimiser step; a second has 21.5 latent frames."""
 
-    method: Literal["weighted_sft", "signed"] = "weighted_sft"
+    method: Literal["weighted_sft", "signed", "threshold_guided"] = "weighted_sft"
     rank: int = 8
     steps: int = 60
     learning_rate: float = 2e-3

@@ -60,7 +60,7 @@ class House:
             factory_folder=folder / "factory",
             factory_steps=STEPS,
             factory_crop_frames=32,
-            factory_learning_rate=0.01,
+            factory_learning_rate=0.002,
             factory_checkpoint_s=0,
         )
         self.base = random_base(1)

@@ -1,5 +1,6 @@
 """The signed method: targets that cancel, a loss with the optimum it is meant for, a preference that was planted."""
 
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -13,7 +14,7 @@ from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.music.plan import PLAN_CHANNELS
 from tests.training.examples import CHANNELS, FRAMES, facts, listener
 from training.factory import Factory, HeldOut
-from training.losses import flow_matching, signed
+from training.losses import flow_matching, signed, threshold_guided
 from training.material import Material
 from training.methods.signed import FEWEST_RATED, examples, targets
 from training.snapshot import Recipe
@@ -50,6 +51,19 @@ def test_no_gradient_reaches_the_old_version() -> None:
     signed(v, old, x0, eps, torch.full((3,), 0.2)).sum().backward()  # type: ignore[no-untyped-call]
     assert old.grad is None
     assert v.grad is not None
+
+
+def test_the_threshold_raises_what_was_liked_and_lowers_what_was_not_against_the_old_version() -> None:
+    _, old, x0, eps = tensors()
+    for target, nearer in ((0.8, True), (0.2, False)):
+        v = old.clone().requires_grad_()
+        before = float(flow_matching(old, x0, eps).sum())
+        loss = threshold_guided(v, old, x0, eps, torch.full((3,), target))
+        assert torch.allclose(loss, torch.full((3,), 0.6931), atol=1e-3)
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        assert v.grad is not None
+        after = float(flow_matching(old - 1e-3 * v.grad / v.grad.norm(), x0, eps).sum())
+        assert (after < before) == nearer
 
 
 @given(satisfaction=arrays(np.float64, st.integers(2, 24), elements=st.floats(-3, 3, width=16)))
@@ -98,9 +112,11 @@ def planted(stars: torch.Tensor) -> Material:
     )
 
 
-def learned(stars: torch.Tensor) -> HeldOut:
+def learned(stars: torch.Tensor, method: Literal["signed", "threshold_guided"]) -> HeldOut:
     """What a round makes of it, judged with the true stars."""
-    factory = Factory(random_base(1), Recipe(steps=60, crop_frames=32, rank=4, rows=4, learning_rate=5e-3), 1)
+    factory = Factory(
+        random_base(1), Recipe(method=method, steps=60, crop_frames=32, rank=4, rows=4, learning_rate=5e-3), 1
+    )
     job = factory.join(listener(5), planted(stars))
     while not factory.is_finished(job):
         factory.step()
@@ -113,7 +129,10 @@ def learned(stars: torch.Tensor) -> HeldOut:
 TRUE = torch.tensor([1.0, 1, 1, 1, -1, -1, -1, -1])
 
 
-def test_a_planted_preference_is_learned_and_permuted_stars_teach_nothing() -> None:
-    true, permuted = learned(TRUE), learned(TRUE[torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])])
+@pytest.mark.parametrize("method", ["signed", "threshold_guided"])
+def test_a_planted_preference_is_learned_and_permuted_stars_teach_nothing(
+    method: Literal["signed", "threshold_guided"],
+) -> None:
+    true, permuted = (learned(stars, method) for stars in (TRUE, TRUE[torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])]))
     assert true.preference > 0.1
     assert abs(permuted.preference) < 0.3 * true.preference

@@ -5,4 +5,9 @@ from collections.abc import Mapping
 from training.methods import signed, weighted_sft
 from training.snapshot import Method
 
-METHODS: Mapping[str, Method] = {"weighted_sft": weighted_sft.examples, "signed": signed.examples}
+METHODS: Mapping[str, Method] = {
+    "weighted_sft": weighted_sft.examples,
+    "signed": signed.examples,
+    # The same examples; the loss differs (`losses.threshold_guided`).
+    "threshold_guided": signed.examples,
+}

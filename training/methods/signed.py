@@ -13,13 +13,12 @@ signs add up to nothing does that difference drop out.
 Half of the rows are songs. Below so many rated tracks, or with no two of different standing, songs are all there is.
 """
 
-from uuid import UUID
-
 import numpy as np
 from numpy.typing import NDArray
 
-from training.preference import EVERY_SIGNAL, Hearing, Signals, estimate
-from training.snapshot import Example, ListenerFacts, RatedTrack
+from training.answers import belief
+from training.preference import EVERY_SIGNAL, Signals
+from training.snapshot import Example, ListenerFacts
 
 Vector = NDArray[np.float64]
 
@@ -32,8 +31,6 @@ FULL = 1.0
 EMPHASIS = 2.0
 SONG_SHARE = 0.5
 HALVINGS = 60
-# Where a snapshot does not say how long a track was.
-USUAL_S = 10.0
 
 
 def examples(facts: ListenerFacts, signals: Signals = EVERY_SIGNAL) -> tuple[Example, ...]:
@@ -64,15 +61,10 @@ def _pulls(satisfaction: Vector, centre: float) -> tuple[Vector, Vector]:
     return pull, 1.0 + EMPHASIS * np.abs(pull)
 
 
-def believed(tracks: tuple[RatedTrack, ...], signals: Signals) -> dict[UUID, float]:
-    """Satisfaction with each track that was heard."""
-    belief = estimate([_hearing(track) for track in tracks], signals=signals)
-    return dict(zip(belief.tracks, belief.mean.tolist(), strict=True))
-
-
 def _tracks(facts: ListenerFacts, signals: Signals, together: float) -> list[Example]:
     """Weighing `together` as much as a song each; without songs they share a weight of their number."""
-    satisfaction = believed(facts.tracks, signals)
+    found = belief(facts.tracks, signals)
+    satisfaction = dict(zip(found.tracks, found.mean, strict=True))
     rated = [track for track in facts.tracks if track.track_id in satisfaction][-MOST_RATED:]
     values = np.array([satisfaction[track.track_id] for track in rated])
     if len(rated) < FEWEST_RATED or np.ptp(values) == 0:
@@ -89,10 +81,3 @@ def _tracks(facts: ListenerFacts, signals: Signals, together: float) -> list[Exa
         )
         for track, w, r in zip(rated, weight, target, strict=True)
     ]
-
-
-def _hearing(track: RatedTrack) -> Hearing:
-    length = track.seconds or USUAL_S
-    # No play event came of a track that was rated all the same: taken as heard.
-    heard = length if track.heard is None else track.heard * length
-    return Hearing(track.track_id, heard, length, (track.stars,))

@@ -24,7 +24,6 @@ from training.study.population import SONGS_EACH, Person, load_songs, measure, p
 from training.study.published import PublishedEar
 from training.study.trial.approaches import branches
 from training.study.trial.brought import Brought, bring
-from training.study.trial.choice import Space
 from training.study.trial.cycle import Population
 from training.study.trial.figures import study
 from training.study.trial.hearing import Member, Room
@@ -92,10 +91,8 @@ class Hall:
             )
             for number, person in enumerate(people)
         ]
-        shared = [song.style for member in members for song in member.songs if not member.unseen]
         return Population(
             room=Room(self.studio, self.ears, self.scale, options.tracks),
-            space=Space.of(torch.stack(shared).double().numpy()),
             members=members,
             options=options,
             folder=self.folder / f"seed-{seed}",

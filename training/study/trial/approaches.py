@@ -14,6 +14,7 @@ class Approach:
     """Attributes:
     adapter: method of `training.methods` that makes the training examples; None = no adapter.
     steered: style, tempo and mode move towards what was liked.
+    controlled: the style is drawn from the version's controls, as the product does.
     bred: tracks start near the starts of what was rated best.
     choose: tracks made for each wish, of which the scorer takes one.
     """
@@ -21,6 +22,7 @@ class Approach:
     adapter: str | None = None
     steered: bool = False
     bred: bool = False
+    controlled: bool = False
     choose: int = 1
 
 
@@ -28,8 +30,11 @@ APPROACHES: Mapping[str, Approach] = {
     "songs": Approach(adapter="songs"),
     "weighted_sft": Approach(adapter="weighted_sft"),
     "signed": Approach(adapter="signed"),
+    "threshold": Approach(adapter="threshold_guided"),
     "steering": Approach(steered=True),
     "selection": Approach(choose=4),
+    "controls": Approach(controlled=True),
+    "controls+selection": Approach(controlled=True, choose=4),
     "evolution": Approach(bred=True),
     "steering+selection": Approach(steered=True, choose=4),
     "everything": Approach(adapter="signed", steered=True, choose=4),

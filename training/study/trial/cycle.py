@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from training.methods import METHODS
 from training.snapshot import Recipe
 from training.study.trial.approaches import Approach, Branch
-from training.study.trial.choice import Space
 from training.study.trial.hearing import Member, Room
 from training.study.trial.learning import Pupil, Version, permuted, versions
 from training.study.trial.options import Options
@@ -32,7 +32,6 @@ class Population:
 
     Attributes:
         room: where tracks are made and heard.
-        space: of the scorer.
         members: numbered from 0.
         options: of the study.
         folder: of this population.
@@ -41,7 +40,6 @@ class Population:
     """
 
     room: Room
-    space: Space
     members: Sequence[Member]
     options: Options
     folder: Path
@@ -86,11 +84,22 @@ class Population:
                 heard = permuted(heard, rng)
             champion = past[-1].adapters[member.number]
             pupils.append(Pupil(member.number, member.files, member.style, heard, champion))
-        recipe = Recipe(steps=self.options.train_steps, seed=cycle, row_budget=max(24, self.options.together))
         folder, base = self._path(cycle, branch.name), self.room.studio.base
-        made = versions(base, branch, pupils, self.space, recipe, self.options.seconds, folder)
+        made = versions(base, branch, pupils, self._recipe(cycle, branch), self.options.seconds, folder)
         learning_s = time.process_time() - began
         return self._heard(self.members, made, branch.made_by, cycle, branch.name, learning_s)
+
+    def _recipe(self, cycle: int, branch: Branch) -> Recipe:
+        """Of the adapters; what learns from songs alone learns as `weighted_sft` does."""
+        adapter = branch.made_by.adapter
+        return Recipe.model_validate(
+            {
+                "method": adapter if adapter in METHODS else "weighted_sft",
+                "steps": self.options.train_steps,
+                "row_budget": max(Recipe().row_budget, self.options.together),
+                "seed": cycle,
+            }
+        )
 
     def _heard(
         self,

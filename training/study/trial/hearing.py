@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from serving.engine.adapters.files import parse
+from serving.engine.adapters.scorer import describe, likeness
 from serving.engine.hearing.feel import feel_heard
 from serving.engine.hearing.style import TAGS
 from serving.engine.music.noise import fresh, mean_style
@@ -111,14 +112,18 @@ class Room:
         found = []
         for _ in range(self.tracks):
             prompt, seed = typed(rng), int(rng.integers(2**40)) * APART
-            found += [self._wish(member, version, prompt, seed + place, slot) for place in range(approach.choose)]
+            found += [
+                self._wish(member, version, approach, prompt, seed + place, slot) for place in range(approach.choose)
+            ]
         return found
 
-    def _wish(self, member: Member, version: Version, prompt: str, seed: int, slot: int) -> Wish:
+    def _wish(self, member: Member, version: Version, approach: Approach, prompt: str, seed: int, slot: int) -> Wish:
         style = feel = start = None
         if version.steering is not None:
             style = torch.from_numpy(version.steering.style).float()
             feel = _moved(drawn([song.feel for song in member.songs], seed), version)
+        if approach.controlled and version.liking is not None:
+            style = version.liking.controls.draw(seed).style
         if version.parents:
             generator = torch.Generator().manual_seed(seed)
             own = fresh(seed, self.studio.frames, self.studio.base.codec.latent_channels)
@@ -133,7 +138,7 @@ class Room:
         for _ in range(self.tracks):
             prompts.append(typed(rng))
             rng.integers(2**40)
-        chosen = [_best(made[place * choose : (place + 1) * choose], version) for place in range(self.tracks)]
+        chosen = [_best(made[place * choose : (place + 1) * choose], version, member) for place in range(self.tracks)]
         heard = self._listened([each.audio for each in chosen])
         return [
             self._record(member, prompts[place], chosen[place], heard[place], cycle, place, folder)
@@ -189,11 +194,17 @@ def _moved(feel: Feel, version: Version) -> Feel:
     return Feel(bpm, Key(feel.key.tonic, minor))
 
 
-def _best(candidates: Sequence[Made], version: Version) -> Made:
-    if version.scorer is None or len(candidates) == 1:
+def _best(candidates: Sequence[Made], version: Version, member: Member) -> Made:
+    """By the listener's scorer; without one, as the product does, by likeness to the songs."""
+    if len(candidates) == 1:
         return candidates[0]
-    styles = np.stack([each.style.double().numpy() for each in candidates])
-    return candidates[int(np.argmax(version.scorer.score(styles)))]
+
+    def score(made: Made) -> float:
+        if version.liking is None:
+            return float(likeness(made.style, member.style))
+        return version.liking.scorer.score(describe(made.style, made.latents, member.style))
+
+    return max(candidates, key=score)
 
 
 def _tempo_kept(prompt: str, made: Made, sample_rate: int) -> bool | None:

@@ -12,11 +12,11 @@ from torch import Tensor
 from schemas.registry import AdapterRef
 from serving.engine.bases.base import Base
 from training.blobs import Blobs
+from training.liking import Liking, likings
 from training.methods import METHODS, signed
 from training.methods.steering import Steering, steer
 from training.preference import Belief, Hearing, Signals, estimate
 from training.snapshot import Example, ListenerFacts, RatedTrack, Recipe, Song, build, sha256
-from training.study.trial import choice
 from training.study.trial.approaches import Branch, Signal
 from training.study.trial.records import Record
 from training.train import Place, Training
@@ -39,7 +39,7 @@ class Version:
     adapter: AdapterRef | None = None
     steering: Steering | None = None
     parents: tuple[Tensor, ...] = ()
-    scorer: choice.Scorer | None = None
+    liking: Liking | None = None
     refused: str = ""
 
 
@@ -74,7 +74,6 @@ def versions(
     base: Base,
     branch: Branch,
     pupils: Sequence[Pupil],
-    space: choice.Space,
     recipe: Recipe,
     seconds: float,
     folder: Path,
@@ -85,17 +84,18 @@ def versions(
         base: without a pool.
         branch: what is learned from what.
         pupils: their songs and what they heard.
-        space: of the scorer.
         recipe: of the adapters.
         seconds: of a track.
         folder: for the training's files.
     """
     approach = branch.made_by
-    adapters = _adapters(base, branch, pupils, recipe, seconds, folder) if approach.adapter else {}
+    facts = {_id(f"listener {pupil.number}"): _facts(pupil, seconds) for pupil in pupils}
+    adapters = _adapters(base, branch, facts, recipe, folder) if approach.adapter else {}
+    liked = _likings(base, branch, facts) if approach.choose > 1 or approach.controlled else {}
     found = []
     for pupil in pupils:
         belief = believe(pupil.heard, seconds, branch.signal)
-        adapter, refused = adapters.get(pupil.number, (None, ""))
+        adapter, refused = adapters.get(_id(f"listener {pupil.number}"), (None, ""))
         styles = _styles(pupil)
         songs = pupil.songs.double().numpy()
         found.append(
@@ -103,7 +103,7 @@ def versions(
                 adapter=adapter or pupil.champion,
                 steering=_steering(pupil, songs, styles, belief) if approach.steered else None,
                 parents=_parents(pupil, belief) if approach.bred else (),
-                scorer=choice.learn(space, songs, styles, belief) if approach.choose > 1 else None,
+                liking=liked.get(_id(f"listener {pupil.number}")),
                 refused=refused,
             )
         )
@@ -126,24 +126,25 @@ def _parents(pupil: Pupil, belief: Belief) -> tuple[Tensor, ...]:
     return tuple(pupil.heard[int(place)].tensors["start"] for place in best if belief.mean[place] > 0)
 
 
+def _likings(base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts]) -> Mapping[UUID, Liking]:
+    size = 1 + base.conditions.style_size + 2 * base.codec.latent_channels
+    return likings(list(facts.values()), Blobs("").read, size, FIT[branch.signal])
+
+
 def _adapters(
-    base: Base, branch: Branch, pupils: Sequence[Pupil], recipe: Recipe, seconds: float, folder: Path
-) -> dict[int, tuple[AdapterRef | None, str]]:
-    """A new adapter, or why there is none, by the listener's number."""
-    by_id = {_id(f"listener {pupil.number}"): pupil for pupil in pupils}
-    facts = [_facts(listener, pupil, seconds) for listener, pupil in by_id.items()]
-    snapshot = build(base.manifest.base_hash, recipe, facts, _method(branch))
-    place = Place(folder / "training.pt", every_s=300.0, slots=len(pupils))
+    base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts], recipe: Recipe, folder: Path
+) -> dict[UUID, tuple[AdapterRef | None, str]]:
+    """A new adapter, or why there is none."""
+    snapshot = build(base.manifest.base_hash, recipe, facts.values(), _method(branch))
+    place = Place(folder / "training.pt", every_s=300.0, slots=len(facts))
     training = Training(base, snapshot, sha256(snapshot.dump()), Blobs(folder.absolute().as_uri()), place)
-    found: dict[int, tuple[AdapterRef | None, str]] = {}
+    found: dict[UUID, tuple[AdapterRef | None, str]] = {}
     for each in training.run(lambda _: None).outcomes:
         listener = UUID(each.listener_id)
-        found[by_id[listener].number] = (None, each.refused)
+        found[listener] = (None, each.refused)
         if not each.refused:
             hashes = {"sha256": each.sha256, "base_hash": base.manifest.base_hash}
-            found[by_id[listener].number] = (
-                AdapterRef(listener_id=listener, version=1, url=each.url, **hashes), "",
-            )  # fmt: skip
+            found[listener] = AdapterRef(listener_id=listener, version=1, url=each.url, **hashes), ""
     return found
 
 
@@ -151,12 +152,12 @@ def _method(branch: Branch) -> Callable[[ListenerFacts], tuple[Example, ...]]:
     name = branch.made_by.adapter
     if name == "songs":
         return lambda facts: METHODS["weighted_sft"](facts.model_copy(update={"tracks": ()}))
-    if name == "signed":
+    if name in ("signed", "threshold_guided"):
         return lambda facts: signed.examples(facts, FIT[branch.signal])
     return METHODS[str(name)]
 
 
-def _facts(listener: UUID, pupil: Pupil, seconds: float) -> ListenerFacts:
+def _facts(pupil: Pupil, seconds: float) -> ListenerFacts:
     songs = tuple(
         Song(song_id=_id(file), features_url=file, created_at=DAY + timedelta(seconds=place))
         for place, file in enumerate(pupil.song_files)
@@ -175,6 +176,7 @@ def _facts(listener: UUID, pupil: Pupil, seconds: float) -> ListenerFacts:
         for place, record in enumerate(pupil.heard)
         if record.stars is not None
     )
+    listener = _id(f"listener {pupil.number}")
     return ListenerFacts(listener_id=listener, songs=songs, tracks=tracks, champion=pupil.champion)
 
 

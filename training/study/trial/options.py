@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -12,8 +12,16 @@ from training.study.population import SHIFT
 from training.study.trial.approaches import APPROACHES, SIGNALS, Signal
 
 # Within a quarter of an hour on two cores.
-QUICK = {"listeners": 10, "cycles": 1, "seeds": 1, "tracks": 5, "methods": "steering,selection,signed", "steps": 4}
-QUICK |= {"train_steps": 30}
+QUICK: Mapping[str, object] = {
+    "listeners": 8,
+    "cycles": 1,
+    "seeds": 1,
+    "tracks": 4,
+    "seconds": 4.0,
+    "steps": 4,
+    "train_steps": 30,
+    "methods": "steering,selection,signed",
+}
 LEAST = {"listeners": 2, "cohorts": 1, "cycles": 1, "seeds": 1, "tracks": 2, "together": 1, "ears": 1}
 # What does not change any single part of a study.
 NOT_IN_A_PART = ("cycles", "seeds", "signals", "methods", "device", "together", "ears")

@@ -17,7 +17,6 @@ from training.study.population import Person, Scale
 from training.study.taste import Taste
 from training.study.trial.approaches import Approach, branches
 from training.study.trial.brought import Brought
-from training.study.trial.choice import Space
 from training.study.trial.cycle import BASE, COLD, Population
 from training.study.trial.figures import study
 from training.study.trial.hearing import Member, Room
@@ -27,7 +26,7 @@ from training.study.trial.options import parse
 from training.study.trial.records import Part
 
 FEATURES = len(NAMES)
-METHODS = ("signed", "steering", "selection", "evolution")
+METHODS = ("signed", "steering", "controls+selection", "evolution")
 
 
 class LoudnessEar:
@@ -68,7 +67,6 @@ def population(folder: Path) -> Population:
     members = [member(number, folder) for number in range(2)]
     return Population(
         room=Room(Studio(base, pool, 2.0, 1, 8), ears, Scale(np.zeros(FEATURES), np.ones(FEATURES)), options.tracks),
-        space=Space.of(np.random.default_rng(0).normal(size=(20, 200))),
         members=members,
         options=options,
         folder=folder / "seed-1",
