@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 EPILOG = "Data, logs and ports live in .encore/ (ENCORE_HOME moves it), the environment in .venv (ENCORE_VENV)."
-PASSING_ON = ("demo", "study", "test", "bench")
+PASSING_ON = ("demo", "study", "test", "bench", "adapters")
 
 # What `add_parser` of the sub-commands gives; argparse has no public name for its owner.
 Commands = Callable[..., argparse.ArgumentParser]
@@ -23,7 +23,17 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="./encore", description="Encore on one machine.", epilog=EPILOG)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_up, _add_down, _add_status, _add_logs, _add_demo, _add_study, _add_test, _add_bench):
+    for add in (
+        _add_up,
+        _add_down,
+        _add_status,
+        _add_logs,
+        _add_demo,
+        _add_study,
+        _add_test,
+        _add_bench,
+        _add_adapters,
+    ):
         add(commands.add_parser)
     return top
 
@@ -115,3 +125,16 @@ def _add_bench(add: Commands) -> None:
     )
     bench.add_argument("part", choices=("engine",), help="what is measured")
     bench.add_argument("--json", metavar="FILE", help="write the same figures for a program")
+
+
+def _add_adapters(add: Commands) -> None:
+    add(
+        "adapters",
+        help="look at and move the versions of single listeners",
+        usage="./encore adapters list [LISTENER] | show LISTENER VERSION | diff LISTENER VERSION OTHER | "
+        "promote LISTENER VERSION | rollback LISTENER | pin LISTENER VERSION | unpin LISTENER",
+        allow_abbrev=False,
+        description="The versions of single listeners: what they hold, what their tracks were rated, and which one is "
+        "heard. A listener who is in a canary is left to it; a pinned one joins none. Everything after `adapters` goes "
+        "to `python -m services.rollout.adapters`, in the environment of the stack that runs.",
+    )

@@ -39,10 +39,11 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
             case "demo":
                 return _demo(home, options, caller, setup_seconds)
-            case "bench":
-                return _alone(f"tests.benchmarks.{options.part}", options, caller)
-            case "study":
-                return _alone("training.study.trial", options, caller)
+            case "adapters":
+                return _adapters(home, options)
+            case "bench" | "study":
+                module = "training.study.trial" if options.command == "study" else f"tests.benchmarks.{options.part}"
+                return _alone(module, options, caller)
             case _:
                 return _test(options)
     except StackError as error:
@@ -105,6 +106,13 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
     print("\nThe stack is up; stop it with ./encore down.")
     addresses.show(stack)
     return outcome
+
+
+def _adapters(home: Home, options: Namespace) -> int:
+    """What an operator does with versions, in the environment of the stack that runs or that is named."""
+    stack = Stack.load(home.stack_file)
+    command = [sys.executable, "-m", "services.rollout.adapters", *options.options]
+    return subprocess.run(command, cwd=PROJECT, env=os.environ | dict(stack.environment), check=False).returncode
 
 
 def _alone(module: str, options: Namespace, caller: Path) -> int:

@@ -22,7 +22,7 @@ insert into rollout.members (release_id, listener_id, candidate_version, champio
 select distinct on (a.listener_id) %(release_id)s, a.listener_id, a.version, m.champion_version
 from training.adapters a
 left join rollout.listener_models m using (listener_id)
-where a.round_id = %(round_id)s
+where a.round_id = %(round_id)s and not coalesce(m.pinned, false)
 order by a.listener_id, a.version desc;
 
 -- Refuses (by changing fewer rows than there are members) a listener who is in another canary.
