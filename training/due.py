@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -18,6 +19,9 @@ class Standing:
     newest_song_at: datetime | None = None
     has_adapter: bool = False
     in_canary: bool = False
+    rests: bool = False
+    """Their last rounds failed for a reason of their own; only an operator who names them tries again before the rest
+    is over."""
 
     @property
     def has_material(self) -> bool:
@@ -42,6 +46,13 @@ class Rule:
 
     min_ratings: int
     upload_wait: timedelta
+
+
+class Rest(NamedTuple):
+    """After how many failures in a row a listener is let alone, and for how long at first."""
+
+    patience: int
+    rest: timedelta
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ def decide(
 
 def is_due(standing: Standing, rule: Rule, now: datetime) -> bool:
     """Whether the automatic rule wants this listener trained."""
-    if standing.in_canary:
+    if standing.in_canary or standing.rests:
         return False
     if standing.new_ratings >= rule.min_ratings:
         return True
@@ -91,13 +102,15 @@ def _requested(request: Request, known: dict[UUID, Standing]) -> Start:
     if request.listeners:
         wanted = {i for i in request.listeners if i in known and known[i].has_material}
     else:
-        wanted = {i for i, standing in known.items() if standing.has_something_new}
+        wanted = {i for i, standing in known.items() if standing.has_something_new and not standing.rests}
     free = {i for i in wanted if not known[i].in_canary}
     notes = []
+    if resting := sum(s.rests and s.has_something_new for s in known.values() if s.listener_id not in wanted):
+        notes.append(f"{resting} left out: resting after failures of their own")
     if held := len(wanted) - len(free):
         notes.append(f"{held} left out: in a canary")
     if bare := len(request.listeners - wanted):
         notes.append(f"{bare} left out: no song and no rating")
-    if not wanted and not request.listeners:
+    if not wanted and not request.listeners and not resting:
         notes.append("nobody has anything new")
     return Start(tuple(sorted(free)), request.request_id, "; ".join(notes))

@@ -196,7 +196,7 @@ class Factory:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any], materials: Mapping[UUID, Material]) -> None:
-        """Continues where `state_dict` was taken; `materials` are those of its jobs."""
+        """Continues where `state_dict` was taken; `materials` are those of its jobs. A job without any has left."""
         for parameter, value in zip(self.pool.parameters(), state["pool"], strict=True):
             parameter.copy_(value)
         self._optimiser.load_state_dict(state["optimiser"])
@@ -204,6 +204,9 @@ class Factory:
         self._turns.clear()
         for entry in state["jobs"]:
             listener_id = UUID(entry["listener_id"])
+            if listener_id not in materials:
+                self._free.append(entry["slot"])
+                continue
             generator = torch.Generator()
             generator.set_state(entry["generator"])
             slots = entry["slot"], entry["old"]

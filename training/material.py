@@ -24,6 +24,8 @@ SHORTEST_SPLIT = 64
 HELD_OUT_FRAMES = 44
 HELD_OUT_TIMES = (0.25, 0.5, 0.75)
 MOST_JUDGED = 12
+# What is wrong with one file. Any other OSError is the store's, and the round tries again.
+NOT_THE_STORE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 class MaterialError(Exception):
@@ -78,6 +80,7 @@ def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base
 
     Raises:
         MaterialError: a file is absent, no feature file, of another base, or not finite; or there is no example.
+        OSError: the store cannot be reached.
     """
     if not listener.examples:
         raise MaterialError("no example")
@@ -150,7 +153,7 @@ def _features(url: str, read: Callable[[str], bytes], base: Base) -> dict[str, T
     try:
         kept = ("style", "latents", "plan")
         tensors = {name: value.float() for name, value in load(read(url)).items() if name in kept}
-    except (OSError, SafetensorError, ValueError) as error:
+    except (*NOT_THE_STORE, SafetensorError, ValueError) as error:
         raise MaterialError(f"{url}: {error}") from error
     if set(tensors) != set(kept) or tensors["latents"].ndim != 2 or not len(tensors["latents"]):
         raise MaterialError(f"{url}: expected `style`, `latents` [frames, channels] and `plan`")

@@ -44,6 +44,14 @@ class FactoryMetrics:
             "encore_factory_round_progress_ratio", "How far the running round's training is", registry=self.registry
         )
         self.due = Gauge("encore_factory_due_listeners", "Listeners of the running round", registry=self.registry)
+        self.left_out = Counter(
+            "encore_factory_left_out_total",
+            "Listeners left out of a round because something of theirs could not be read or trained",
+            registry=self.registry,
+        )
+        self.resting = Gauge(
+            "encore_factory_resting_listeners", "Listeners let alone after several such rounds", registry=self.registry
+        )
         self.polled = Gauge(
             "encore_factory_last_poll_timestamp_seconds", "When the worker last asked what is due",
             registry=self.registry,
@@ -57,6 +65,8 @@ class FactoryMetrics:
             self.progress.set(float(facts["rows_steps"]) / float(facts["rows_steps_total"]))
         elif event == "phase":
             self.phases.labels(str(facts["name"])).inc(float(facts["seconds"]))
+        elif event == "left_out":
+            self.left_out.inc(float(facts["listeners"]))
         elif event == "finished":
             self.adapters.inc(float(facts["adapters"]))
 

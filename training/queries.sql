@@ -13,7 +13,7 @@ select exists (
 ) as pending
 
 -- name: standings
--- What is new of each listener who has a song or a rating.
+-- What is new of each listener who has a song or a rating: songs by Postgres's clock, ratings by their arrival.
 with songs as (
     select s.listener_id, count(*) as songs, max(s.created_at) as newest_song_at,
            count(*) filter (where p.learned_to is null or s.created_at > p.learned_to) as new_songs
@@ -21,7 +21,7 @@ with songs as (
     group by s.listener_id
 ), ratings as (
     select f.listener_id, count(*) as ratings,
-           count(*) filter (where p.learned_to is null or f.rated_at > p.learned_to) as new_ratings
+           count(*) filter (where p.ratings_to is null or f.received_at > p.ratings_to) as new_ratings
     from feedback.ratings f
     join feedback.tracks t using (listener_id, track_id)
     left join training.progress p using (listener_id)
@@ -30,33 +30,35 @@ with songs as (
 select listener_id, coalesce(s.songs, 0) as songs, coalesce(f.ratings, 0) as ratings,
        coalesce(s.new_songs, 0) as new_songs, coalesce(f.new_ratings, 0) as new_ratings, s.newest_song_at,
        exists (select from training.adapters a where a.listener_id = l.listener_id) as has_adapter,
-       coalesce(m.release_id is not null, false) as in_canary
+       coalesce(m.release_id is not null, false) as in_canary,
+       coalesce(d.rests_until > now(), false) as rests
 from (select listener_id from songs union select listener_id from ratings) l
 left join songs s using (listener_id)
 left join ratings f using (listener_id)
 left join rollout.listener_models m using (listener_id)
+left join training.troubles d using (listener_id)
 
 -- name: running_round
 select round_id, listeners, snapshot_sha256, mlflow_run_id
 from training.rounds where status = 'running' order by started_at limit 1
 
 -- name: songs
-select listener_id, song_id, features_url, created_at
-from gateway.songs where listener_id = any(%(listeners)s)
+select song_id, features_url, created_at
+from gateway.songs where listener_id = %(listener)s
 
 -- name: tracks
-select f.listener_id, f.track_id, t.features_url, t.prompt, t.arm, f.stars, f.rated_at, t.seconds::float8 as seconds,
+select f.track_id, t.features_url, t.prompt, t.arm, f.stars, f.rated_at, f.received_at, t.seconds::float8 as seconds,
        round(l.heard_fraction::numeric, 4)::float8 as heard
 from feedback.ratings f
 join feedback.tracks t using (listener_id, track_id)
 left join feedback.listens l using (listener_id, track_id)
-where f.listener_id = any(%(listeners)s)
+where f.listener_id = %(listener)s
 
 -- name: champions
-select m.listener_id, a.version, a.url, a.sha256, a.base_hash
+select a.version, a.url, a.sha256, a.base_hash
 from rollout.listener_models m
 join training.adapters a on a.listener_id = m.listener_id and a.version = m.champion_version
-where m.listener_id = any(%(listeners)s)
+where m.listener_id = %(listener)s
 
 -- name: insert_round
 insert into training.rounds (round_id, request_id, status, listeners, detail, finished_at)
@@ -80,10 +82,28 @@ values (%(listener_id)s, %(version)s, %(round_id)s, %(url)s, %(sha256)s, %(base_
 on conflict (listener_id, version) do nothing
 
 -- name: set_progress
-insert into training.progress (listener_id, round_id, learned_to)
-values (%(listener_id)s, %(round_id)s, least(%(learned_to)s, now()))
+-- Marks only move on; null says nothing.
+insert into training.progress (listener_id, round_id, learned_to, ratings_to)
+values (%(listener_id)s, %(round_id)s, coalesce(%(songs_to)s, '-infinity'), %(ratings_to)s)
 on conflict (listener_id) do update
-set round_id = excluded.round_id, learned_to = greatest(excluded.learned_to, training.progress.learned_to)
+set round_id = excluded.round_id, learned_to = greatest(excluded.learned_to, training.progress.learned_to),
+    ratings_to = greatest(excluded.ratings_to, training.progress.ratings_to)
+
+-- name: note_trouble
+-- From the `patience`th failure on the listener rests, twice as long each time, at most a day.
+insert into training.troubles as t (listener_id, failures, reason, round_id, rests_until)
+values (%(listener_id)s, 1, %(reason)s, %(round_id)s,
+        case when %(patience)s <= 1 then now() + %(rest)s::interval end)
+on conflict (listener_id) do update
+set failures = t.failures + 1, reason = excluded.reason, round_id = excluded.round_id, failed_at = now(),
+    rests_until = case when t.failures + 1 >= %(patience)s
+        then now() + least(interval '1 day', %(rest)s::interval * 2 ^ least(t.failures + 1 - %(patience)s, 20)) end
+
+-- name: forget_troubles
+delete from training.troubles where listener_id = any(%(listeners)s)
+
+-- name: resting
+select count(*) as listeners from training.troubles where rests_until > now()
 
 -- name: finish_round
 update training.rounds set status = %(status)s, detail = %(detail)s, finished_at = now()

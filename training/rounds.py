@@ -61,11 +61,21 @@ def finish(room: Room, current: Round) -> int:
     )
     trained = Training(base, facts, digest, room.blobs, place).run(_step_report(room, current))
     versions = _register(room, current, facts, data, trained)
-    learned = {entry.facts.listener_id: entry.facts.learned_to for entry in facts.listeners}
-    known = {listener: moment for listener, moment in learned.items() if moment is not None}
-    room.store.finish_round(current.round_id, versions, known, _detail(trained))
+    troubles = _troubles(facts, trained)
+    learned = {entry.facts.listener_id: entry.facts.learned for entry in facts.listeners}
+    for listener in troubles:
+        learned.pop(listener, None)
+    detail = _detail(trained, facts)
+    room.store.finish_round(current.round_id, versions, learned, troubles, room.settings.rest, detail)
+    room.report("left_out", {"listeners": len(troubles)})
     checkpoint.remove(place.path)
     return len(versions)
+
+
+def _troubles(facts: Snapshot, trained: Result) -> dict[UUID, str]:
+    """Those who were not trained for a reason of their own; that no adapter came of a training is none."""
+    read = {left.listener_id: left.reason for left in facts.left_out}
+    return read | {UUID(outcome.listener_id): outcome.refused for outcome in trained.outcomes if outcome.broken}
 
 
 def _snapshot(room: Room, current: Round, base_hash: str) -> tuple[bytes, str]:
@@ -147,11 +157,10 @@ def _summary(trained: Result) -> dict[str, float]:
     return summary | {"accepted": len(trained.outcomes) - _refused(trained), "refused": _refused(trained)}
 
 
-def _detail(trained: Result) -> str:
-    if not _refused(trained):
-        return ""
-    reasons = "; ".join(f"{outcome.listener_id}: {outcome.refused}" for outcome in trained.outcomes if outcome.refused)
-    return f"{_refused(trained)} without an adapter: {reasons}"[:2000]
+def _detail(trained: Result, facts: Snapshot) -> str:
+    reasons = [f"{left.listener_id}: {left.reason}" for left in facts.left_out]
+    reasons += [f"{outcome.listener_id}: {outcome.refused}" for outcome in trained.outcomes if outcome.refused]
+    return f"{len(reasons)} without an adapter: {'; '.join(reasons)}"[:2000] if reasons else ""
 
 
 def _refused(trained: Result) -> int:

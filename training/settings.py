@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from training.due import Rule
+from training.due import Rest, Rule
 from training.snapshot import Recipe
 
 
@@ -39,6 +39,15 @@ class Settings(BaseSettings):
     factory_attempts: int = Field(
         default=5, ge=1, description="how often one round is tried before it counts as failed"
     )
+    factory_listener_attempts: int = Field(
+        default=3, ge=1, description="rounds that may fail for a reason of the listener's own before they rest"
+    )
+    factory_listener_rest_s: float = Field(
+        default=3600.0,
+        gt=0,
+        le=86400,
+        description="how long they rest at first; twice as long each time, at most a day",
+    )
     factory_min_ratings: int = Field(default=20, ge=1)
     factory_upload_wait_s: float = Field(default=600.0, ge=0)
     factory_checkpoint_s: float = Field(default=10.0, ge=0)
@@ -53,6 +62,10 @@ class Settings(BaseSettings):
     @property
     def rule(self) -> Rule:
         return Rule(self.factory_min_ratings, timedelta(seconds=self.factory_upload_wait_s))
+
+    @property
+    def rest(self) -> Rest:
+        return Rest(self.factory_listener_attempts, timedelta(seconds=self.factory_listener_rest_s))
 
     @property
     def recipe(self) -> Recipe:

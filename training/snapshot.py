@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -46,8 +46,8 @@ class Song(Frozen):
 
 
 class RatedTrack(Frozen):
-    """A track the listener rated; `heard` is the fraction of it that was played, None if no play event came; `seconds`
-    is its length, None in snapshots of before it was kept."""
+    """A track the listener rated; `heard` is the fraction of it that was played, None if no play event came. `seconds`
+    is its length and `received_at` when the rating reached the gateway, None in snapshots of before they were kept."""
 
     track_id: UUID
     features_url: str
@@ -57,6 +57,14 @@ class RatedTrack(Frozen):
     heard: Annotated[float, Field(ge=0, le=1)] | None
     seconds: Annotated[float, Field(gt=0)] | None = None
     rated_at: AwareDatetime
+    received_at: AwareDatetime | None = None
+
+
+class Learned(NamedTuple):
+    """Up to where a listener's songs and ratings have been learned from; None where there are none."""
+
+    songs_to: datetime | None
+    ratings_to: datetime | None
 
 
 class Example(Frozen):
@@ -79,9 +87,12 @@ class ListenerFacts(Frozen):
     champion: AdapterRef | None = None
 
     @property
-    def learned_to(self) -> datetime | None:
-        """The newest fact in here."""
-        return max([song.created_at for song in self.songs] + [track.rated_at for track in self.tracks], default=None)
+    def learned(self) -> Learned:
+        """The newest facts in here, by the clock that each kind is new by: ratings go by their arrival."""
+        return Learned(
+            max((song.created_at for song in self.songs), default=None),
+            max((track.received_at or track.rated_at for track in self.tracks), default=None),
+        )
 
 
 Method = Callable[[ListenerFacts], tuple[Example, ...]]
@@ -92,12 +103,20 @@ class ListenerSnapshot(Frozen):
     examples: tuple[Example, ...]
 
 
+class LeftOut(Frozen):
+    """A listener of the round of whom something could not be read."""
+
+    listener_id: UUID
+    reason: str
+
+
 class Snapshot(Frozen):
-    """A whole round."""
+    """A whole round; `left_out` are those who are not in it, and why."""
 
     base_hash: Sha256
     recipe: Recipe
     listeners: tuple[ListenerSnapshot, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     def dump(self) -> bytes:
         """The canonical bytes."""
@@ -109,11 +128,13 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def build(base_hash: str, recipe: Recipe, listeners: Iterable[ListenerFacts], method: Method) -> Snapshot:
-    """A snapshot of these listeners, its parts in one fixed order; `method` is the one that the recipe names."""
-    ordered = sorted((_ordered(facts) for facts in listeners), key=lambda facts: facts.listener_id)
-    rows = tuple(ListenerSnapshot(facts=facts, examples=method(facts)) for facts in ordered)
-    return Snapshot(base_hash=base_hash, recipe=recipe, listeners=rows)
+def build(base_hash: str, recipe: Recipe, listeners: Iterable[ListenerFacts | LeftOut], method: Method) -> Snapshot:
+    """A snapshot of these listeners, its parts in one fixed order; `method` is the one the recipe names. Those whose
+    facts it cannot take are left out."""
+    read = [_examples(facts, method) for facts in listeners]
+    rows = sorted((row for row in read if isinstance(row, ListenerSnapshot)), key=lambda row: row.facts.listener_id)
+    left = sorted((row for row in read if isinstance(row, LeftOut)), key=lambda row: row.listener_id)
+    return Snapshot(base_hash=base_hash, recipe=recipe, listeners=tuple(rows), left_out=tuple(left))
 
 
 def load(data: bytes, expected_sha256: str) -> Snapshot:
@@ -125,6 +146,16 @@ def load(data: bytes, expected_sha256: str) -> Snapshot:
     if (got := sha256(data)) != expected_sha256:
         raise ValueError(f"snapshot: expected sha256 {expected_sha256}, got {got}")
     return Snapshot.model_validate_json(data)
+
+
+def _examples(facts: ListenerFacts | LeftOut, method: Method) -> ListenerSnapshot | LeftOut:
+    if isinstance(facts, LeftOut):
+        return facts
+    try:
+        ordered = _ordered(facts)
+        return ListenerSnapshot(facts=ordered, examples=method(ordered))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one listener's facts is theirs alone
+        return LeftOut(listener_id=facts.listener_id, reason=f"facts: {error!r}"[:500])
 
 
 def _ordered(facts: ListenerFacts) -> ListenerFacts:

@@ -4,7 +4,6 @@ Writes the schema `training` and nothing else.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +16,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from schemas.registry import AdapterRef
-from training.due import Request, Standing, Start
-from training.snapshot import ListenerFacts, RatedTrack, Song
+from training.due import Request, Rest, Standing, Start
+from training.snapshot import Learned, LeftOut, ListenerFacts, RatedTrack, Song
 
 # Held while a round is started or worked on: a second factory must not do the same work.
 _STARTING, _WORKING = 0x656E_0001, 0x656E_0002
@@ -118,22 +117,12 @@ class Store:
         """Whether this connection may work on rounds; held until it closes."""
         return bool(self._rows("select pg_try_advisory_lock(%(key)s) as held", key=_WORKING)[0]["held"])
 
-    def facts(self, listeners: Sequence[UUID]) -> list[ListenerFacts]:
-        """Everything there is to learn from, as one consistent view."""
+    def facts(self, listeners: Sequence[UUID]) -> list[ListenerFacts | LeftOut]:
+        """Everything there is to learn from, as one consistent view; read listener by listener, so that one whose rows
+        cannot be read is left out alone."""
         with self._connection.transaction():
             self._rows("set transaction isolation level repeatable read")
-            songs = self._by_listener("songs", listeners)
-            tracks = self._by_listener("tracks", listeners)
-            champions = self._by_listener("champions", listeners)
-        return [
-            ListenerFacts(
-                listener_id=listener,
-                songs=tuple(Song(**row) for row in songs[listener]),
-                tracks=tuple(RatedTrack(**row) for row in tracks[listener]),
-                champion=next((AdapterRef(listener_id=listener, **row) for row in champions[listener]), None),
-            )
-            for listener in listeners
-        ]
+            return [self._facts(listener) for listener in listeners]
 
     def set_snapshot(self, round_id: UUID, sha256: str) -> None:
         self._run("set_snapshot", round_id=round_id, sha256=sha256)
@@ -146,26 +135,54 @@ class Store:
         self._run("set_detail", round_id=round_id, detail=detail)
 
     def finish_round(
-        self, round_id: UUID, versions: Iterable[Version], learned: Mapping[UUID, datetime], detail: str
+        self,
+        round_id: UUID,
+        versions: Iterable[Version],
+        learned: Mapping[UUID, Learned],
+        troubles: Mapping[UUID, str],
+        rest: Rest,
+        detail: str,
     ) -> None:
-        """Adapters, progress and the round's end in one transaction; a round without versions ends `empty`."""
+        """Adapters, progress, troubles and the round's end in one transaction; a round without versions ends `empty`.
+
+        Args:
+            learned: of the listeners who were trained.
+            troubles: the others, and why.
+            rest: when those are to be let alone.
+        """
         versions = list(versions)
         with self._connection.transaction():
             for version in versions:
                 self._run("insert_adapter", round_id=round_id, **_columns(version))
-            for listener, moment in learned.items():
-                self._run("set_progress", round_id=round_id, listener_id=listener, learned_to=moment)
+            for listener, marks in learned.items():
+                self._run("set_progress", round_id=round_id, listener_id=listener, **marks._asdict())
+            self._run("forget_troubles", listeners=list(learned))
+            for listener, reason in troubles.items():
+                self._run("note_trouble", round_id=round_id, listener_id=listener, reason=reason, **rest._asdict())
             status = "trained" if versions else "empty"
             self._run("finish_round", round_id=round_id, status=status, detail=detail)
 
     def fail_round(self, round_id: UUID, detail: str) -> None:
         self._run("finish_round", round_id=round_id, status="failed", detail=detail)
 
-    def _by_listener(self, query: str, listeners: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-        found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-        for row in self._named(query, listeners=list(listeners)):
-            found[row.pop("listener_id")].append(row)
-        return found
+    def resting(self) -> int:
+        """How many listeners are let alone because their rounds failed."""
+        return int(self._named("resting")[0]["listeners"])
+
+    def _facts(self, listener: UUID) -> ListenerFacts | LeftOut:
+        try:
+            with self._connection.transaction():  # a savepoint: what fails in it fails alone
+                champions = self._named("champions", listener=listener)
+                return ListenerFacts(
+                    listener_id=listener,
+                    songs=tuple(Song(**row) for row in self._named("songs", listener=listener)),
+                    tracks=tuple(RatedTrack(**row) for row in self._named("tracks", listener=listener)),
+                    champion=next((AdapterRef(listener_id=listener, **row) for row in champions), None),
+                )
+        except psycopg.OperationalError:
+            raise  # the database, not the listener
+        except (psycopg.Error, ValueError, ArithmeticError) as error:
+            return LeftOut(listener_id=listener, reason=f"facts: {error!r}"[:500])
 
     def _named(self, query: str, **values: object) -> list[dict[str, Any]]:
         return self._rows(self._queries[query], **values)

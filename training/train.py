@@ -29,7 +29,8 @@ Report = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one listener. `refused` says why there is no adapter; url and sha256 are empty then."""
+    """What became of one listener. `refused` says why there is no adapter; url and sha256 are empty then. `broken`:
+    they could not be trained at all, for a reason of their own."""
 
     listener_id: str
     steps: int = 0
@@ -37,6 +38,7 @@ class Outcome:
     sha256: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     refused: str = ""
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Training:
         self._losses.append(sum(losses.values()) / len(losses))
         for job in self._factory.jobs:
             if self._factory.is_finished(job):
-                self._outcomes[job.listener_id] = self._judge(job)
+                self._outcomes[job.listener_id] = self._verdict(job)
                 self._factory.leave(job)
         self._admit()
         done = sum(outcome.steps for outcome in self._outcomes.values())
@@ -109,10 +111,17 @@ class Training:
                 continue
             if not self._factory.has_room:
                 return
-            try:
-                self._factory.join(listener_id, self._material(entry), self._start(entry))
-            except MaterialError as error:
-                self._outcomes[listener_id] = Outcome(str(listener_id), refused=str(error))
+            material = self._material(entry)
+            if material is not None:
+                self._factory.join(listener_id, material, self._start(entry))
+
+    def _verdict(self, job: Job) -> Outcome:
+        try:
+            return self._judge(job)
+        except OSError:
+            raise  # the store, not the listener
+        except Exception as error:  # noqa: BLE001 - one adapter that cannot be judged keeps nobody else's
+            return Outcome(str(job.listener_id), job.steps, refused=f"training: {error!r}"[:500], broken=True)
 
     def _judge(self, job: Job) -> Outcome:
         # What is judged is what will be served: the factors as the file holds them.
@@ -143,8 +152,17 @@ class Training:
         size = 1 + self._base.conditions.style_size + 2 * self._base.codec.latent_channels
         return likings([entry.facts for entry in self._snapshot.listeners], self._blobs.read, size)
 
-    def _material(self, entry: ListenerSnapshot) -> Material:
-        return load_material(entry, self._blobs.read, self._base)
+    def _material(self, entry: ListenerSnapshot) -> Material | None:
+        """None if it cannot be read: then the listener has their outcome, and the others go on."""
+        try:
+            return load_material(entry, self._blobs.read, self._base)
+        except OSError:
+            raise  # the store, not the listener
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one listener's files is theirs alone
+            reason = str(error) if isinstance(error, MaterialError) else repr(error)
+            listener_id = entry.facts.listener_id
+            self._outcomes[listener_id] = Outcome(str(listener_id), refused=f"features: {reason}"[:500], broken=True)
+            return None
 
     def _start(self, entry: ListenerSnapshot) -> Factors | None:
         champion = entry.facts.champion
@@ -176,5 +194,6 @@ class Training:
         self._outcomes = {UUID(raw["listener_id"]): Outcome(**raw) for raw in state["outcomes"]}
         self._losses = list(state["losses"])
         jobs = [UUID(job["listener_id"]) for job in state["factory"]["jobs"]]
-        materials = {listener: self._material(self._listeners[listener]) for listener in jobs}
+        read = {listener: self._material(self._listeners[listener]) for listener in jobs}
+        materials = {listener: material for listener, material in read.items() if material is not None}
         self._factory.load_state_dict(state["factory"], materials)

@@ -50,6 +50,7 @@ class Worker:
             self._start()
             current = self._store.running_round()
         self._metrics.due.set(len(current.listeners) if current else 0)
+        self._metrics.resting.set(self._store.resting())
         self._metrics.publish()
         if current is None:
             return False

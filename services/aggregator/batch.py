@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from schemas.events import FEEDBACK_EVENT
+from schemas.events import EARLIEST, FEEDBACK_EVENT, LATEST
 from schemas.topics import topic_of
 from services.aggregator.fold import Event
 from services.errors import InvalidMessage
@@ -18,11 +18,6 @@ class Arrival(NamedTuple):
 
     message: Message
     event: Event
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What makes an event the same event (CloudEvents 1.0, section 3.1.1)."""
-        return self.event.source, str(self.event.id)
 
 
 class DeadLetter(NamedTuple):
@@ -75,7 +70,7 @@ def read_event(message: Message) -> Event:
 
     Raises:
         InvalidMessage: it has no value, is no JSON, no event of a known type, has another key than its subject, or
-            lies in a topic of another family.
+            lies in a topic of another family, or has a time that no table takes.
     """
     if message.value is None:
         raise _invalid(message, "the message has no value")
@@ -89,6 +84,9 @@ def read_event(message: Message) -> Event:
         raise _invalid(message, "the key is not the subject")
     if topic_of(event.type) != message.topic:
         raise _invalid(message, f"{event.type} does not belong in {message.topic}")
+    for moment in (event.happened_at, event.arrived_at):
+        if not EARLIEST <= moment <= LATEST:
+            raise _invalid(message, f"{moment.isoformat()} is no time between {EARLIEST.year} and {LATEST.year}")
     return event
 
 

@@ -31,11 +31,12 @@ class Play(NamedTuple):
 
 
 class Stars(NamedTuple):
-    """Ordered by time, then event id: the greatest counts."""
+    """Ordered by time, then event id: the greatest counts. `received_at` is when it came to the gateway."""
 
     rated_at: datetime
     event_id: UUID
     stars: int
+    received_at: datetime
 
 
 class Vote(NamedTuple):
@@ -112,7 +113,7 @@ def _add(state: Aggregates, event: Event) -> None:
             play = Play(heard, reached, event.happened_at, event.happened_at)
             _put(state.plays, ListenerTrack(event.subject, data.track_id), play, _joined)
         case RatingEvent(data=data):
-            stars = Stars(event.happened_at, event.id, data.stars)
+            stars = Stars(event.happened_at, event.id, data.stars, event.arrived_at)
             _put(state.ratings, ListenerTrack(event.subject, data.track_id), stars, max)
         case PairEvent(data=data):
             _put(state.votes, data.pair_id, Vote(event.happened_at, event.id, event.subject, data.choice), min)

@@ -107,6 +107,9 @@ class Aggregator:
             metrics.EVENTS.labels(arrival.event.type).inc()
         metrics.DUPLICATES.inc(written.duplicates)
         self._note_gaps(written.gaps)
+        for kind, count in written.conflicts.items():
+            metrics.CONFLICTS.labels(kind).inc(count)
+            log.warning("conflict", kind=kind, recorded=count)
         for message, reason in written.dead:
             metrics.DEAD_LETTERS.labels(message.topic).inc()
             log.warning(

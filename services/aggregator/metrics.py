@@ -8,6 +8,11 @@ from services.streams import TopicPartition
 
 EVENTS = Counter("encore_aggregator_events_total", "Events folded, each once, by CloudEvents type.", ["type"])
 DUPLICATES = Counter("encore_aggregator_duplicates_total", "Events that had been folded before.")
+CONFLICTS = Counter(
+    "encore_aggregator_conflicts_total",
+    "Contents recorded as contradictions: other content under one identity, or an id that two listeners used.",
+    ["kind"],
+)
 DEAD_LETTERS = Counter("encore_aggregator_dead_letters_total", "Messages set aside as unreadable.", ["topic"])
 MISSING = Counter(
     "encore_aggregator_missing_offsets_total",

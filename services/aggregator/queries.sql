@@ -34,8 +34,8 @@ from unnest(%(topics)s::text[], %(partitions)s::int[], %(expected)s::bigint[], %
 where o.topic = r.topic and o.partition = r.partition and o.next_offset = r.expected;
 
 -- name: make_incoming
+-- One row for each identity of a batch.
 create temporary table if not exists incoming (
-    ordinal     int,
     source      text,
     id          uuid,
     type        text,
@@ -44,18 +44,77 @@ create temporary table if not exists incoming (
     data        jsonb,
     topic       text,
     partition   int,
-    "offset"    bigint
+    "offset"    bigint,
+    received_at timestamptz,
+    sha256      bytea
 ) on commit delete rows;
 
 -- name: copy_incoming
 copy incoming from stdin (format binary);
 
 -- name: keep_new
--- In the order of arrival, so that of two events with one identity the first is kept.
-insert into feedback.events (source, id, type, listener_id, time, data, topic, partition, "offset")
-select source, id, type, listener_id, time, data, topic, partition, "offset" from incoming order by ordinal
+-- In one order for all writers, so that two of them cannot wait for one another.
+insert into feedback.events
+    (source, id, type, listener_id, time, data, topic, partition, "offset", received_at, sha256)
+select * from incoming order by source, id
 on conflict (source, id) do nothing
 returning source, id;
+
+-- name: contested
+-- What is stored under the same identity, where it says something else or came later.
+select e.source, e.id, e.type, e.listener_id, e.time, e.received_at, e.sha256, e.data
+from incoming i
+join feedback.events e using (source, id)
+where e.sha256 is distinct from i.sha256 or (i.received_at, i.time) < (e.received_at, e.time)
+order by e.source, e.id
+for update of e;
+
+-- name: replace
+update feedback.events e
+set type = i.type, listener_id = i.listener_id, time = i.time, data = i.data, topic = i.topic, partition = i.partition, "offset" = i."offset",
+    received_at = i.received_at, sha256 = i.sha256
+from incoming i
+join unnest(%(sources)s::text[], %(ids)s::uuid[]) as given (source, id) using (source, id)
+where e.source = i.source and e.id = i.id;
+
+-- name: same_id_elsewhere
+-- Among listeners: an identity of Encore's own is one whoever the event is about.
+select distinct e.source, e.id, e.listener_id
+from incoming i
+join feedback.events o on o.id = i.id and o.listener_id <> i.listener_id
+join feedback.events e on e.id = i.id
+where i.source like 'listeners/%' and o.source like 'listeners/%' and e.source like 'listeners/%';
+
+-- name: add_conflicts
+with added as (
+    insert into feedback.conflicts (source, id, listener_id, kind, sha256, type, data)
+    select source, id, listener_id, kind, sha256, type, data::jsonb
+    from unnest(%(sources)s::text[], %(ids)s::uuid[], %(listeners)s::uuid[], %(kinds)s::text[],
+        %(digests)s::bytea[], %(types)s::text[], %(datas)s::text[])
+        as n (source, id, listener_id, kind, sha256, type, data)
+    on conflict do nothing
+    returning kind
+)
+select kind, count(*)::int as recorded from added group by kind;
+
+-- name: take_away
+with keys as (
+    select * from unnest(%(listeners)s::uuid[], %(abouts)s::uuid[]) as k (listener_id, about)
+), plays as (
+    delete from feedback.plays p using keys k where p.listener_id = k.listener_id and p.track_id = k.about
+), ratings as (
+    delete from feedback.ratings r using keys k where r.listener_id = k.listener_id and r.track_id = k.about
+), votes as (
+    delete from feedback.pair_votes v using keys k where v.pair_id = k.about
+), tracks as (
+    delete from feedback.tracks t using keys k where t.track_id = k.about
+)
+delete from feedback.track_failures f using keys k where f.track_id = k.about;
+
+-- name: events_about
+select source, id, type, listener_id, time, received_at, data
+from feedback.events
+where about = any(%(abouts)s::uuid[]);
 
 -- name: add_dead_letters
 insert into feedback.dead_letters (topic, partition, "offset", key, value, reason)
@@ -77,13 +136,15 @@ on conflict (listener_id, track_id) do update set
     last_at    = greatest(p.last_at, excluded.last_at);
 
 -- name: merge_ratings
-insert into feedback.ratings as r (listener_id, track_id, stars, rated_at, event_id)
+insert into feedback.ratings as r (listener_id, track_id, stars, rated_at, event_id, received_at)
 select *
 from unnest(%(listeners)s::uuid[], %(tracks)s::uuid[], %(stars)s::smallint[], %(times)s::timestamptz[],
-    %(ids)s::uuid[])
+    %(ids)s::uuid[], %(received)s::timestamptz[])
 on conflict (listener_id, track_id) do update
-set stars = excluded.stars, rated_at = excluded.rated_at, event_id = excluded.event_id
-where (excluded.rated_at, excluded.event_id, excluded.stars) > (r.rated_at, r.event_id, r.stars);
+set stars = excluded.stars, rated_at = excluded.rated_at, event_id = excluded.event_id,
+    received_at = excluded.received_at
+where (excluded.rated_at, excluded.event_id, excluded.stars, excluded.received_at)
+    > (r.rated_at, r.event_id, r.stars, r.received_at);
 
 -- name: merge_votes
 insert into feedback.pair_votes as v (pair_id, listener_id, choice, voted_at, event_id)

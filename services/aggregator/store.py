@@ -9,16 +9,15 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
-from pydantic_core import from_json, to_json
 
 from services.aggregator.batch import Arrival, Batch, DeadLetter
+from services.aggregator.columns import columns
 from services.aggregator.fold import Aggregates, fold
 from services.aggregator.gaps import Gap, Stored, holes, resumed
+from services.aggregator.ledger import Kind, Ledger
 from services.postgres import Pool, load_queries, transaction
 from services.streams import Extent, Start, TopicPartition
 
-_INCOMING_TYPES = ("int4", "text", "uuid", "text", "uuid", "timestamptz", "jsonb", "text", "int4", "int8")
 _TRACK_FACTS = (
     "arm",
     "propensity",
@@ -43,11 +42,12 @@ class Unstorable(Exception):
 
 @dataclass(frozen=True)
 class Written:
-    """What one transaction did: `kept` are the events that were new."""
+    """What one transaction did: `kept` are the events that were new, `conflicts` counts the contradictions by kind."""
 
     kept: Sequence[Arrival]
     duplicates: int
     dead: Sequence[DeadLetter]
+    conflicts: Mapping[Kind, int]
     gaps: Sequence[Gap] = ()
 
 
@@ -55,6 +55,7 @@ class Store:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
+        self._ledger = Ledger(self._queries)
 
     def resume(self, extents: Mapping[TopicPartition, Extent]) -> tuple[dict[TopicPartition, Start], list[Gap]]:
         """Where reading goes on in the logs as they are now, and what is missing before that, which is written down.
@@ -63,7 +64,7 @@ class Store:
         Raises:
             BackendAway: the database cannot be reached, or another owner still has a batch in hand.
         """
-        wanted = _columns(sorted(extents), "topics", "partitions")
+        wanted = columns(sorted(extents), "topics", "partitions")
         with transaction(self._pool) as connection:
             connection.execute(self._queries["add_offsets"], wanted)
             rows = connection.execute(self._queries["offsets"], wanted).fetchall()
@@ -91,8 +92,8 @@ class Store:
             with transaction(self._pool) as connection:
                 gaps = self._advance(connection, batch, expected)
                 self._bury(connection, batch.dead)
-                kept = self._keep_new(connection, batch.arrivals)
-                self._merge(connection, fold(arrival.event for arrival in kept))
+                entered = self._ledger.enter(connection, batch.arrivals)
+                self._merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
         except (
             psycopg.DataError,
             psycopg.IntegrityError,
@@ -101,7 +102,8 @@ class Store:
             OverflowError,
         ) as error:
             raise Unstorable(str(error).strip().splitlines()[0]) from error
-        return Written(kept, len(batch.arrivals) - len(kept), batch.dead, gaps)
+        duplicates = len(batch.arrivals) - len(entered.kept)
+        return Written(entered.kept, duplicates, batch.dead, entered.conflicts, gaps)
 
     def _advance(
         self, connection: Connection[DictRow], batch: Batch, expected: Mapping[TopicPartition, int]
@@ -114,7 +116,7 @@ class Store:
         epochs = {message.place: message.epoch for message in messages}
         moves = [(*place, expected[place], reached, epochs[place]) for place, reached in sorted(batch.reached.items())]
         moved = connection.execute(
-            self._queries["advance_offsets"], _columns(moves, "topics", "partitions", "expected", "reached", "epochs")
+            self._queries["advance_offsets"], columns(moves, "topics", "partitions", "expected", "reached", "epochs")
         ).rowcount
         if moved != len(moves):
             raise OwnershipLost(f"{len(moves) - moved} of {len(moves)} partitions have another owner")
@@ -133,33 +135,14 @@ class Store:
             connection, "add_dead_letters", rows, "topics", "partitions", "offsets", "keys", "values", "reasons"
         )
 
-    def _keep_new(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """Store the events that are not stored yet, and answer them."""
-        if not arrivals:
-            return []
-        connection.execute(self._queries["make_incoming"])
-        with connection.cursor() as cursor:
-            with cursor.copy(self._queries["copy_incoming"]) as copy:
-                copy.set_types(_INCOMING_TYPES)
-                for ordinal, (message, event) in enumerate(arrivals):
-                    data = Jsonb(message.value, dumps=_data_as_sent)
-                    place = (message.topic, message.partition, message.offset)
-                    copy.write_row(
-                        (ordinal, event.source, event.id, event.type, event.subject, event.happened_at, data, *place)
-                    )
-            rows = cursor.execute(self._queries["keep_new"]).fetchall()
-        new = {(row["source"], str(row["id"])) for row in rows}
-        first_of = {arrival.identity: arrival for arrival in reversed(arrivals)}
-        return [first_of[identity] for identity in first_of if identity in new]
-
     def _merge(self, connection: Connection[DictRow], state: Aggregates) -> None:
         plays = [
             (*key, _multirange(play.heard), play.reached_ms, play.first_at, play.last_at)
             for key, play in state.plays.items()
         ]
         self._execute(connection, "merge_plays", plays, "listeners", "tracks", "heard", "reached", "first", "last")
-        ratings = [(*key, row.stars, row.rated_at, row.event_id) for key, row in state.ratings.items()]
-        self._execute(connection, "merge_ratings", ratings, "listeners", "tracks", "stars", "times", "ids")
+        ratings = [(*key, row.stars, row.rated_at, row.event_id, row.received_at) for key, row in state.ratings.items()]
+        self._execute(connection, "merge_ratings", ratings, "listeners", "tracks", "stars", "times", "ids", "received")
         votes = [
             (pair, vote.listener_id, vote.choice, vote.voted_at, vote.event_id) for pair, vote in state.votes.items()
         ]
@@ -179,20 +162,11 @@ class Store:
         self._execute(connection, "merge_failures", failed, "tracks", "listeners", "arms", "releases", "codes", "times")
 
     def _execute(
-        self, connection: Connection[DictRow], name: str, rows: Sequence[tuple[Any, ...]], *columns: str
+        self, connection: Connection[DictRow], name: str, rows: Sequence[tuple[Any, ...]], *names: str
     ) -> None:
         if rows:
-            connection.execute(self._queries[name], _columns(rows, *columns))
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], *names: str) -> dict[str, list[Any]]:
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+            connection.execute(self._queries[name], columns(rows, *names))
 
 
 def _multirange(intervals: Sequence[tuple[int, int]]) -> str:
     return "{" + ",".join(f"[{start},{end})" for start, end in intervals) + "}"
-
-
-def _data_as_sent(value: bytes) -> bytes:
-    """The `data` of an event with all its fields, those of later writers too."""
-    return to_json(from_json(value)["data"])

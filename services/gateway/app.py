@@ -28,6 +28,7 @@ from services.gateway.reports import Reports
 from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, tracks
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Store
+from services.gateway.tidying import tidy
 from services.gateway.tracks import TrackMaker
 from services.postgres import REPORTS, open_async_pool
 from services.tasks import end
@@ -82,18 +83,9 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     maker = TrackMaker(
         store, claims, engine, outbox, board, width=settings.engine_requests, patience=settings.engine_patience
     )
-    for work in (maker.run(), _tidy(blobs)):
+    for work in (maker.run(), tidy(blobs, claims)):
         stack.push_async_callback(end, [asyncio.create_task(work)])
     return Parts(settings, store, blobs, engine, outbox, board, maker, Reports(Store(asked)))
-
-
-async def _tidy(blobs: Blobs) -> None:
-    try:
-        dropped = await blobs.drop_abandoned()
-    except OSError as error:
-        log.warning("store_away", error=str(error))
-    else:
-        log.info("abandoned_uploads_dropped", count=dropped)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

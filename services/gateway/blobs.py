@@ -77,10 +77,17 @@ class Blobs:
         folder = f"{self._root}/{name}"
         if not self._files.exists(folder):
             return 0
-        old = [path for path in self._files.ls(folder, detail=False) if self._age(path) > _ABANDONED_S]
-        for path in old:
+        self._files.invalidate_cache(folder)  # a listing from before would hide what is new
+        return sum(self._drop_if_old(path) for path in self._files.ls(folder, detail=False))
+
+    def _drop_if_old(self, path: str) -> bool:
+        try:
+            if self._age(path) <= _ABANDONED_S:
+                return False
             self._files.rm_file(path)
-        return len(old)
+        except FileNotFoundError:  # its owner was quicker
+            return False
+        return True
 
     def _age(self, path: str) -> float:
         return time.time() - float(self._files.modified(path).timestamp())

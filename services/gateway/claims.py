@@ -1,5 +1,5 @@
-"""Which gateway makes which track: advisory locks of one Postgres session, so that a killed process lets go of all of
-its tracks at once and two replicas do not ask for the same one. A pooler between must keep sessions."""
+"""Which gateway makes which track, or has which duty: advisory locks of one Postgres session, so that a killed process
+lets go of all at once and two replicas do not do the same. A pooler between must keep sessions."""
 
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,8 @@ class Claims:
         self._pool = pool
         self._session: Any = None
 
-    async def take(self, track_id: UUID) -> bool:
-        """False if another gateway has it.
+    async def take(self, what: UUID | str) -> bool:
+        """False if another gateway has this track or duty.
 
         Raises:
             BackendAway: Postgres does not answer.
@@ -23,7 +23,7 @@ class Claims:
         with reaching():
             session = await self._kept()
             cursor = await session.execute(
-                "select pg_try_advisory_lock(hashtextextended(%s, 0)) as taken", (str(track_id),)
+                "select pg_try_advisory_lock(hashtextextended(%s, 0)) as taken", (str(what),)
             )
             return bool((await cursor.fetchone())["taken"])
 

@@ -7,6 +7,7 @@ aliases, the event and the release's status follow, each of which may be repeate
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import fmean
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from services.rollout.decide import decide, information
 from services.rollout.engine import Prefetch
 from services.rollout.evidence import Evidence
 from services.rollout.plan import Plan
-from services.rollout.registry import Registry, UnknownVersion
+from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
 from services.rollout.store import Conflict, Member, Outcome, Running, Store, WaitingRound
 from services.streams import Producer
 
@@ -104,13 +105,22 @@ class Control:
         return self.store.outcome(running.release_id)
 
     def carry_out(self, running: Running, outcome: Outcome) -> None:
-        """Aliases, event, status: in this order, all of it repeatable."""
+        """Aliases, event, status: in this order, all of it repeatable.
+
+        Raises:
+            BackendAway: some alias could not be moved now; all that could be were.
+        """
+        refused: RefusedByRegistry | None = None
         for member in self.store.members(running.release_id):
             try:
                 move_aliases(self.registry, member, adopts=outcome.adopts(member.listener_id))
             except UnknownVersion as error:
                 # The listener was erased meanwhile; their release mates must not wait for that.
                 log.warning("version_gone", listener_id=str(member.listener_id), error=error.message)
+            except RefusedByRegistry as error:
+                refused = error
+        if refused is not None:
+            raise refused
         self.producer.send_all([announce.decided(running, outcome)])
         self.store.finish(running.release_id, outcome)
         self.announced.discard(running.release_id)
@@ -130,17 +140,34 @@ def startable(waiting: Iterable[WaitingRound], busy: AbstractSet[UUID]) -> list[
 def move_aliases(registry: Registry, member: Member, *, adopts: bool) -> None:
     """Let the listener's aliases say what was decided; what is right already is left alone.
 
-    The candidate alias goes only while it names this release's version: a newer round may have set it anew.
+    The candidate alias goes only while it names this release's version: a newer round may have set it anew. An alias
+    that cannot be moved does not keep the others.
+
+    Raises:
+        UnknownVersion: the registry has no such model.
+        BackendAway: the registry cannot be reached, or some alias could not be moved now.
     """
     model = model_name(member.listener_id)
     now = registry.aliases(model)
-    if adopts:
-        if member.champion_version is not None and now.get(PREVIOUS) != member.champion_version:
-            registry.point(model, PREVIOUS, member.champion_version)
-        if now.get(CHAMPION) != member.candidate_version:
-            registry.point(model, CHAMPION, member.candidate_version)
+    wanted = {PREVIOUS: member.champion_version, CHAMPION: member.candidate_version} if adopts else {}
+    moves = [
+        partial(registry.point, model, alias, version)
+        for alias, version in wanted.items()
+        if version is not None and now.get(alias) != version
+    ]
     if now.get(CANDIDATE) == member.candidate_version:
-        registry.drop(model, CANDIDATE)
+        moves.append(partial(registry.drop, model, CANDIDATE))
+    refused: RefusedByRegistry | None = None
+    for move in moves:
+        try:
+            move()
+        except UnknownVersion as error:
+            # Pruned, such as the version before. The other aliases must not wait for what will never be.
+            log.warning("alias_not_moved", listener_id=str(member.listener_id), error=error.message)
+        except RefusedByRegistry as error:
+            refused = error
+    if refused is not None:
+        raise refused
 
 
 def _show(evidence: Evidence, plan: Plan) -> None:

@@ -72,13 +72,14 @@ join feedback.ratings r using (listener_id, track_id)
 where t.release_id = %(release_id)s
 group by r.listener_id, t.arm;
 
+-- By arrival: a device's clock does not decide what was known when the release started.
 -- name: ratings_before
 select r.listener_id, count(*) as count, sum(r.stars) as total, sum(r.stars * r.stars) as squares
 from rollout.members m
 join rollout.releases x using (release_id)
 join feedback.ratings r using (listener_id)
 join feedback.tracks t using (listener_id, track_id)
-where m.release_id = %(release_id)s and r.rated_at < x.started_at and t.release_id is distinct from x.release_id
+where m.release_id = %(release_id)s and r.received_at < x.started_at and t.release_id is distinct from x.release_id
 group by r.listener_id;
 
 -- name: tracks

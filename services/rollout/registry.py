@@ -23,6 +23,10 @@ class UnknownVersion(ServiceError):
         self.model = model
 
 
+class RefusedByRegistry(BackendAway):
+    """The registry answers, but not as asked: what is wrong may concern this one model only."""
+
+
 class Registry(Protocol):
     """Aliases of registered models. Every change may be repeated."""
 
@@ -31,7 +35,7 @@ class Registry(Protocol):
 
         Raises:
             UnknownVersion: no such model.
-            BackendAway: the registry cannot be reached.
+            BackendAway: the registry cannot be reached; as RefusedByRegistry: it answered with an error.
         """
 
     def point(self, model: str, alias: str, version: int) -> None:
@@ -73,5 +77,7 @@ class MlflowRegistry:
         if answer.status_code == httpx.codes.NOT_FOUND and "RESOURCE_DOES_NOT_EXIST" in answer.text:
             raise UnknownVersion(model, f"{model}: {answer.json().get('message', 'not found')}")
         if not answer.is_success:
-            raise BackendAway("mlflow", f"MLflow answered {answer.status_code} to {method} {path}: {answer.text[:200]}")
+            raise RefusedByRegistry(
+                "mlflow", f"MLflow answered {answer.status_code} to {method} {path}: {answer.text[:200]}"
+            )
         return answer.json()

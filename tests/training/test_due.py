@@ -92,3 +92,15 @@ def test_rule_trains_on_songs_alone_once_and_when_the_uploads_have_settled() -> 
     assert decide([], [still_uploading], RULE, NOW, release_pending=False) is None
     has_one = replace(uploader, has_adapter=True)
     assert decide([], [has_one], RULE, NOW, release_pending=False) is None
+
+
+def test_who_rests_is_tried_again_only_when_an_operator_names_them() -> None:
+    tired = Standing(UUID(int=1), ratings=40, new_ratings=40, rests=True)
+    assert decide([], [tired], RULE, NOW, release_pending=False) is None
+    named, everyone = Request(UUID(int=9), frozenset({tired.listener_id})), Request(UUID(int=9), frozenset())
+    start = decide([named], [tired], RULE, NOW, release_pending=False)
+    assert start is not None
+    assert start.listeners == (tired.listener_id,)
+    start = decide([everyone], [tired], RULE, NOW, release_pending=False)
+    assert start is not None
+    assert (start.listeners, start.detail) == ((), "1 left out: resting after failures of their own")

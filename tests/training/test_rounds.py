@@ -185,7 +185,8 @@ def test_a_listener_without_usable_material_is_left_out_and_the_others_are_train
     assert house.rows("select listener_id from training.adapters") == [(sound,)]
     ((detail,),) = house.rows("select detail from training.rounds")
     assert str(broken) in detail
-    assert len(house.rows("select from training.progress")) == 2
+    assert house.rows("select listener_id from training.progress") == [(sound,)]
+    assert house.rows("select listener_id, failures from training.troubles") == [(broken, 1)]
 
 
 def test_a_round_in_which_nobody_gets_an_adapter_ends_empty(house: House) -> None:

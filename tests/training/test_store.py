@@ -1,17 +1,19 @@
 """What the factory reads of others' tables, on a real database."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from tests.training.examples import START
-from training.due import Request, Start
+from training.due import Request, Rest, Start
+from training.snapshot import Learned, LeftOut, ListenerFacts
 from training.store import Store
 
 LISTENER, SONG, TRACK, BASE = UUID(int=1), UUID(int=2), UUID(int=3), "b" * 64
+REST = Rest(patience=3, rest=timedelta(hours=1))
 
 
 @pytest.fixture
@@ -35,35 +37,109 @@ def store(postgres_dsn: str) -> Iterator[Store]:
         yield opened
 
 
-def rate(connection: psycopg.Connection, minutes: int, stars: int = 4) -> None:
+def rate(
+    connection: psycopg.Connection,
+    minutes: int,
+    stars: int = 4,
+    rated_at: datetime | None = None,
+    listener: UUID = LISTENER,
+    track: UUID = TRACK,
+) -> None:
+    """A rating that arrives so many minutes after the start, whatever its own time is."""
     connection.execute(
-        "insert into feedback.ratings values (%s, %s, %s, %s, %s) "
-        "on conflict (listener_id, track_id) do update set stars = excluded.stars, rated_at = excluded.rated_at",
-        (LISTENER, TRACK, stars, START + timedelta(minutes=minutes), uuid4()),
+        "insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id, received_at)"
+        " values (%s, %s, %s, %s, %s, %s) on conflict (listener_id, track_id) do update"
+        " set stars = excluded.stars, rated_at = excluded.rated_at, received_at = excluded.received_at",
+        (listener, track, stars, rated_at or START, uuid4(), START + timedelta(minutes=minutes)),
     )
+
+
+def facts_of(store: Store, listener: UUID = LISTENER) -> ListenerFacts:
+    (facts,) = store.facts([listener])
+    assert isinstance(facts, ListenerFacts)
+    return facts
+
+
+def learn(store: Store, learned: dict[UUID, Learned], troubles: dict[UUID, str] | None = None) -> None:
+    """A round that ends so."""
+    round_id = uuid4()
+    assert store.start_round(round_id, Start((LISTENER,)))
+    store.finish_round(round_id, [], learned, troubles or {}, REST, "")
 
 
 def test_a_rating_is_new_until_a_round_has_learned_from_it(connection: psycopg.Connection, store: Store) -> None:
     rate(connection, 5)
     (standing,) = store.standings()
     assert (standing.new_songs, standing.new_ratings, standing.has_adapter, standing.in_canary) == (1, 1, False, False)
-    (facts,) = store.facts([LISTENER])
-    assert facts.learned_to is not None
-    round_id = uuid4()
-    assert store.start_round(round_id, Start((LISTENER,)))
-    store.finish_round(round_id, [], {LISTENER: facts.learned_to}, "")
+    learn(store, {LISTENER: facts_of(store).learned})
     assert not store.standings()[0].has_something_new
     rate(connection, 6, stars=2)
     assert store.standings()[0].new_ratings == 1
 
 
+@pytest.mark.parametrize("error", [-timedelta(hours=1), timedelta(hours=1)])
+def test_ratings_are_new_by_their_arrival_whatever_the_device_says(
+    connection: psycopg.Connection, store: Store, error: timedelta
+) -> None:
+    """After a round that learned from a song and a rating of now, one from a clock that is an hour off."""
+    rate(connection, 5)
+    learn(store, {LISTENER: facts_of(store).learned})
+    rate(connection, 6, rated_at=START + error)
+    assert store.standings()[0].new_ratings == 1
+    learn(store, {LISTENER: facts_of(store).learned})
+    assert store.standings()[0].new_ratings == 0
+
+
+def test_a_song_does_not_make_a_rating_old_that_arrived_before_it(connection: psycopg.Connection, store: Store) -> None:
+    learn(store, {LISTENER: facts_of(store).learned})
+    rate(connection, -5)
+    assert store.standings()[0].new_ratings == 1
+
+
+def test_one_listener_who_cannot_be_read_is_left_out_with_the_reason(
+    connection: psycopg.Connection, store: Store
+) -> None:
+    """A row as an earlier version let it in: no Python time holds it."""
+    other, track = UUID(int=7), UUID(int=8)
+    connection.execute("insert into gateway.listeners (listener_id) values (%s)", (other,))
+    connection.execute(
+        "insert into feedback.tracks values (%s, %s, 'base', 0.25, null, null, null, 'calm', 10, 'track', %s, %s)",
+        (track, other, "0" * 64, START),
+    )
+    connection.execute("alter table feedback.ratings drop constraint ratings_rated_at_check")
+    rate(connection, 5, listener=other, track=track)
+    connection.execute("update feedback.ratings set rated_at = '0001-01-01 BC'")
+    rate(connection, 5)
+    left, read = store.facts([other, LISTENER])
+    assert isinstance(left, LeftOut)
+    assert left.listener_id == other
+    assert "timestamp too small" in left.reason
+    assert isinstance(read, ListenerFacts)
+    assert len(read.tracks) == 1
+
+
+def test_after_a_few_failures_a_listener_rests_until_a_round_succeeds(
+    connection: psycopg.Connection, store: Store
+) -> None:
+    for failures in range(1, REST.patience + 2):
+        learn(store, {}, {LISTENER: "features: absent"})
+        assert store.standings()[0].rests is (failures >= REST.patience)
+        # Nothing was learned, so nothing is marked as learned from.
+        assert store.standings()[0].new_songs == 1
+    assert store.resting() == 1
+    ((rest,),) = connection.execute("select rests_until - failed_at from training.troubles").fetchall()
+    assert rest == 2 * REST.rest
+    learn(store, {LISTENER: facts_of(store).learned})
+    assert (store.resting(), store.standings()[0].rests) == (0, False)
+
+
 def test_facts_carry_what_was_heard(connection: psycopg.Connection, store: Store) -> None:
     rate(connection, 5)
-    assert store.facts([LISTENER])[0].tracks[0].heard is None
+    assert facts_of(store).tracks[0].heard is None
     connection.execute(
         "insert into feedback.plays values (%s, %s, '{[0,2500)}', 2500, now(), now())", (LISTENER, TRACK)
     )
-    (track,) = store.facts([LISTENER])[0].tracks
+    (track,) = facts_of(store).tracks
     assert (track.heard, track.stars, track.prompt, track.features_url) == (0.25, 4, "calm", "track")
 
 
@@ -112,10 +188,10 @@ def test_champion_is_where_training_starts_from(connection: psycopg.Connection, 
         "values (%s, 3, %s, 'u', %s, %s, 8, %s)",
         (LISTENER, round_id, "1" * 64, BASE, "2" * 64),
     )
-    assert store.facts([LISTENER])[0].champion is None
+    assert facts_of(store).champion is None
     connection.execute(
         "insert into rollout.listener_models (listener_id, champion_version) values (%s, 3)", (LISTENER,)
     )
-    champion = store.facts([LISTENER])[0].champion
+    champion = facts_of(store).champion
     assert champion is not None
     assert (champion.version, champion.url) == (3, "u")

@@ -1,5 +1,6 @@
 """Reads back what the aggregator wrote, in the shape of the pure fold, so that the two can be compared."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import psycopg
@@ -7,6 +8,7 @@ from psycopg.rows import dict_row
 
 from schemas.events import TrackMade
 from services.aggregator.batch import sort_out
+from services.aggregator.copies import Copy, Identity, best, copies
 from services.aggregator.fold import Aggregates, Failure, ListenerTrack, Made, Play, Stars, Vote, fold
 from services.aggregator.store import Store
 from services.streams import Extent, Message, TopicPartition
@@ -21,7 +23,7 @@ def stored(dsn: str) -> Aggregates:
             state.plays[key] = Play(heard, row["reached_ms"], row["first_at"], row["last_at"])
         for row in connection.execute("select * from feedback.ratings"):
             key = ListenerTrack(row["listener_id"], row["track_id"])
-            state.ratings[key] = Stars(row["rated_at"], row["event_id"], row["stars"])
+            state.ratings[key] = Stars(row["rated_at"], row["event_id"], row["stars"], row["received_at"])
         for row in connection.execute("select * from feedback.pair_votes"):
             state.votes[row["pair_id"]] = Vote(row["voted_at"], row["event_id"], row["listener_id"], row["choice"])
         for row in connection.execute("select * from feedback.tracks"):
@@ -78,7 +80,16 @@ def event_count(dsn: str) -> int:
         return int(row[0])
 
 
+def conflicts(dsn: str) -> set[tuple[str, bytes, str]]:
+    """Identity, content and kind of every recorded contradiction."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute("select source || '#' || id, sha256, kind from feedback.conflicts")
+        return {(row[0], row[1], row[2]) for row in rows}
+
+
 def folded(messages: Iterable[Message]) -> tuple[Aggregates, int]:
     """What the log says, in pure Python: the aggregates, and how many distinct events there are."""
-    distinct = {arrival.identity: arrival.event for arrival in sort_out(messages).arrivals}
-    return fold(distinct.values()), len(distinct)
+    groups: dict[Identity, list[Copy]] = defaultdict(list)
+    for copy in copies(sort_out(messages).arrivals):
+        groups[copy.identity].append(copy)
+    return fold(best(group).event for group in groups.values()), len(groups)

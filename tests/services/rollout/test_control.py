@@ -10,12 +10,14 @@ from pydantic import TypeAdapter
 from schemas.events import Arm, ReleaseEvent
 from schemas.registry import model_name
 from services.errors import BackendAway
-from services.rollout.control import startable
+from services.rollout.control import move_aliases, startable
 from services.rollout.decide import decide
 from services.rollout.evidence import Evidence, Look
 from services.rollout.plan import Plan
-from services.rollout.store import WaitingRound
+from services.rollout.registry import RefusedByRegistry
+from services.rollout.store import Member, WaitingRound
 from tests.services.rollout.listeners import PLAN
+from tests.services.rollout.memory_registry import MemoryRegistry
 from tests.services.rollout.world import World
 
 Means = dict[Arm, float]
@@ -230,3 +232,55 @@ def test_postgres_away_ends_the_turn(world: World) -> None:
     world.pool.close()
     with pytest.raises(BackendAway):
         world.control().turn()
+
+
+def registered(registry: MemoryRegistry, *, candidate: int) -> tuple[Member, str]:
+    """A listener with two versions, the second under test; the version before, 9, was pruned."""
+    member = Member(uuid4(), candidate_version=candidate, champion_version=9)
+    model = model_name(member.listener_id)
+    for _ in range(2):
+        registry.register(model)
+    registry.point(model, "candidate", candidate)
+    return member, model
+
+
+def test_a_version_that_was_pruned_keeps_no_other_alias() -> None:
+    registry = MemoryRegistry()
+    member, model = registered(registry, candidate=2)
+    move_aliases(registry, member, adopts=True)
+    assert registry.aliases(model) == {"champion": 2}
+
+
+def test_an_alias_that_the_registry_refuses_is_tried_again_and_keeps_no_other() -> None:
+    class Stubborn(MemoryRegistry):
+        def point(self, model: str, alias: str, version: int) -> None:
+            if alias == "previous":
+                raise RefusedByRegistry("mlflow", "MLflow answered 500")
+            super().point(model, alias, version)
+
+    registry = Stubborn()
+    member, model = registered(registry, candidate=2)
+    with pytest.raises(BackendAway):
+        move_aliases(registry, member, adopts=True)
+    assert registry.aliases(model) == {"champion": 2}
+
+
+def test_one_listener_whose_aliases_are_refused_keeps_nobody_else(world: World) -> None:
+    people, release_id = canary(world)
+    stubborn = model_name(people[0])
+    refused = True
+    point = world.registry.point
+
+    def refusing(model: str, alias: str, version: int) -> None:
+        if refused and model == stubborn:
+            raise RefusedByRegistry("mlflow", "MLflow answered 500")
+        point(model, alias, version)
+
+    world.registry.point = refusing  # type: ignore[method-assign]
+    world.rate_all(release_id, BETTER, each=6)
+    world.control().turn()
+    assert status(world, release_id) == "canary"
+    assert [world.registry.aliases(model_name(who)).get("champion") for who in people] == [None] + [1] * 7
+    refused = False
+    world.control().turn()
+    assert (status(world, release_id), world.registry.aliases(stubborn)["champion"]) == ("promoted", 1)

@@ -94,11 +94,11 @@ class World:
         """A track and its rating for each."""
         ids = self.tracks([(who, arm) for who, arm, _ in given], release_id)
         at = datetime.now(UTC) - ago
-        rows = [(who, track, stars, at, uuid4()) for track, (who, _, stars) in zip(ids, given, strict=True)]
+        rows = [(who, track, stars, at, uuid4(), at) for track, (who, _, stars) in zip(ids, given, strict=True)]
         with transaction(self.pool) as connection:
             connection.cursor().executemany(
-                "insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id)"
-                " values (%s, %s, %s, %s, %s)",
+                "insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id, received_at)"
+                " values (%s, %s, %s, %s, %s, %s)",
                 rows,
             )
 

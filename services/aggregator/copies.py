@@ -1,0 +1,117 @@
+"""Pure: which of several messages under one identity counts. No order of arrival in the log changes the answer.
+
+A client may send an event again, and a faulty one may send something else under a used identity. What counts is the
+content with the least digest, and of its copies the one that came to the gateway first.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic_core import from_json
+
+from schemas.events import FEEDBACK_EVENT, PairEvent
+from schemas.topics import LISTENERS
+from services.aggregator.batch import Arrival
+from services.aggregator.fold import Event
+
+
+class Identity(NamedTuple):
+    """What makes an event the same event (CloudEvents 1.0, section 3.1.1)."""
+
+    source: str
+    id: UUID
+
+
+class Key(NamedTuple):
+    """Whose event it is, and the track or pair that it speaks of: the rows that it may have changed."""
+
+    listener_id: UUID
+    about: UUID
+
+
+class Rank(NamedTuple):
+    """Of several copies the least counts."""
+
+    sha256: bytes
+    received_at: datetime
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One message under an identity. `data` is its JSON with every field, those of later writers too."""
+
+    arrival: Arrival
+    data: str
+
+    @property
+    def event(self) -> Event:
+        return self.arrival.event
+
+    @cached_property
+    def identity(self) -> Identity:
+        return Identity(scoped(self.event, self.arrival.message.topic), self.event.id)
+
+    @cached_property
+    def rank(self) -> Rank:
+        return Rank(digest(self.event.type, self.data), self.event.arrived_at, self.event.happened_at)
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.event)
+
+
+def copies(arrivals: Iterable[Arrival]) -> list[Copy]:
+    """The same with what is compared."""
+    return [Copy(arrival, as_text(from_json(arrival.message.value or b"")["data"])) for arrival in arrivals]
+
+
+def best(group: Sequence[Copy]) -> Copy:
+    """The one of a group with one identity that counts."""
+    return min(group, key=lambda copy: copy.rank)
+
+
+def scoped(event: Event, topic: str) -> str:
+    """The source that identifies: in a listener's own namespace, also where no gateway stamped it."""
+    prefix = f"listeners/{event.subject}/"
+    return event.source if topic not in LISTENERS or event.source.startswith(prefix) else prefix + event.source
+
+
+def digest(kind: str, data: str) -> bytes:
+    """Of what an event says: its times and extension attributes differ when it is sent again."""
+    return hashlib.sha256(f"{kind}\n{data}".encode()).digest()
+
+
+def as_text(data: object) -> str:
+    """One text for equal data."""
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def key_of(event: Event) -> Key:
+    return Key(event.subject, event.data.pair_id if isinstance(event, PairEvent) else event.data.track_id)
+
+
+def stored_rank(row: dict[str, Any]) -> Rank:
+    """Of a row of `feedback.events`; one from before contents were compared has no digest yet."""
+    return Rank(row["sha256"] or digest(row["type"], as_text(row["data"])), row["received_at"], row["time"])
+
+
+def stored_event(row: dict[str, Any]) -> Event:
+    """The event of a row of `feedback.events`."""
+    return FEEDBACK_EVENT.validate_python(
+        {
+            "id": row["id"],
+            "source": row["source"][:200],  # one that was scoped here may be longer than what is published
+            "subject": row["listener_id"],
+            "time": row["time"],
+            "receivedat": row["received_at"],
+            "type": row["type"],
+            "data": row["data"],
+        }
+    )

@@ -1,0 +1,147 @@
+"""The table of events, `feedback.events`: one row for each identity, and in it the copy that counts.
+
+Almost every event is new and is only inserted. Where a row has to give way to another copy, what it had been folded
+into is folded anew from the events that are left, so that the aggregates are always the fold of this table.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from services.aggregator.batch import Arrival
+from services.aggregator.columns import columns
+from services.aggregator.copies import Copy, Identity, Key, as_text, best, copies, key_of, stored_event, stored_rank
+from services.aggregator.fold import Event
+from services.postgres import Queries
+
+_INCOMING_TYPES = (
+    "text", "uuid", "text", "uuid", "timestamptz", "jsonb", "text", "int4", "int8", "timestamptz", "bytea",
+)  # fmt: skip
+
+Kind = Literal["content", "listener"]
+
+
+class Conflict(NamedTuple):
+    """One of several things that were said under one identity; or, without content, one of several listeners' events
+    under one id, which all count."""
+
+    source: str
+    id: UUID
+    listener_id: UUID
+    kind: Kind
+    sha256: bytes = b""
+    type: str = ""
+    data: str = "null"
+
+
+@dataclass(frozen=True)
+class Entered:
+    """`kept` are the events that were new; `again` is all there is to fold for the rows that were taken away;
+    `conflicts` counts those that had not been recorded before, by kind."""
+
+    kept: Sequence[Arrival]
+    again: Sequence[Event]
+    conflicts: dict[Kind, int]
+
+
+class Ledger:
+    """Works within the caller's transaction."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    def enter(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
+        """Store what counts of these events, beside what is stored."""
+        groups: dict[Identity, list[Copy]] = defaultdict(list)
+        for copy in copies(arrivals):
+            groups[copy.identity].append(copy)
+        if not groups:
+            return Entered([], [], {})
+        chosen = {identity: best(group) for identity, group in groups.items()}
+        new = self._insert(connection, chosen)
+        conflicts = [conflict for group in groups.values() for conflict in _within(group)]
+        stale: list[Key] = []
+        if len(new) < len(chosen):
+            stale, found = self._settle(connection, chosen)
+            conflicts += found
+        conflicts += self._of_others(connection)
+        kept = [chosen[identity].arrival for identity in chosen if identity in new]
+        return Entered(kept, self._events_about(connection, stale), self._record(connection, conflicts))
+
+    def _insert(self, connection: Connection[DictRow], chosen: dict[Identity, Copy]) -> set[Identity]:
+        connection.execute(self._queries["make_incoming"])
+        with connection.cursor() as cursor:
+            with cursor.copy(self._queries["copy_incoming"]) as rows:
+                rows.set_types(_INCOMING_TYPES)
+                for identity, copy in chosen.items():
+                    event, message, rank = copy.event, copy.arrival.message, copy.rank
+                    said = (event.type, event.subject, rank.time, Jsonb(copy.data, dumps=str))
+                    place = (message.topic, message.partition, message.offset)
+                    rows.write_row((*identity, *said, *place, rank.received_at, rank.sha256))
+            return {Identity(**row) for row in cursor.execute(self._queries["keep_new"]).fetchall()}
+
+    def _settle(
+        self, connection: Connection[DictRow], chosen: dict[Identity, Copy]
+    ) -> tuple[list[Key], list[Conflict]]:
+        """Against copies that were stored before: the rows to fold anew, and the contradictions."""
+        stale: list[Key] = []
+        conflicts: list[Conflict] = []
+        replaced: list[Identity] = []
+        for row in connection.execute(self._queries["contested"]).fetchall():
+            identity, rank = Identity(row["source"], row["id"]), stored_rank(row)
+            copy = chosen[identity]
+            if rank.sha256 != copy.rank.sha256:
+                conflicts += [_of_row(row), _of_copy(copy)]
+            if copy.rank < rank:
+                stale += [key_of(stored_event(row)), copy.key]
+                replaced.append(identity)
+        if replaced:
+            connection.execute(self._queries["replace"], columns(replaced, "sources", "ids"))
+        return stale, conflicts
+
+    def _of_others(self, connection: Connection[DictRow]) -> list[Conflict]:
+        """Ids that several listeners used: all of their events count, each for its own."""
+        rows = connection.execute(self._queries["same_id_elsewhere"]).fetchall()
+        return [Conflict(row["source"], row["id"], row["listener_id"], "listener") for row in rows]
+
+    def _events_about(self, connection: Connection[DictRow], stale: Iterable[Key]) -> list[Event]:
+        """Takes away what the events of these keys had been folded into, and answers the events that count now."""
+        keys = sorted(set(stale))
+        if not keys:
+            return []
+        names = columns(keys, "listeners", "abouts")
+        # First this, which waits for other writers of the rows: only then all of their events are to be seen.
+        connection.execute(self._queries["take_away"], names)
+        rows = connection.execute(self._queries["events_about"], names).fetchall()
+        return [stored_event(row) for row in rows]
+
+    def _record(self, connection: Connection[DictRow], conflicts: Sequence[Conflict]) -> dict[Kind, int]:
+        if not conflicts:
+            return {}
+        rows = connection.execute(
+            self._queries["add_conflicts"],
+            columns(sorted(set(conflicts)), "sources", "ids", "listeners", "kinds", "digests", "types", "datas"),
+        ).fetchall()
+        return {row["kind"]: row["recorded"] for row in rows}
+
+
+def _within(group: Sequence[Copy]) -> list[Conflict]:
+    """The contradictions among messages of one batch."""
+    contents = {copy.rank.sha256: copy for copy in sorted(group, key=lambda copy: copy.rank, reverse=True)}
+    return [_of_copy(copy) for copy in contents.values()] if len(contents) > 1 else []
+
+
+def _of_copy(copy: Copy) -> Conflict:
+    event = copy.event
+    return Conflict(*copy.identity, event.subject, "content", copy.rank.sha256, event.type, copy.data)
+
+
+def _of_row(row: DictRow) -> Conflict:
+    sha256, data = stored_rank(row).sha256, as_text(row["data"])
+    return Conflict(row["source"], row["id"], row["listener_id"], "content", sha256, row["type"], data)

@@ -1,0 +1,28 @@
+"""Removes what killed processes left behind in the blob store, again and again, in one gateway of all."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from services.errors import BackendAway
+from services.gateway.blobs import Blobs
+from services.gateway.claims import Claims
+
+log = structlog.get_logger()
+
+EVERY_S: Final = 600.0
+DUTY: Final = "tidying"
+
+
+async def tidy(blobs: Blobs, claims: Claims, every_s: float = EVERY_S) -> None:
+    """Runs until cancelled. Who has the duty keeps it while its session with Postgres lives; then another has it."""
+    while True:
+        try:
+            if await claims.take(DUTY):
+                log.info("abandoned_dropped", count=await blobs.drop_abandoned())
+        except BackendAway as error:
+            log.warning("backend_away", backend=error.backend, reason=error.message)
+        except OSError as error:
+            log.warning("store_away", error=str(error))
+        await asyncio.sleep(every_s)
