@@ -104,7 +104,8 @@ class ArmSummary(Frozen):
 class Uplift(Frozen):
     """Mean over listeners of (mean rating on `arm` - mean rating on `baseline`), 95 % t-interval clustered by
     listener. Over the baseline `cold` it is what was learned; over `base` the songs are in it. Every cohort with a
-    member in the release has its row; the estimate is null where fewer than two listeners rated both arms."""
+    member in the release has its row; the estimate is null where fewer than two listeners rated both arms, or all who
+    did differ by the same."""
 
     cohort: str
     release_id: UUID | None

@@ -13,6 +13,8 @@ from typing import Final
 
 TINY: Final = 1e-300
 TOLERANCE: Final = 1e-15
+NO_WIDTH: Final = 1e-9
+"""Stars: standard errors of differences that are equal but for rounding lie below. The analysts' view has the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,13 @@ def difference(baseline: Ratings, arm: Ratings) -> float | None:
 
 
 def clustered_interval(values: Sequence[float], alpha: float = 0.05) -> Interval | None:
-    """The t-interval of one value per listener, with listeners - 1 degrees of freedom; None below two listeners.
+    """The t-interval of one value per listener, with listeners - 1 degrees of freedom; None below two listeners, and
+    where it would have no width: equal values say nothing of the spread.
 
     `alpha` is the chance, both sides together, of an interval that misses the mean.
     """
     error = standard_error(values)
-    if error is None:
+    if error is None or error <= NO_WIDTH:
         return None
     estimate, reach = fmean(values), t_quantile(1 - alpha / 2, len(values) - 1) * error
     return Interval(estimate, estimate - reach, estimate + reach, len(values))

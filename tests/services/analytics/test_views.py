@@ -100,6 +100,16 @@ def test_a_cohort_that_took_part_is_shown_though_nobody_rated_both_arms(world: W
     assert rows["home=rock", "candidate", "base"] == (None, None, 0, 0)
 
 
+def test_equal_differences_give_no_interval(world: World) -> None:
+    release = uuid7()
+    for stars in (1, 2):
+        who = world.listener("{}")
+        world.ratings([(who, "base", stars), (who, "candidate", stars + 2)], release)
+    [row] = world.do("select * from analytics.uplift where cohort = 'all'")
+    assert (row["estimate"], row["low"], row["high"]) == (None, None, None)
+    assert (row["listeners"], row["ratings"]) == (2, 4)
+
+
 def test_arm_means_are_means_over_listeners(world: World) -> None:
     given, cohorts = rated_at_random(world, 3)
     for row in world.do("select * from analytics.arm_means"):

@@ -62,6 +62,8 @@ def test_the_interval_is_the_one_sample_t_interval(values: list[float]) -> None:
 
 def test_one_listener_has_no_interval_and_an_unrated_arm_no_difference() -> None:
     assert clustered_interval([0.7]) is None
+    assert clustered_interval([0.7, 0.7]) is None
+    assert clustered_interval([11 / 3 - 8 / 3, 10 / 3 - 7 / 3, 1.0]) is None
     assert difference(Ratings(), Ratings.of([5])) is None
     assert difference(Ratings.of([2, 4]), Ratings.of([5])) == 2.0
 
