@@ -43,7 +43,7 @@ def main() -> int:
 
     try:
         _work(settings)
-    except (psycopg.OperationalError, RegistryUnavailable) as error:
+    except (psycopg.OperationalError, psycopg.InternalError, RegistryUnavailable) as error:
         structlog.get_logger().warning("round_waits", reason=str(error))
         return AWAY
     return DONE

@@ -122,7 +122,7 @@ def loop(config: dict[str, Any]) -> None:
                 while True:
                     if not worker.poll():
                         time.sleep(settings.factory_poll_s)
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.InternalError) as error:  # the latter: read-only after a failover
             structlog.get_logger().warning("postgres_away", reason=str(error))
             time.sleep(settings.factory_poll_s)
 

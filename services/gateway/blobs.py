@@ -1,9 +1,8 @@
 """The blob store: raw uploads in, audio out, behind one fsspec URL. Calls block, so they run in threads."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import IO, Final
+from collections.abc import AsyncIterator, Callable
+from typing import IO, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import fsspec
@@ -11,18 +10,25 @@ from fsspec import AbstractFileSystem
 from fsspec.core import strip_protocol
 
 from schemas.generation import PARTS_FOLDER, part_key
+from services.errors import BackendAway
+from services.lanes import Lane
 
 _CHUNK: Final = 256 * 1024
 _ABANDONED_S: Final = 3600.0
+_WIDTH: Final = 16
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Blobs:
-    """Raises OSError from every call when the store is away, FileNotFoundError when a key is missing."""
+    """Raises OSError from every call when the store is away, also when it has not answered within `patience_s` seconds;
+    FileNotFoundError when a key is missing."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience_s: float = 30.0) -> None:
         self._url = url.rstrip("/")
         self._files: AbstractFileSystem
         self._files, self._root = fsspec.url_to_fs(self._url)
+        self._lane, self._patience_s = Lane("store", _WIDTH), patience_s
 
     def incoming(self, upload_id: UUID) -> str:
         return f"{self._url}/incoming/{upload_id}"
@@ -35,43 +41,50 @@ class Blobs:
 
     async def is_reachable(self) -> bool:
         try:
-            await asyncio.to_thread(self._files.makedirs, self._root, exist_ok=True)
-            return bool(await asyncio.to_thread(self._files.exists, self._root))
+            await self._run(self._files.makedirs, self._root, exist_ok=True)
+            return bool(await self._run(self._files.exists, self._root))
         except OSError:
             return False
 
     async def put(self, url: str, source: IO[bytes]) -> None:
         """Copies `source`, from where it stands to its end."""
-        await asyncio.to_thread(self._put, self._path(url), source)
+        await self._run(self._put, self._path(url), source)
 
     async def drop(self, url: str) -> None:
         """Removes a blob; one that is not there is no error."""
         try:
-            await asyncio.to_thread(self._files.rm_file, self._path(url))
+            await self._run(self._files.rm_file, self._path(url))
         except FileNotFoundError:
             return
 
     async def size(self, url: str) -> int:
-        return int(await asyncio.to_thread(self._files.size, self._path(url)))
+        return int(await self._run(self._files.size, self._path(url)))
 
     async def read(self, url: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes `[start, stop)`, piece by piece."""
         path = self._path(url)
         for at in range(start, stop, _CHUNK):
-            yield await asyncio.to_thread(self._files.cat_file, path, at, min(at + _CHUNK, stop))
+            yield await self._run(self._files.cat_file, path, at, min(at + _CHUNK, stop))
 
     async def part(self, track_id: UUID, number: int) -> bytes | None:
         """A part of a track that is being made; None if it is not there yet."""
         path = self._path(f"{self._url}/{part_key(track_id, number)}")
         try:
-            return bytes(await asyncio.to_thread(self._files.cat_file, path))
+            return bytes(await self._run(self._files.cat_file, path))
         except FileNotFoundError:
             return None
 
     async def drop_abandoned(self) -> int:
         """Removes what is more than an hour old of uploads that a killed process left behind and of parts of tracks,
         which are whole by then; returns how many files."""
-        return sum([await asyncio.to_thread(self._drop_old, folder) for folder in ("incoming", PARTS_FOLDER)])
+        return sum([await self._run(self._drop_old, folder) for folder in ("incoming", PARTS_FOLDER)])
+
+    async def _run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Threads of its own: a store that hangs must not take those by which everything else asks for its address."""
+        try:
+            return await self._lane.run(self._patience_s, call, *args, **kwargs)
+        except BackendAway as error:
+            raise TimeoutError(error.message) from error
 
     def _drop_old(self, name: str) -> int:
         folder = f"{self._root}/{name}"

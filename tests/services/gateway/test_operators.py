@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
@@ -134,7 +135,7 @@ def test_questions_that_take_long_do_not_stop_the_answers(gateway: Gateway, post
         postgres.execute("lock table feedback.ratings in access exclusive mode")
         asked = [boxes.submit(ask) for _ in range(16)]
         listener_id = gateway.listener()
-        assert gateway.http.get("/ready").json()["postgres"] == "ok"
+        assert httpx.get(f"{gateway.inside_url}/ready").json()["postgres"] == "ok"
         assert not all(each.done() for each in asked)
         assert {each.result() for each in asked} == {503}
     assert gateway.http.get(f"/v1/listeners/{listener_id}").status_code == 200
