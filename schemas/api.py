@@ -10,6 +10,7 @@ from schemas.generation import MAX_SEEDS, Prompt, Seconds, Seed, Seeds
 
 TrackStatus = Literal["queued", "running", "ready", "failed"]
 ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back"]
+TasteWordKind = Literal["instrument", "mood", "tempo", "brightness"]
 Verdict = Literal["promote", "hold", "roll_back"]
 
 
@@ -32,6 +33,37 @@ class Song(Frozen):
     seconds: float
     sha256: Sha256
     created_at: AwareDatetime
+
+
+class TasteWord(Frozen):
+    """What is believed of one word: `liking` from -1 to 1, `sure` from 0 to 1, and both in plain words."""
+
+    word: str
+    kind: TasteWordKind
+    liking: float
+    sure: float
+    ratings: int
+    corrected: bool
+    says: str
+
+
+class TasteView(Frozen):
+    """What Encore believes a listener likes. `version` is the adapter version they hear, null before there is one."""
+
+    listener_id: UUID
+    songs: int
+    ratings: int
+    version: int | None
+    words: list[TasteWord]
+
+
+class TasteCorrections(Frozen):
+    """A listener's own word: 1 = likes, -1 = dislikes, null takes a correction back."""
+
+    corrections: Annotated[
+        dict[Annotated[str, Field(max_length=40)], Annotated[float, Field(ge=-1, le=1)] | None],
+        Field(min_length=1, max_length=64),
+    ]
 
 
 class TrackCreate(Frozen):

@@ -25,7 +25,7 @@ from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
 from services.gateway.reports import Reports
-from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, tracks
+from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, taste, tracks
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Store
 from services.gateway.tidying import tidy
@@ -58,7 +58,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
     )
     problems.install(app)
     errors: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem}, "503": {"model": Problem}}
-    for router in (*_GUARDED, operators.router):
+    for router in (*_GUARDED, taste.router, operators.router):
         app.include_router(router, dependencies=[Depends(BEARER)], responses=errors)
     app.include_router(health.router)
     app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")

@@ -57,6 +57,25 @@ left join training.adapters c on c.listener_id = m.listener_id and c.version = m
 left join training.adapters d on d.listener_id = m.listener_id and d.version = m.candidate_version
 where m.listener_id = %(listener_id)s;
 
+-- name: taste_facts
+select (select count(*) from gateway.songs s where s.listener_id = %(listener_id)s)::int as songs,
+       (select champion_version from rollout.listener_models m where m.listener_id = %(listener_id)s) as version;
+
+-- name: rated_prompts
+select t.prompt, r.stars from feedback.ratings r join feedback.tracks t using (listener_id, track_id)
+where r.listener_id = %(listener_id)s order by r.rated_at desc limit 500;
+
+-- name: taste_corrections
+select word, liking from gateway.taste_corrections where listener_id = %(listener_id)s;
+
+-- name: correct_taste
+insert into gateway.taste_corrections (listener_id, word, liking)
+select %(listener_id)s, * from unnest(%(words)s::text[], %(likings)s::double precision[])
+on conflict (listener_id, word) do update set liking = excluded.liking, corrected_at = now();
+
+-- name: forget_corrections
+delete from gateway.taste_corrections where listener_id = %(listener_id)s and word = any(%(words)s);
+
 -- name: count_open
 select count(*) as open from gateway.tracks where listener_id = %(listener_id)s and status in ('queued', 'running');
 

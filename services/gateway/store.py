@@ -55,6 +55,16 @@ def track_row(row: Row) -> TrackRow:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TasteFacts:
+    """What a taste is told from: rated prompts with their stars, and the listener's corrections by word."""
+
+    songs: int
+    version: int | None
+    rated: Sequence[tuple[str, int]]
+    corrections: Mapping[str, float]
+
+
 class Planning:
     """One transaction in which tracks are planned for one listener, whose row is locked meanwhile."""
 
@@ -162,6 +172,25 @@ class Store:
             style=None if facts.style is None else list(facts.style),
         )
         return None if row is None else Song.model_validate(row)
+
+    async def taste_facts(self, listener_id: UUID) -> TasteFacts:
+        facts = await self._one("taste_facts", listener_id=listener_id)
+        assert facts is not None
+        rated = await self._all("rated_prompts", listener_id=listener_id)
+        corrections = await self._all("taste_corrections", listener_id=listener_id)
+        return TasteFacts(
+            songs=facts["songs"],
+            version=facts["version"],
+            rated=[(row["prompt"], row["stars"]) for row in rated],
+            corrections={row["word"]: row["liking"] for row in corrections},
+        )
+
+    async def correct_taste(self, listener_id: UUID, corrections: Mapping[str, float | None]) -> None:
+        """All of them or none; null takes one back."""
+        said = {word: liking for word, liking in corrections.items() if liking is not None}
+        async with self._transaction() as run:
+            await run("forget_corrections", listener_id=listener_id, words=sorted(corrections.keys() - said.keys()))
+            await run("correct_taste", listener_id=listener_id, words=list(said), likings=list(said.values()))
 
     @asynccontextmanager
     async def planning(self, listener_id: UUID) -> AsyncIterator[Planning | None]:
