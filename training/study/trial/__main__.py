@@ -92,7 +92,7 @@ class Hall:
             for number, person in enumerate(people)
         ]
         return Population(
-            room=Room(self.studio, self.ears, self.scale, options.tracks),
+            room=Room(self.studio, self.ears, self.scale, options.tracks, options.first),
             members=members,
             options=options,
             folder=self.folder / f"seed-{seed}",

@@ -67,19 +67,21 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """Where tracks are made and heard; `ears` work side by side."""
+    """Where tracks are made and heard; `ears` work side by side. Everyone hears `first` tracks in cycle 0, before
+    anything is learned, and `tracks` in every later one."""
 
     studio: Studio
     ears: Sequence[Ear]
     scale: Scale
     tracks: int
+    first: int
 
     def hear(
         self, members: Sequence[Member], versions: Sequence[Version], approach: Approach, cycle: int, folder: Path
     ) -> list[Record]:
         """What every member gets in a cycle by their version; features of the tracks go to the folder."""
         found = []
-        for group in self._groups(members, approach):
+        for group in self._groups(members, self._count(cycle) * approach.choose):
             wishes = [
                 wish
                 for member in group
@@ -88,15 +90,18 @@ class Room:
             for slot, member in enumerate(group, start=1):
                 self._write(slot, versions[member.number])
             made = self.studio.make(wishes)
-            each = self.tracks * approach.choose
+            each = self._count(cycle) * approach.choose
             for place, member in enumerate(group):
                 own = made[place * each : (place + 1) * each]
                 found += self._judged(member, versions[member.number], own, approach.choose, cycle, folder)
         return found
 
-    def _groups(self, members: Sequence[Member], approach: Approach) -> Iterator[Sequence[Member]]:
+    def _count(self, cycle: int) -> int:
+        return self.tracks if cycle else self.first
+
+    def _groups(self, members: Sequence[Member], each: int) -> Iterator[Sequence[Member]]:
         """As many members as fill a forward, and no more than there are slots."""
-        size = max(1, min(self.studio.together // (self.tracks * approach.choose), self.studio.pool.slots - 1))
+        size = max(1, min(self.studio.together // each, self.studio.pool.slots - 1))
         for start in range(0, len(members), size):
             yield members[start : start + size]
 
@@ -110,7 +115,7 @@ class Room:
     def _wishes(self, member: Member, version: Version, approach: Approach, cycle: int, slot: int) -> list[Wish]:
         rng = np.random.default_rng([member.person.seed, 2, cycle])
         found = []
-        for _ in range(self.tracks):
+        for _ in range(self._count(cycle)):
             prompt, seed = typed(rng), int(rng.integers(2**40)) * APART
             found += [
                 self._wish(member, version, approach, prompt, seed + place, slot) for place in range(approach.choose)
@@ -135,14 +140,16 @@ class Room:
     ) -> list[Record]:
         rng = np.random.default_rng([member.person.seed, 2, cycle])
         prompts = []
-        for _ in range(self.tracks):
+        for _ in range(self._count(cycle)):
             prompts.append(typed(rng))
             rng.integers(2**40)
-        chosen = [_best(made[place * choose : (place + 1) * choose], version, member) for place in range(self.tracks)]
+        chosen = [
+            _best(made[place * choose : (place + 1) * choose], version, member) for place in range(self._count(cycle))
+        ]
         heard = self._listened([each.audio for each in chosen])
         return [
             self._record(member, prompts[place], chosen[place], heard[place], cycle, place, folder)
-            for place in range(self.tracks)
+            for place in range(self._count(cycle))
         ]
 
     def _listened(self, sounds: Sequence[Tensor]) -> list[Vector]:

@@ -13,16 +13,17 @@ from training.study.trial.approaches import APPROACHES, SIGNALS, Signal
 
 # Within a quarter of an hour on two cores.
 QUICK: Mapping[str, object] = {
-    "listeners": 8,
+    "listeners": 12,
     "cycles": 1,
     "seeds": 1,
-    "tracks": 4,
+    "tracks": 6,
+    "first": 10,
     "seconds": 4.0,
     "steps": 4,
     "train_steps": 30,
-    "methods": "steering,selection,signed",
+    "methods": "signed,controls+selection",
 }
-LEAST = {"listeners": 2, "cohorts": 1, "cycles": 1, "seeds": 1, "tracks": 2, "together": 1, "ears": 1}
+LEAST = {"listeners": 2, "cohorts": 1, "cycles": 1, "seeds": 1, "tracks": 2, "first": 2, "together": 1, "ears": 1}
 # What does not change any single part of a study.
 NOT_IN_A_PART = ("cycles", "seeds", "signals", "methods", "device", "together", "ears")
 
@@ -38,6 +39,7 @@ class Options:
     signals: what versions are made from.
     methods: names in `APPROACHES`.
     tracks: heard by each listener in a cycle.
+    first: heard before anything is learned.
     seconds: of a track.
     steps: of sampling; 0 = the base's own.
     train_steps: of each adapter in a cycle.
@@ -54,6 +56,7 @@ class Options:
     signals: tuple[Signal, ...]
     methods: tuple[str, ...]
     tracks: int
+    first: int
     seconds: float
     steps: int
     train_steps: int
@@ -92,6 +95,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Places]:
     parser.add_argument("--signals", default="stars,permuted", help=f"of {', '.join(SIGNALS)}")
     parser.add_argument("--methods", default=",".join(APPROACHES), help=f"of {', '.join(APPROACHES)}")
     parser.add_argument("--tracks", type=int, default=8, help="heard by each listener in a cycle")
+    parser.add_argument("--first", type=int, default=12, help="heard by each listener before anything is learned")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a track")
     parser.add_argument("--steps", type=int, default=0, help="of sampling; 0 = the base's own")
     parser.add_argument("--train-steps", type=int, default=60, help="of each adapter in a cycle")

@@ -61,12 +61,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def population(folder: Path) -> Population:
     base = random_base(1)
     pool = attach(base.transformer, 5, Recipe().rank, torch.float32)
-    arguments = ["--listeners", "2", "--cycles", "2", "--tracks", "5", "--seconds", "2", "--train-steps", "3"]
+    arguments = [
+        "--listeners",
+        "2",
+        "--cycles",
+        "2",
+        "--tracks",
+        "5",
+        "--first",
+        "9",
+        "--seconds",
+        "2",
+        "--train-steps",
+        "3",
+    ]
     options, _ = parse(arguments)
     ears = [cast("Ear", LoudnessEar())]
     members = [member(number, folder) for number in range(2)]
     return Population(
-        room=Room(Studio(base, pool, 2.0, 1, 8), ears, Scale(np.zeros(FEATURES), np.ones(FEATURES)), options.tracks),
+        room=Room(
+            Studio(base, pool, 2.0, 1, 8),
+            ears,
+            Scale(np.zeros(FEATURES), np.ones(FEATURES)),
+            options.tracks,
+            options.first,
+        ),
         members=members,
         options=options,
         folder=folder / "seed-1",
@@ -85,7 +104,7 @@ def test_every_branch_hears_in_every_cycle_and_the_figures_come_out(parts: dict[
     assert {(row.name, row.cycle) for row in found.rows} == {
         (f"{method} / {signal}", cycle) for method in METHODS for signal in ("stars", "permuted") for cycle in (1, 2)
     }
-    assert all(len(part.records) == 10 for part in parts.values())
+    assert all(len(part.records) == 2 * (5 if cycle else 9) for (cycle, _), part in parts.items())
 
 
 def test_arms_of_a_cycle_share_prompts_and_the_luck_of_raters(parts: dict[tuple[int, str], Part]) -> None:
