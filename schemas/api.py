@@ -17,7 +17,10 @@ Verdict = Literal["promote", "hold", "roll_back"]
 class ListenerCreate(Frozen):
     """`attributes` make cohorts: a listener with `{"home": "folk"}` belongs to the cohort `home=folk`."""
 
-    attributes: Annotated[dict[CohortKey, CohortValue], Field(max_length=16, default_factory=dict)]
+    attributes: Annotated[
+        dict[CohortKey, CohortValue],
+        Field(max_length=16, default_factory=dict, json_schema_extra={"additionalProperties": False}),
+    ]
 
 
 class Listener(Frozen):

@@ -40,3 +40,4 @@ class AdapterManifest(Frozen):
     targets: tuple[str, ...]
     snapshot_sha256: Sha256
     steps: Annotated[int, Field(ge=0)]
+    listener_id: UUID | None = None

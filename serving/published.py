@@ -44,6 +44,6 @@ class Published:
             kept[ref.sha256] = ref
         newest = list(kept.values())[-self._most :]
         try:
-            self._blobs.write(self._url, _REFS.dump_json(newest))
+            self._blobs.replace(NAME, _REFS.dump_json(newest))
         except Refused as refusal:
             LOG.warning("published_unwritten", error=refusal.problem.message)

@@ -115,6 +115,7 @@ class Registry:
                 engine.limits.rank,
                 base_hash=engine.base.manifest.base_hash,
                 sha256=ref.sha256 if copy is None else None,
+                listener_id=str(ref.listener_id),
             )
             self._remember(key_of(ref), adapter)
             engine.install(key_of(ref), adapter.factors)

@@ -5,6 +5,7 @@ import hashlib
 import torch
 from torch import Tensor
 
+from schemas.blobs import features_name
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from serving.audio import flac, read_song
 from serving.engine.hearing.feel import feel_heard
@@ -28,10 +29,10 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     waveform = torch.from_numpy(song.waveform)
     features = await studio.decode(_describe, studio, waveform)
     features["noise"] = await studio.outcome(studio.submit(_inversion(studio, request, features)))
-    audio = await studio.decode(flac, song.waveform)
-    audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/features.safetensors"
-    await studio.read(studio.blobs.write, features_url, dump_features(**features))
-    await studio.read(studio.blobs.write, audio_url, audio)
+    audio, described = await studio.decode(flac, song.waveform), dump_features(**features)
+    audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/{features_name(described)}"
+    await studio.read(studio.blobs.write, features_url, described)
+    audio = await studio.read(studio.blobs.write, audio_url, audio)
     return SongFacts(
         seconds=song.seconds,
         sha256=hashlib.sha256(audio).hexdigest(),

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from schemas.blobs import features_name
 from schemas.generation import ActionDrawn, GenerationRequest, Progress, TrackFacts
 from schemas.registry import AdapterRef
 from serving.audio import flac
@@ -78,6 +79,7 @@ class Tracks:
             parts.cancel()
 
     async def _enter(self, request: GenerationRequest, deadline: float) -> tuple[Contest, ActionDrawn | None]:
+        _require_own_adapter(request)
         prompt = await self._studio.prompt(request.prompt, request.seconds)
         songs = await asyncio.gather(*(self._song(url) for url in request.songs))
         for _ in range(ATTEMPTS):
@@ -172,10 +174,12 @@ class Tracks:
         features = dump_features(style=sound.style, latents=latents, **said)
         audio = await self._studio.decode(flac, sound.audio.waveform)
         self._decode_s = time.monotonic() - began
-        audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/features.safetensors"
+        audio_url = f"{request.destination}/audio.flac"
+        features_url = f"{request.destination}/{features_name(features)}"
         blobs = self._studio.blobs
         await self._studio.read(blobs.write, features_url, features)
-        await self._studio.read(blobs.write, audio_url, audio)
+        # What an attempt that did not come to its end left there stays, and is what listeners hear.
+        audio = await self._studio.read(blobs.write, audio_url, audio)
         sha256 = hashlib.sha256(audio).hexdigest()
         return TrackFacts(seconds=sound.audio.seconds, sha256=sha256, audio_url=audio_url, features_url=features_url)
 
@@ -192,3 +196,11 @@ class Tracks:
 
 def _told(action: Action | None) -> ActionDrawn | None:
     return None if action is None else ActionDrawn(number=action.number, propensity=action.propensity)
+
+
+def _require_own_adapter(request: GenerationRequest) -> None:
+    """The gateway chose it; the engine compares again, and the file's own manifest is compared when it is loaded."""
+    if request.adapter is not None and request.adapter.listener_id != request.listener_id:
+        expected = f"an adapter of {request.listener_id}"
+        message = "The adapter is another listener's."
+        raise refused(422, "adapter_wrong_listener", message, field="adapter", expected=expected)

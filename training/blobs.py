@@ -1,24 +1,25 @@
-"""The blob store as training uses it: reads by URL, writes once under a key."""
+"""The blob store as training uses it: `schemas.blobs`, with keys where it writes."""
 
-import uuid
-
-import fsspec
+from schemas.blobs import Store
 
 
 class Blobs:
-    """A folder or bucket named by an fsspec URL."""
+    """Reads and writes below one URL. What is read may come from an event, so that anything outside is refused."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self._store = Store(url)
 
     def read(self, url: str) -> bytes:
-        """The whole blob; OSError (FileNotFoundError) if it is not there."""
-        filesystem, path = fsspec.core.url_to_fs(url)
-        data: bytes = filesystem.cat_file(path)
-        return data
+        """The whole blob.
+
+        Raises:
+            OSError: the store is away; FileNotFoundError: there is nothing.
+            ValueError: the URL is not below the store's, or names another checksum than its bytes have.
+        """
+        return self._store.read(url)
 
     def url(self, key: str) -> str:
-        return f"{self._url}/{key}"
+        return self._store.url(key)
 
     def write_once(self, key: str, data: bytes) -> str:
         """Stores bytes under a key that names them; what is there already is left as it is.
@@ -26,10 +27,6 @@ class Blobs:
         Returns:
             The blob's URL.
         """
-        filesystem, path = fsspec.core.url_to_fs(self.url(key))
-        if not filesystem.exists(path):
-            partial = f"{path}.{uuid.uuid4().hex}.part"
-            filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-            filesystem.pipe_file(partial, data)
-            filesystem.mv(partial, path)
-        return self.url(key)
+        url = self.url(key)
+        self._store.write_once(url, data)
+        return url

@@ -139,6 +139,7 @@ class Training:
             base_hash=self._base.manifest.base_hash,
             snapshot_sha256=self._sha256,
             steps=job.steps,
+            listener_id=str(job.listener_id),
             scorer=None if liking is None else liking.scorer,
             controls=None if liking is None else liking.controls,
         )
@@ -171,8 +172,15 @@ class Training:
         try:
             pool = self._factory.pool
             data = self._blobs.read(champion.url)
-            version = parse(data, pool.shapes, pool.rank, base_hash=champion.base_hash, sha256=champion.sha256)
-        except (AdapterError, OSError):
+            version = parse(
+                data,
+                pool.shapes,
+                pool.rank,
+                base_hash=champion.base_hash,
+                sha256=champion.sha256,
+                listener_id=str(entry.facts.listener_id),
+            )
+        except (AdapterError, OSError, ValueError):
             # A champion that cannot be read, or of a larger rank, is no reason to learn nothing.
             return None
         # A version that holds no factors starts where the base does.

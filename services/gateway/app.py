@@ -4,21 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import Depends, FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
-from schemas.base import Problem
-from schemas.events import LISTENER_EVENT
 from services.gateway import problems
 from services.gateway.access import BEARER, Guarded
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.bodies import Bounded
 from services.gateway.claims import Claims
+from services.gateway.described import document_of
 from services.gateway.engine import Engine
 from services.gateway.hardening import Hardened
 from services.gateway.middleware import Observed
@@ -57,9 +55,8 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    errors: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem}, "503": {"model": Problem}}
     for router in (*_GUARDED, taste.router, operators.router):
-        app.include_router(router, dependencies=[Depends(BEARER)], responses=errors)
+        app.include_router(router, dependencies=[Depends(BEARER)])
     app.include_router(health.router)
     app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")
     # The last one added sees a request first.
@@ -67,7 +64,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
     app.add_middleware(Guarded, token=settings.api_token)
     app.add_middleware(Observed)
     app.add_middleware(Hardened)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app
 
 
@@ -86,12 +83,3 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     for work in (maker.run(), tidy(blobs, claims)):
         stack.push_async_callback(end, [asyncio.create_task(work)])
     return Parts(settings, store, blobs, engine, outbox, board, maker, Reports(Store(asked)))
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-        event = LISTENER_EVENT.json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= {**event.pop("$defs"), "ListenerEvent": event}
-        app.openapi_schema = document
-    return app.openapi_schema

@@ -133,7 +133,8 @@ def published(client: TestClient, *refs: AdapterRef) -> list[str | None]:
 def track(client: TestClient, of: Settings, adapter: AdapterRef | None = None, **wish: object) -> list[Progress]:
     """Asks for a short track and reads the answer to its end."""
     track_id = uuid4()
-    fields = {"track_id": track_id, "listener_id": LISTENER, "arm": "champion", "seconds": 2.0, "seed": 1}
+    listener = LISTENER if adapter is None else adapter.listener_id
+    fields = {"track_id": track_id, "listener_id": listener, "arm": "champion", "seconds": 2.0, "seed": 1}
     fields |= {"adapter": adapter, "destination": f"{of.store_url}/tracks/{track_id}"}
     request = GenerationRequest.model_validate(fields | wish)
     answer = client.post("/tracks", json=request.model_dump(mode="json"))

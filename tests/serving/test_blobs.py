@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.blobs import features_name
 from serving.blobs import Blobs
 from serving.errors import Refused
 
@@ -19,9 +20,9 @@ def code(caught: pytest.ExceptionInfo[Refused]) -> tuple[int, str, str | None]:
 
 def test_what_is_written_is_read(blobs: Blobs, tmp_path: Path) -> None:
     url = (tmp_path / "store/tracks/a/audio.flac").as_uri()
-    blobs.write(url, b"first")
-    blobs.write(url, b"second")
-    assert blobs.read(url, field="songs") == b"second"
+    assert blobs.write(url, b"first") == b"first"
+    assert blobs.write(url, b"second") == b"first"
+    assert blobs.read(url, field="songs") == b"first"
     assert [path.name for path in (tmp_path / "store/tracks/a").iterdir()] == ["audio.flac"]
 
 
@@ -44,6 +45,20 @@ def test_absent_and_too_large_are_told_apart(blobs: Blobs, tmp_path: Path) -> No
     with pytest.raises(Refused) as caught:
         blobs.read(url, field="file", most=3)
     assert code(caught) == (413, "too_large", "file")
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(blobs: Blobs, tmp_path: Path) -> None:
+    url = (tmp_path / "store/songs/a" / features_name(b"these")).as_uri()
+    blobs.write(url, b"those")
+    with pytest.raises(Refused) as caught:
+        blobs.read(url, field="songs")
+    assert code(caught) == (422, "damaged", "songs")
+
+
+def test_only_a_replaced_file_changes(blobs: Blobs) -> None:
+    for text in (b"first", b"second"):
+        blobs.replace("engine/list.json", text)
+        assert blobs.read(blobs.url("engine/list.json"), field="published") == text
 
 
 def test_a_store_that_is_away_is_a_503(blobs: Blobs, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_replica_that_starts_later_loads_what_was_published_last(client: TestC
 def test_without_a_usable_list_nothing_is_loaded_ahead(tmp_path: Path, listed: bytes | None) -> None:
     blobs = Blobs(tmp_path.as_uri())
     if listed is not None:
-        blobs.write(blobs.url(NAME), listed)
+        blobs.replace(NAME, listed)
     assert Published(blobs, 3).newest() == []
 
 

@@ -67,10 +67,10 @@ def song(studio: Studio, root: str, data: bytes, name: str = "one") -> SongFacts
     return asyncio.run(take_song(studio, wish))
 
 
-def published(studio: Studio, root: str, **changes: object) -> AdapterRef:
+def published(studio: Studio, root: str, saying: str | None = None, **changes: object) -> AdapterRef:
     base_hash = studio.base.manifest.base_hash
-    data = dump(adapter(studio.base, 1), base_hash=base_hash, snapshot_sha256="0" * 64, steps=1)
-    url = f"{root}/adapters/{LISTENER}/1.safetensors"
+    data = dump(adapter(studio.base, 1), base_hash=base_hash, snapshot_sha256="0" * 64, steps=1, listener_id=saying)
+    url = f"{root}/adapters/{LISTENER}/{hashlib.sha256(data).hexdigest()}.safetensors"
     studio.blobs.write(url, data)
     fields = {"listener_id": LISTENER, "version": 1, "url": url, "base_hash": base_hash}
     return AdapterRef.model_validate(fields | {"sha256": hashlib.sha256(data).hexdigest()} | changes)
@@ -211,11 +211,35 @@ def test_wrong_adapters_are_refused_and_the_next_track_is_made(studio: Studio, r
         ({"base_hash": "1" * 64}, "adapter_wrong_base", 422),
         ({"url": f"{root}/adapters/none"}, "not_found", 404),
         ({"url": "file:///etc/hostname"}, "outside_store", 422),
+        ({"listener_id": uuid4()}, "adapter_wrong_listener", 422),
     ):
         wrong = good.model_copy(update=change)
         assert code(studio, request(root, adapter=wrong)) == (status, reason, "adapter")
     assert studio.engine.state().resident == ()
     assert made(studio, request(root, adapter=good))[-1].stage == "done"
+
+
+def test_an_adapter_that_says_it_is_anothers_is_refused(studio: Studio, root: str) -> None:
+    file = published(studio, root, saying=str(uuid4()))
+    assert code(studio, request(root, adapter=file)) == (422, "adapter_wrong_listener", "adapter")
+    own = published(studio, root, saying=str(LISTENER))
+    assert made(studio, request(root, adapter=own))[-1].stage == "done"
+
+
+def test_features_that_were_changed_are_refused(studio: Studio, root: str) -> None:
+    facts = song(studio, root, encoded(melody(3)))
+    path = Path(facts.features_url.removeprefix("file://"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert code(studio, request(root, songs=(facts.features_url,))) == (422, "damaged", "songs")
+
+
+def test_a_second_attempt_leaves_the_audio_of_the_first(studio: Studio, root: str) -> None:
+    what = request(root)
+    studio.blobs.write(f"{what.destination}/audio.flac", b"of the first")
+    facts = made(studio, what)[-1].track
+    assert facts is not None
+    assert facts.sha256 == hashlib.sha256(b"of the first").hexdigest()
+    assert studio.blobs.read(facts.audio_url, field="file") == b"of the first"
 
 
 def test_missing_or_wrong_song_features_are_refused(studio: Studio, root: str) -> None:
@@ -235,9 +259,9 @@ def test_a_tempo_or_key_that_cannot_be_is_refused(studio: Studio, root: str, fee
 
 
 def test_features_of_another_base_are_refused(studio: Studio, root: str) -> None:
-    url = f"{root}/songs/x/features.safetensors"
     for style, channels in ((64, 8), (200, 64)):
         features = {"style": torch.ones(style), "noise": torch.ones(8, channels), "feel": torch.tensor([90, 1, 1])}
+        url = f"{root}/songs/{channels}/features.safetensors"
         studio.blobs.write(url, dump_features(**features))
         assert code(studio, request(root, songs=(url,))) == (422, "other_base", "songs")
 

@@ -69,7 +69,8 @@ class House:
     def newcomer(self, broken: bool = False) -> UUID:
         """A listener with one song and one rated track."""
         listener, number = uuid4(), uuid4()
-        url = str(self.folder / "absent") if broken else features(self.folder / str(number), number.int % 1000)
+        store = Path(self.settings.store_url)
+        url = str(store / "absent") if broken else features(store / str(number), number.int % 1000)
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("insert into gateway.listeners (listener_id) values (%s)", (listener,))
             connection.execute(

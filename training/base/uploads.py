@@ -119,11 +119,11 @@ def tracks(base: ShippedBase, song: Upload, pool: Pool | None, slot: int) -> Ten
 
 
 def adapted_tracks(
-    base: ShippedBase, uploads: Sequence[Upload], outcomes: Sequence[Outcome], rank: int
+    base: ShippedBase, uploads: Sequence[Upload], outcomes: Sequence[Outcome], rank: int, folder: Path
 ) -> list[Tensor]:
-    """Tracks of every listener with the own adapter; where the round refused one, without it."""
+    """Tracks of every listener with the own adapter from `folder`; where the round refused one, without it."""
     pool = attach(base.transformer, len(uploads) + 1, rank, torch.float32)
-    blobs, made = Blobs(""), []
+    blobs, made = Blobs(folder.as_uri()), []
     for slot, (song, outcome) in enumerate(zip(uploads, outcomes, strict=True), start=1):
         if outcome.url:
             data = blobs.read(outcome.url)
@@ -172,7 +172,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         before = [tracks(base, song, None, 0) for song in uploads]
         outcomes = train(base, uploads, recipe, Path(folder))
-        after = adapted_tracks(base, uploads, outcomes, recipe.rank)
+        after = adapted_tracks(base, uploads, outcomes, recipe.rank, Path(folder))
     print(report(uploads, outcomes, closeness(base, uploads, before), closeness(base, uploads, after)))
     titles = ("upload: {}", "before the round", "after the round")
     pictures = [

@@ -25,9 +25,11 @@ _DOCS: Final[dict[int | str, dict[str, Any]]] = {
             "audio/wav": {"schema": {"type": "string", "format": "binary"}},
         }
     },
-    206: {"description": "the bytes asked for by the Range header"},
+    206: {
+        "description": "the bytes asked for by the Range header",
+        "content": {"audio/flac": {"schema": {"type": "string", "format": "binary"}}},
+    },
     304: {"description": "unchanged since the ETag of If-None-Match"},
-    416: {"description": "the range lies outside the audio"},
 }
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Response
@@ -26,6 +26,16 @@ MAX_DRAWN_SEED: Final = 2**53  # what a browser's numbers hold exactly
 _LOOK_S: Final = 0.5  # how often a track that is made elsewhere, or not yet, is looked up
 _SILENCE_S: Final = 3.0
 _SHOWN: Final = ("queued", "denoising", "decoding")
+# One event of the stream; `data` is a Progress, at the end the Track.
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["queued", "denoising", "decoding", "ready", "failed"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string"},
+    },
+}
 _EXAMPLE: Final = {
     "fiddle": {
         "value": {
@@ -109,7 +119,7 @@ async def cancel_track(track_id: UUID, parts: At) -> Track:
 @router.get(
     "/tracks/{track_id}/events",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 )
 async def follow_track(track_id: UUID, parts: At) -> EventSourceResponse:
     """Server-sent events: `queued`, `denoising`, `decoding` with the engine's progress, at last `ready` or `failed`

@@ -30,7 +30,17 @@ MANIFEST_KEY = "encore"
 BESIDE = (scorer_files.PREFIX, control_files.PREFIX)
 PREFIXES = ("base_model.model.", "transformer.")
 
-Reason = Literal["checksum", "unreadable", "wrong_base", "rank", "missing_tensors", "unknown_target", "shape", "nan"]
+Reason = Literal[
+    "checksum",
+    "unreadable",
+    "wrong_base",
+    "wrong_listener",
+    "rank",
+    "missing_tensors",
+    "unknown_target",
+    "shape",
+    "nan",
+]
 
 
 class AdapterError(EngineError):
@@ -46,7 +56,8 @@ class AdapterError(EngineError):
 
 @dataclass(frozen=True)
 class AdapterManifest:
-    """What an adapter says of itself; `alpha / rank` scales tensors that are not yet folded."""
+    """What an adapter says of itself; `alpha / rank` scales tensors that are not yet folded. Without a listener it is
+    of nobody in particular."""
 
     base_hash: str
     rank: int
@@ -54,6 +65,7 @@ class AdapterManifest:
     targets: tuple[str, ...]
     snapshot_sha256: str
     steps: int
+    listener_id: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +85,7 @@ def dump(
     base_hash: str,
     snapshot_sha256: str,
     steps: int,
+    listener_id: str | None = None,
     scorer: Scorer | None = None,
     controls: Controls | None = None,
 ) -> bytes:
@@ -83,6 +96,7 @@ def dump(
         base_hash: `Manifest.base_hash` of the base it was trained on.
         snapshot_sha256: of the snapshot it was trained on.
         steps: optimiser steps taken.
+        listener_id: whose it is.
         scorer: of the listener.
         controls: of the listener.
 
@@ -93,7 +107,8 @@ def dump(
     if len(ranks) > 1 or not (ranks or scorer or controls):
         raise ValueError(f"expected factors of one rank, a scorer or controls, got ranks {sorted(ranks)}")
     rank = ranks.pop() if ranks else 1
-    manifest = AdapterManifest(base_hash, rank, float(rank), tuple(sorted(factors)), snapshot_sha256, steps)
+    targets = tuple(sorted(factors))
+    manifest = AdapterManifest(base_hash, rank, float(rank), targets, snapshot_sha256, steps, listener_id)
     parts = [part.tensors() for part in (scorer, controls) if part is not None]
     tensors = {name: value for part in parts for name, value in part.items()}
     for name, (down, up) in factors.items():
@@ -111,6 +126,7 @@ def parse(
     *,
     base_hash: str | None = None,
     sha256: str | None = None,
+    listener_id: str | None = None,
     alpha: float | None = None,
 ) -> Adapter:
     """Verifies an adapter file against the base and the pool it is meant for.
@@ -121,6 +137,7 @@ def parse(
         rank: the pool's; larger ranks are refused.
         base_hash: that the manifest must name; None also takes files without a manifest.
         sha256: that the bytes must have, where it is known.
+        listener_id: whose the manifest must say that it is, if it says so and this is given.
         alpha: of a file without a manifest; default is its rank, as PEFT and diffusers assume.
 
     Raises:
@@ -132,6 +149,9 @@ def parse(
     if base_hash is not None and (manifest is None or manifest.base_hash != base_hash):
         got = "no manifest" if manifest is None else manifest.base_hash
         raise AdapterError("wrong_base", f"expected an adapter of base {base_hash}, got {got}")
+    named = None if manifest is None else manifest.listener_id
+    if listener_id is not None and named not in (None, listener_id):
+        raise AdapterError("wrong_listener", f"expected an adapter of listener {listener_id}, got {named}")
     scorer, controls = _beside(tensors)
     lora = {key: value for key, value in tensors.items() if not key.startswith(BESIDE)}
     pairs = {} if (scorer or controls) and not lora else _pairs(lora, manifest, shapes)

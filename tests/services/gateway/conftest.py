@@ -1,6 +1,7 @@
 """A gateway that serves on a free port in a thread, with what stands behind it in the test's hands."""
 
 import json
+import re
 import shutil
 import socket
 import threading
@@ -162,12 +163,33 @@ def settings(postgres_dsn: str, engine_url: str, tmp_path: Path) -> GatewaySetti
     )
 
 
+class Document:
+    """Holds every answer that a test gets to the OpenAPI document: its status and its kind must be in it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._operations = {
+            (method.upper(), re.compile(re.sub(r"\{\w+\}", "[^/]+", path))): operation["responses"]
+            for path, operations in document["paths"].items()
+            for method, operation in operations.items()
+        }
+
+    def __call__(self, answer: httpx.Response) -> None:
+        for (method, path), responses in self._operations.items():
+            if method == answer.request.method and path.fullmatch(answer.request.url.path):
+                status = str(answer.status_code)
+                assert status in responses or status == "500", (method, path.pattern, status)
+                kinds = responses.get(status, {}).get("content", {})
+                kind = answer.headers.get("content-type", "").partition(";")[0]
+                assert not kinds or kind in kinds, (method, path.pattern, status, kind)
+
+
 @contextmanager
 def running(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker) -> Iterator[Gateway]:
     app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")))
     with both_served(app, settings.gateway_connections) as (url, inside_url):
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=120) as http:
+        hooks: dict[str, list[Callable[..., Any]]] = {"response": [Document(app.openapi())]}
+        with httpx.Client(base_url=url, headers=headers, timeout=120, event_hooks=hooks) as http:
             yield Gateway(url, inside_url, http, engine, broker, settings)
 
 

@@ -39,7 +39,7 @@ def test_a_round_changes_what_listeners_get(base: ShippedBase, uploads: list[Upl
     before = [tracks(base, song, None, 0) for song in uploads]
     outcomes = train(base, uploads, recipe, tmp_path)
     assert [outcome.steps for outcome in outcomes] == [4, 4]
-    after = adapted_tracks(base, uploads, outcomes, recipe.rank)
+    after = adapted_tracks(base, uploads, outcomes, recipe.rank, tmp_path)
     for first, second, outcome in zip(before, after, outcomes, strict=True):
         assert first.shape == second.shape == (SEEDS, len(uploads[0].audio))
         assert torch.equal(first, second) != bool(outcome.url)
