@@ -6,7 +6,7 @@ RUN useradd --uid 10001 --create-home encore
 WORKDIR /app
 
 COPY infra/locks/services.txt infra/locks/services.txt
-RUN pip install uv==0.13.9 && uv pip install --system --no-cache -r infra/locks/services.txt
+RUN pip install uv==0.13.9 && uv pip install --system --no-cache --require-hashes -r infra/locks/services.txt
 
 COPY schemas schemas
 COPY services services

@@ -7,7 +7,7 @@ RUN useradd --uid 10001 --create-home encore
 WORKDIR /app
 
 COPY infra/locks/serving.txt infra/locks/serving.txt
-RUN pip install uv==0.13.9 && uv pip install --system --no-cache -r infra/locks/serving.txt
+RUN pip install uv==0.13.9 && uv pip install --system --no-cache --require-hashes -r infra/locks/serving.txt
 
 COPY schemas schemas
 COPY serving serving

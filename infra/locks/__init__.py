@@ -1,0 +1,1 @@
+"""The pinned sets, and the command that makes them."""
