@@ -57,6 +57,9 @@ class Denoiser:
         from prometheus_client import CollectorRegistry
         from ray import serve
 
+        from serving.engine.lean import load_libraries
+
+        load_libraries()
         from serving.blobs import Blobs
         from serving.engine.bases.load import load_base
         from serving.engine.engine import Engine

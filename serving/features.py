@@ -1,9 +1,10 @@
 """Feature files of songs and tracks, and where in a song the features are taken.
 
-All hold `style`, `latents` and `plan`: that a track was made by, or that a song fits. A song's holds `noise` and `feel`
-(quarters a minute, tonic, 1 where the key is minor) as well.
+All hold `style`, `latents` and `plan`: that a track was made by, or that a song fits. A song's holds `feel` (quarters a
+minute, tonic, 1 where the key is minor) as well; its noise has a file of its own (see `noises`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -36,19 +37,19 @@ def dump_features(**tensors: Tensor) -> bytes:
     return bytes(save({name: value.float().cpu().contiguous() for name, value in tensors.items()}))
 
 
-def parse_song(data: bytes, base: Base) -> SongFeatures:
-    """The features in a song's file; Refused if this base has no use for them."""
+def parse_song(data: bytes, base: Base) -> dict[str, Tensor]:
+    """What a song's file holds, `style`, `latents` and `feel` at least; Refused if this base has no use for it."""
     try:
-        tensors = load(data)
-        style, noise, feel = tensors["style"], tensors["noise"], _feel(tensors["feel"])
+        tensors: dict[str, Tensor] = load(data)
+        style, latents, _ = tensors["style"], tensors["latents"], feel_of(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise refused(422, "bad_features", f"Not a song's features: {error}", field="songs") from error
-    sizes, expected = (style.numel(), noise.shape[-1]), (base.conditions.style_size, base.codec.latent_channels)
+    sizes, expected = (style.numel(), latents.shape[-1]), (base.conditions.style_size, base.codec.latent_channels)
     if sizes != expected:
         message = "The song was uploaded under another base model; upload it again."
-        wanted = "style of {} and noise of {} channels".format(*expected)
+        wanted = "style of {} and latents of {} channels".format(*expected)
         raise refused(422, "other_base", message, field="songs", expected=wanted)
-    return SongFeatures(style, noise, feel)
+    return tensors
 
 
 def representative(codec: Codec, waveform: Tensor, seconds: float) -> Tensor:
@@ -57,13 +58,15 @@ def representative(codec: Codec, waveform: Tensor, seconds: float) -> Tensor:
     Args:
         codec: whose spectrum counts.
         waveform: mono at the codec's rate [samples].
-        seconds: of the stretch; a shorter song is returned whole.
+        seconds: of the stretch, a multiple of `HOP_S`; a shorter song is returned whole.
     """
     size, hop = round(seconds * codec.sample_rate), round(HOP_S * codec.sample_rate)
     starts = range(0, len(waveform) - size + 1, hop)
     if len(starts) < 2:
         return waveform[:size]
-    means = torch.stack([_spectrum(codec, waveform[start : start + size]) for start in starts])
+    # Stretches overlap: each hop is heard once, and a stretch is the mean of its hops.
+    hops = torch.stack([_spectrum(codec, each) for each in torch.split(waveform, hop) if len(each) == hop])
+    means = hops.unfold(0, round(seconds / HOP_S), 1)[: len(starts)].mean(-1)
     best = int((means - means.mean(0)).norm(dim=1).argmin())
     return waveform[starts[best] : starts[best] + size]
 
@@ -73,8 +76,9 @@ def at_reference(waveform: Tensor) -> Tensor:
     return waveform * (REFERENCE_RMS / waveform.square().mean().sqrt().clamp_min(1e-6))
 
 
-def _feel(stored: Tensor) -> Feel:
-    bpm, tonic, minor = stored.tolist()
+def feel_of(tensors: Mapping[str, Tensor]) -> Feel:
+    """How a song moves; KeyError or ValueError where its file does not say."""
+    bpm, tonic, minor = tensors["feel"].tolist()
     if not TEMPI.start <= bpm < TEMPI.stop or tonic not in range(12):
         raise ValueError(f"feel: expected a tempo within {TEMPI} and a tonic within 0 to 11, got {bpm} and {tonic}")
     return Feel(bpm, Key(int(tonic), bool(minor)))

@@ -9,16 +9,12 @@ from schemas.blobs import features_name
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from serving.audio import flac, read_song
 from serving.engine.hearing.feel import feel_heard
-from serving.engine.params import Job
-from serving.engine.schedule import inversion
 from serving.features import EXCERPT_S, STYLE_S, at_reference, dump_features, representative
-from serving.studio import Studio, absent
-
-INVERSION_STEPS = 16
+from serving.studio import Studio
 
 
 async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
-    """Stores a song's audio and features; both are in the store when this returns.
+    """Stores a song's audio and features; both are in the store when this returns, and its noise follows.
 
     Raises:
         Refused: the upload is no usable audio, or something needed is away or full.
@@ -28,11 +24,11 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     del data
     waveform = torch.from_numpy(song.waveform)
     features = await studio.decode(_describe, studio, waveform)
-    features["noise"] = await studio.outcome(studio.submit(_inversion(studio, request, features)))
     audio, described = await studio.decode(flac, song.waveform), dump_features(**features)
     audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/{features_name(described)}"
     await studio.read(studio.blobs.write, features_url, described)
     audio = await studio.read(studio.blobs.write, audio_url, audio)
+    studio.noises.follow(features_url, features)
     return SongFacts(
         seconds=song.seconds,
         sha256=hashlib.sha256(audio).hexdigest(),
@@ -58,14 +54,3 @@ def _describe(studio: Studio, waveform: Tensor) -> dict[str, Tensor]:
         "latents": latents,
         "plan": conditions.plan_heard(excerpt, codec.sample_rate, feel, len(latents)),
     }
-
-
-def _inversion(studio: Studio, request: SongRequest, features: dict[str, Tensor]) -> Job:
-    """The ODE from the song back to the noise it would come from, under its own style."""
-    return Job(
-        listener=str(request.song_id),
-        start=features["latents"],
-        path=inversion(INVERSION_STEPS, studio.base.manifest.sampling.shift),
-        prompt=absent(*studio.base.conditions.prompt_shape),
-        style=features["style"],
-    )

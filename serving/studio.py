@@ -17,6 +17,7 @@ from serving.engine.params import Job
 from serving.engine.refusals import DeadlineError, QueueFullError, StoppedError
 from serving.engine.ticket import Notify, Ticket
 from serving.errors import busy, refused
+from serving.noises import Noises
 from serving.registry import Lookup, Registry
 
 P = ParamSpec("P")
@@ -40,6 +41,7 @@ class Studio:
         self._texts: Executor = ThreadPoolExecutor(1, "texts")
         self._readers: Executor = ThreadPoolExecutor(4, "readers")
         self._decoders: Executor = ThreadPoolExecutor(decoders, "decoders")
+        self.noises = Noises(self)
         self.registry = Registry(blobs, engine, self._readers, cache, observe)
 
     def warm_up(self) -> None:

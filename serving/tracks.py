@@ -29,7 +29,7 @@ from serving.engine.schedule import sampling
 from serving.engine.ticket import Notify, Ticket
 from serving.engine.windows import windows_for
 from serving.errors import busy, refused
-from serving.features import SongFeatures, dump_features, parse_song
+from serving.features import SongFeatures, dump_features, feel_of, parse_song
 from serving.judge import Judge, heard
 from serving.parts import TrackParts
 from serving.studio import Studio, absent
@@ -157,7 +157,9 @@ class Tracks:
     async def _song(self, url: str) -> SongFeatures:
         if url not in self._songs:
             data = await self._studio.read(self._studio.blobs.read, url, field="songs")
-            self._songs[url] = parse_song(data, self._studio.base)
+            features = parse_song(data, self._studio.base)
+            noise = await self._studio.noises.of(url, features)
+            self._songs[url] = SongFeatures(features["style"], noise, feel_of(features))
         self._songs.move_to_end(url)
         while len(self._songs) > SONGS_REMEMBERED:
             self._songs.popitem(last=False)

@@ -60,6 +60,9 @@ def _work(settings: Settings) -> None:
             return
         import torch
 
+        from serving.engine.lean import load_libraries
+
+        load_libraries()
         from serving.engine.bases.load import load_base
         from serving.engine.heap import keep_freed_memory
         from training.blobs import Blobs

@@ -16,19 +16,19 @@ from infra.local.supervision import Supervisor
 SHUTDOWN_WAIT_S = 60.0
 
 
-def down(home: Home) -> int:
-    """Stop every part; returns how many processes had outlived their supervisor and were ended.
+def down(home: Home) -> list[str]:
+    """Stop every part; returns which processes had outlived their supervisor and were ended.
 
     Raises:
         StackError: another launcher is at work.
     """
     if not home.folder.exists():
-        return 0
+        return []
     with home.alone():
         return take_down(home)
 
 
-def take_down(home: Home) -> int:
+def take_down(home: Home) -> list[str]:
     """The same for a caller that holds the folder's lock."""
     supervisor = Supervisor(home)
     with step("stopping") as progress:
@@ -38,6 +38,8 @@ def take_down(home: Home) -> int:
             pid = supervisor.shut_down()
             _wait_for(lambda: not psutil.pid_exists(pid))
         progress.detail = "looking for processes that are left"
+        # Ray's workers end by themselves once their raylet has: whoever is on the way out has not outlived anybody.
+        leftovers.wait(home.folder)
         left = leftovers.end_all(home.folder)
     shutil.rmtree(home.short, ignore_errors=True)
     home.stack_file.unlink(missing_ok=True)

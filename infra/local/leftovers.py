@@ -3,12 +3,15 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
 GRACE_S = 10.0
+# Characters of a command line that are told.
+SHOWN = 80
 
 
 def find(home: Path, part: str | None = None) -> list[psutil.Process]:
@@ -35,17 +38,32 @@ def end(processes: Iterable[psutil.Process], grace_s: float = GRACE_S) -> None:
     psutil.wait_procs(stubborn, timeout=grace_s)
 
 
-def end_all(home: Path, part: str | None = None) -> int:
-    """End all that is left of a stack, until nothing is found any more; returns how many there were."""
-    count = 0
+def wait(home: Path, grace_s: float = GRACE_S) -> None:
+    """Give what is left of a stack the time to end by itself; returns as soon as nothing is left."""
+    until = time.monotonic() + grace_s
+    while (processes := find(home)) and time.monotonic() < until:
+        psutil.wait_procs(processes, timeout=until - time.monotonic())
+
+
+def end_all(home: Path, part: str | None = None) -> list[str]:
+    """End all that is left of a stack, until nothing is found any more; returns the name of each."""
+    ended: list[str] = []
     # A dying process may start another one just before the end.
     for _attempt in range(3):
         processes = find(home, part)
         if not processes:
             break
-        count += len(processes)
+        ended += [_called(process) for process in processes]
         end(processes)
-    return count
+    return ended
+
+
+def _called(process: psutil.Process) -> str:
+    """A part and the beginning of a command line: what to look for in the part's log."""
+    try:
+        return f"{process.environ().get('ENCORE_PART', 'postgres')}: {' '.join(process.cmdline())[:SHOWN]}"
+    except psutil.Error:
+        return f"process {process.pid}"
 
 
 def _belongs(process: psutil.Process, home: Path, part: str | None) -> bool:

@@ -78,7 +78,8 @@ def _start(home: Home, parts: Sequence[str]) -> tuple[Stack, dict[str, float]]:
 def _down(home: Home) -> int:
     left = down(home)
     if left:
-        print(f"{left} processes had outlived their supervisor; they were ended.", file=sys.stderr)
+        told = "".join(f"\n  {name}" for name in left)
+        print(f"{len(left)} processes had outlived their supervisor; they were ended:{told}", file=sys.stderr)
     print("Nothing of Encore runs any more; the data stays.")
     return 0
 

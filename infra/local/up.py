@@ -56,7 +56,7 @@ def _launch(home: Home, environ: Mapping[str, str], supervisor: Supervisor, clai
     supervisor.launch(stack, environ)
     if left:
         with step("cleaning up") as progress:
-            progress.say(f"{left} processes of an earlier stack had lost their supervisor and were ended")
+            progress.say(f"{len(left)} processes of an earlier stack had lost their supervisor and were ended")
     return stack
 
 

@@ -60,8 +60,33 @@ def test_descendants_without_the_mark_are_found(tmp_path: Path, spawned: list[su
     process = _spawn(spawned, PARENT, ENCORE_HOME=str(tmp_path), ENCORE_PART="ray")
     child = int(_first_line(process))
     assert {member.pid for member in leftovers.find(tmp_path)} == {process.pid, child}
-    assert leftovers.end_all(tmp_path) == 2
+    ended = leftovers.end_all(tmp_path)
+    assert len(ended) == 2
+    assert any(name.startswith(f"ray: {sys.executable}") for name in ended)
     assert not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes()
+
+
+def test_who_ends_by_itself_has_not_outlived_anybody(tmp_path: Path, spawned: list[subprocess.Popen[str]]) -> None:
+    """As Ray's workers do, which end when they see that their raylet has."""
+    leaving = "import sys; print('on', flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", leaving], env=os.environ | {"ENCORE_HOME": str(tmp_path), "ENCORE_PART": "ray"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    spawned.append(process)
+    _first_line(process)
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    leftovers.wait(tmp_path, grace_s=60)
+    assert leftovers.end_all(tmp_path) == []
+
+
+def test_who_does_not_end_is_not_waited_for_forever(tmp_path: Path, spawned: list[subprocess.Popen[str]]) -> None:
+    process = _spawn(spawned, STUBBORN, ENCORE_HOME=str(tmp_path), ENCORE_PART="kafka")
+    _first_line(process)
+    leftovers.wait(tmp_path, grace_s=0.2)
+    assert [member.pid for member in leftovers.find(tmp_path)] == [process.pid]
 
 
 def test_a_shell_of_the_same_home_and_parts_of_others_are_spared(

@@ -95,7 +95,7 @@ def test_a_part_that_cannot_start_is_named_with_the_end_of_its_log() -> None:
 @pytest.mark.e2e
 def test_down_leaves_no_process_and_no_socket(running: RunningStack) -> None:
     assert leftovers.find(running.home.folder)
-    assert down(running.home) == 0
+    assert down(running.home) == []
     assert leftovers.find(running.home.folder) == []
     assert not running.home.short.exists()
-    assert down(running.home) == 0
+    assert down(running.home) == []

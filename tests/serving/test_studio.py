@@ -90,7 +90,7 @@ def test_a_song_is_stored_with_its_features(studio: Studio, root: str) -> None:
     features = load(studio.blobs.read(facts.features_url, field="file"))
     frames = studio.base.codec.frames_for(10)
     assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "style": (200,), "latents": (frames, 8), "noise": (frames, 8), "feel": (3,), "plan": (frames, PLAN_CHANNELS),
+        "style": (200,), "latents": (frames, 8), "feel": (3,), "plan": (frames, PLAN_CHANNELS),
     }  # fmt: skip
     assert all(value.isfinite().all() and value.any() for value in features.values())
 
@@ -146,7 +146,7 @@ def test_guidance_strengthens_what_the_prompt_says_of_the_plan_and_leaves_what_a
     made(studio, request(root, prompt="flute, 90 bpm"))
     assert jobs.pop().null_plan is None
     made(studio, request(root, prompt="flute, 90 bpm", songs=(facts.features_url,)))
-    plan, null_plan = jobs[0].plan, jobs[0].null_plan
+    plan, null_plan = jobs[-1].plan, jobs[-1].null_plan
     assert plan is not None
     assert null_plan is not None
     assert plan[:, CLOCK].any()
@@ -252,7 +252,7 @@ def test_missing_or_wrong_song_features_are_refused(studio: Studio, root: str) -
 @pytest.mark.parametrize("feel", [[0.0, 1, 1], [float("nan"), 1, 1], [90.0, 12, 1], [90.0, 1]])
 def test_a_tempo_or_key_that_cannot_be_is_refused(studio: Studio, root: str, feel: list[float]) -> None:
     sizes = studio.base.conditions.style_size, studio.base.codec.latent_channels
-    features = {"style": torch.ones(sizes[0]), "noise": torch.ones(8, sizes[1]), "feel": torch.tensor(feel)}
+    features = {"style": torch.ones(sizes[0]), "latents": torch.ones(8, sizes[1]), "feel": torch.tensor(feel)}
     studio.blobs.write(f"{root}/songs/x/features.safetensors", dump_features(**features))
     wrong = request(root, songs=(f"{root}/songs/x/features.safetensors",))
     assert code(studio, wrong) == (422, "bad_features", "songs")
@@ -260,7 +260,7 @@ def test_a_tempo_or_key_that_cannot_be_is_refused(studio: Studio, root: str, fee
 
 def test_features_of_another_base_are_refused(studio: Studio, root: str) -> None:
     for style, channels in ((64, 8), (200, 64)):
-        features = {"style": torch.ones(style), "noise": torch.ones(8, channels), "feel": torch.tensor([90, 1, 1])}
+        features = {"style": torch.ones(style), "latents": torch.ones(8, channels), "feel": torch.tensor([90, 1, 1])}
         url = f"{root}/songs/{channels}/features.safetensors"
         studio.blobs.write(url, dump_features(**features))
         assert code(studio, request(root, songs=(url,))) == (422, "other_base", "songs")

@@ -74,6 +74,8 @@ class Play:
     async def _tick(self, name: str, progress: Callable[[], str], started: float) -> None:
         """A line that renews itself on a terminal; elsewhere (a log) one line every so often."""
         every = 1.0 if self.console.is_terminal else 20.0
+        if not self.console.is_terminal:
+            self.console.print(f"  {name}: begins", highlight=False)
         with self.console.status(name) as status:
             while True:
                 await asyncio.sleep(every)
@@ -97,7 +99,14 @@ class Play:
     async def _arrive(self) -> None:
         ear = Ear(PublishedEar())
         songs = load_songs()
-        heard, scale = await asyncio.to_thread(measure, ear, songs)
+        listened = 0
+
+        def one_more() -> None:
+            nonlocal listened
+            listened += 1
+
+        async with self.phase("songs", lambda: f"{listened} of {len(songs)} listened to by the simulated listeners"):
+            heard, scale = await asyncio.to_thread(measure, ear, songs, one_more)
         people = populate(
             songs, heard, scale, listeners=self.plan.listeners, cohorts=self.plan.cohorts, seed=self.plan.seed,
             shift=self.plan.shift,

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +63,12 @@ def load_waveform(path: Path) -> torch.Tensor:
     return resample(torch.from_numpy(audio.mean(axis=1))[None], rate, SAMPLE_RATE)[0]
 
 
-def measure(ear: Ear, songs: list[Song]) -> tuple[dict[Path, Vector], Scale]:
-    """Features of every song, and their spread."""
-    heard = {song.path: ear.hear(load_waveform(song.path)).double().numpy() for song in songs}
+def measure(ear: Ear, songs: list[Song], tell: Callable[[], None] = lambda: None) -> tuple[dict[Path, Vector], Scale]:
+    """Features of every song, and their spread; `tell` is called after each."""
+    heard: dict[Path, Vector] = {}
+    for song in songs:
+        heard[song.path] = ear.hear(load_waveform(song.path)).double().numpy()
+        tell()
     table = np.stack(list(heard.values()))
     return heard, Scale(table.mean(axis=0), table.std(axis=0) + 1e-6)
 
