@@ -5,22 +5,22 @@ song sounds like is the engine's to say.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyloudnorm
 import soundfile
-import soxr
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from schemas.generation import LOUDNESS_LUFS, MAX_SONG_SECONDS, MIN_SONG_SECONDS, SAMPLE_RATE
-from serving.errors import Refused, refused
+from schemas.generation import LOUDNESS_LUFS, MIN_SONG_SECONDS, SAMPLE_RATE
+from serving.decoding.process import decoded, unusable
 
 Waveform = NDArray[np.float32]
 
-FORMATS = {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3"}
 # -1 dB of full scale: room for the overshoot between samples.
 CEILING = 10 ** (-1 / 20)
 # BS.1770 gates out what is below -70; quieter than -60 is no music.
@@ -30,8 +30,9 @@ LEVEL_ROUNDS, LEVEL_TOLERANCE_DB = 4, 0.2
 # Above it the parts of an unfinished track bend towards the ceiling.
 KNEE = 0.7
 FADE_IN_S, FADE_OUT_S = 0.01, 0.2
-BLOCK = 1 << 18
-RIFF_UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+DC_HZ = 10.0
+# Channels cancel where their mean has less than this part of the power of one of them.
+CANCELS = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +54,13 @@ def read_song(data: bytes) -> Levelled:
     Raises:
         Refused: 422 with the field `file` when the bytes are no usable audio.
     """
-    waveform = _decode(data)
-    if not np.isfinite(waveform).all():
-        raise _unusable("not_finite", "The audio holds numbers that are not finite.", "finite samples")
-    return level(waveform)
+    if not data:
+        raise unusable("empty", "The file is empty.", "an audio file")
+    waveform = _mono(data)
+    if (seconds := len(waveform) / SAMPLE_RATE) < MIN_SONG_SECONDS:
+        raise unusable("too_short", f"The song lasts {seconds:.2f} s.", f">= {MIN_SONG_SECONDS:g} s")
+    # Floats may be of any size, and their squares are summed.
+    return level(waveform / max(np.float32(1), np.abs(waveform).max()))
 
 
 def level(waveform: Waveform) -> Levelled:
@@ -71,7 +75,7 @@ def level(waveform: Waveform) -> Levelled:
     meter = pyloudnorm.Meter(SAMPLE_RATE)
     loudness = float(meter.integrated_loudness(waveform))
     if not loudness > SILENCE_LUFS:
-        raise _unusable("silent", "The audio is silent.", f"louder than {SILENCE_LUFS:g} LUFS")
+        raise unusable("silent", "The audio is silent.", f"louder than {SILENCE_LUFS:g} LUFS")
     gain_db = LOUDNESS_LUFS - loudness
     # The limiter takes some loudness from music with peaks; a few rounds give most of it back.
     for _ in range(LEVEL_ROUNDS):
@@ -117,46 +121,27 @@ def flac(waveform: Waveform) -> bytes:
     return target.getvalue()
 
 
-def _decode(data: bytes) -> Waveform:
-    if not data:
-        raise _unusable("empty", "The file is empty.", "an audio file")
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            _require_usable(file, data)
-            mono = np.concatenate([b.mean(1) for b in file.blocks(BLOCK, dtype="float32", always_2d=True)])
-            if len(mono) < file.frames:
-                raise _truncated()
-            rate = file.samplerate
-    except soundfile.LibsndfileError as error:
-        raise _unusable(
-            "not_audio", f"The file cannot be read as audio: {error.error_string}", "wav, flac, ogg or mp3"
-        ) from error
-    resampled: Waveform = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ").astype(np.float32)
-    return resampled
+def _mono(data: bytes) -> Waveform:
+    """The sound of a file without its DC: the mean of its channels, or one of them where they cancel."""
+    blocks, power = [], np.zeros(2)
+    with closing(decoded(data)) as sound:
+        for block in _without_dc(sound):
+            power += np.square(block, dtype=np.float64).sum(0)
+            blocks.append(block)
+    column = int(power[0] < CANCELS * power[1])
+    return np.concatenate([block[:, column] for block in blocks]) if blocks else np.zeros(0, np.float32)
 
 
-def _require_usable(file: Any, data: bytes) -> None:
-    if file.format not in FORMATS:
-        raise _unusable("unsupported_format", f"{file.format} is not supported.", "wav, flac, ogg or mp3")
-    seconds = file.frames / file.samplerate
-    if seconds > MAX_SONG_SECONDS:
-        raise _unusable("too_long", f"The song lasts {seconds:.0f} s.", f"<= {MAX_SONG_SECONDS:g} s")
-    if _is_truncated(file.format, data):
-        raise _truncated()
-    if seconds < MIN_SONG_SECONDS:
-        raise _unusable("too_short", f"The song lasts {seconds:.2f} s.", f">= {MIN_SONG_SECONDS:g} s")
-
-
-def _is_truncated(kind: str, data: bytes) -> bool:
-    """Whether the container itself says that bytes are missing; decoders fill in or stop silently."""
-    if kind in ("WAV", "WAVEX") and data[:4] == b"RIFF":
-        size = int.from_bytes(data[4:8], "little")
-        return size not in RIFF_UNKNOWN_SIZES and size + 8 > len(data) + 1
-    if kind == "OGG":
-        page = data.rfind(b"OggS")
-        end_of_stream = 4
-        return not data[page + 5] & end_of_stream if page + 5 < len(data) else True
-    return False
+def _without_dc(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Takes away what no ear hears and the limiter would obey; starts at the first sample, so that there is no step."""
+    sections = butter(2, DC_HZ, "highpass", fs=SAMPLE_RATE, output="sos")
+    state = None
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise unusable("not_finite", "The audio holds numbers that are not finite.", "finite samples")
+        state = sosfilt_zi(sections)[:, :, None] * block[0] if state is None else state
+        centred, state = sosfilt(sections, block, axis=0, zi=state)
+        yield centred.astype(np.float32)
 
 
 def _limit(waveform: Waveform) -> Waveform:
@@ -170,11 +155,3 @@ def _limit(waveform: Waveform) -> Waveform:
     gain = uniform_filter1d(minimum_filter1d(wanted, 2 * reach + 1), 2 * reach + 1)
     limited: Waveform = np.clip(waveform * gain, -CEILING, CEILING).astype(np.float32)
     return limited
-
-
-def _truncated() -> Refused:
-    return _unusable("truncated", "The file ends before its audio does.", "a whole file")
-
-
-def _unusable(code: str, message: str, expected: str) -> Refused:
-    return refused(422, code, message, field="file", expected=expected)

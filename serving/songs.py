@@ -19,9 +19,10 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     Raises:
         Refused: the upload is no usable audio, or something needed is away or full.
     """
-    data = await studio.read(studio.blobs.read, request.source, field="file", most=MAX_SONG_BYTES)
-    song = await studio.decode(read_song, data)
-    del data
+    async with studio.song():
+        data = await studio.read(studio.blobs.read, request.source, field="file", most=MAX_SONG_BYTES)
+        song = await studio.hear(read_song, data)
+        del data
     waveform = torch.from_numpy(song.waveform)
     features = await studio.decode(_describe, studio, waveform)
     audio, described = await studio.decode(flac, song.waveform), dump_features(**features)

@@ -1,8 +1,9 @@
 """What songs and tracks share: the base, the engine, the store, and the threads beside the step loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -22,6 +23,8 @@ from serving.registry import Lookup, Registry
 
 P = ParamSpec("P")
 R = TypeVar("R")
+# Songs that wait for their turn or have it; one more is told to come back after about a song's time.
+SONGS_WAITING, SONG_S = 16, 5.0
 
 
 class Studio:
@@ -42,6 +45,9 @@ class Studio:
         self._readers: Executor = ThreadPoolExecutor(4, "readers")
         self._decoders: Executor = ThreadPoolExecutor(decoders, "decoders")
         self.noises = Noises(self)
+        # Apart from the decoders of tracks: a file that takes long keeps only other songs waiting.
+        self._hearers: Executor = ThreadPoolExecutor(decoders, "hearers")
+        self._songs, self._turn = 0, asyncio.Semaphore(decoders)
         self.registry = Registry(blobs, engine, self._readers, cache, observe)
 
     def warm_up(self) -> None:
@@ -72,6 +78,22 @@ class Studio:
     async def decode(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a call that computes for long, in turn with others of its kind."""
         return await asyncio.get_running_loop().run_in_executor(self._decoders, lambda: call(*args, **kwargs))
+
+    @asynccontextmanager
+    async def song(self) -> AsyncIterator[None]:
+        """A turn for one song, to be taken before its bytes are read; Refused with 503 when too many wait for one."""
+        if self._songs >= SONGS_WAITING:
+            raise busy(SONG_S)
+        self._songs += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._songs -= 1
+
+    async def hear(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs a call that decodes an upload, in turn with others of its kind."""
+        return await asyncio.get_running_loop().run_in_executor(self._hearers, lambda: call(*args, **kwargs))
 
     def submit(self, job: Job, notify: Notify | None = None) -> Ticket:
         """Puts a job in the engine's line; Refused with 503 when it has no room."""

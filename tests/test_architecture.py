@@ -33,6 +33,7 @@ PLANTED = [
     ("kafka", "services.gateway.board", "kafka"),
     ("postgres", "services.gateway.board", "psycopg"),
     ("mlflow", "training.train", "mlflow"),
+    ("decoder", "serving.audio", "av"),
 ]
 
 

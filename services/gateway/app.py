@@ -25,6 +25,7 @@ from services.gateway.parts import Parts
 from services.gateway.reports import Reports
 from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, taste, tracks
 from services.gateway.settings import GatewaySettings
+from services.gateway.slots import Slots
 from services.gateway.store import Store
 from services.gateway.tidying import tidy
 from services.gateway.tracks import TrackMaker
@@ -82,4 +83,5 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     )
     for work in (maker.run(), tidy(blobs, claims)):
         stack.push_async_callback(end, [asyncio.create_task(work)])
-    return Parts(settings, store, blobs, engine, outbox, board, maker, Reports(Store(asked)))
+    uploads = Slots(settings.uploads_at_once)
+    return Parts(settings, store, blobs, engine, outbox, board, maker, Reports(Store(asked)), uploads)

@@ -12,6 +12,7 @@ from services.gateway.engine import Engine
 from services.gateway.outbox import Outbox
 from services.gateway.reports import Reports
 from services.gateway.settings import GatewaySettings
+from services.gateway.slots import Slots
 from services.gateway.store import Store
 from services.gateway.tracks import TrackMaker
 
@@ -26,6 +27,7 @@ class Parts:
     board: Board
     maker: TrackMaker
     reports: Reports  # with connections of its own: a question must not stop the answers
+    uploads: Slots
 
 
 def parts_of(request: Request) -> Parts:

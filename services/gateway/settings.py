@@ -23,6 +23,8 @@ class GatewaySettings(Settings):
     """Salts the draw of arms outside a canary; a canary brings its own."""
     songs_kept: Annotated[int, Field(ge=3)] = 20
     """How many songs a listener may store; the newest three are used."""
+    uploads_at_once: Annotated[int, Field(ge=1)] = 8
+    """Songs being sent or processed at the same time; one more is told to come back before its body is read."""
     open_tracks_per_listener: Annotated[int, Field(ge=2)] = 12
     """Tracks a listener may have waiting or in the making."""
     engine_requests: Annotated[int, Field(ge=1)] = 32

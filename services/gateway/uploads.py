@@ -1,6 +1,7 @@
 """Reads one file from a multipart body, counting and hashing while it arrives: nothing above the limit is kept."""
 
 import hashlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from services.errors import ServiceError
+from services.gateway.filenames import song_name
 
 _ENVELOPE: Final = 64 * 1024  # boundaries, part headers and small fields beside the file
 _CHUNK: Final = 256 * 1024
@@ -27,15 +29,21 @@ class Upload:
 
 @asynccontextmanager
 async def receive_upload(request: Request, limit: int) -> AsyncIterator[Upload]:
-    """The audio file in the field `file`, of at most `limit` bytes.
+    """The file in the field `file`, of at most `limit` bytes. What it calls itself does not matter.
 
     Raises:
-        ServiceError: 413 too large, 415 no multipart or no audio type, 422 no file or an empty one, 400 broken body.
+        ServiceError: 413 too large, 415 no multipart, 422 no file or an empty one, 400 broken body.
     """
     kind = request.headers.get("content-type", "")
     if not kind.startswith("multipart/form-data"):
-        raise _wrong_type(kind, "multipart/form-data with an audio file in the field file")
-    parser = MultiPartParser(request.headers, _limited(request, limit + _ENVELOPE), max_files=1, max_fields=4)
+        raise ServiceError(
+            "wrong_content_type",
+            f"The content type {kind[:100]!r} is not taken.",
+            status=415,
+            field="file",
+            expected="multipart/form-data with an audio file in the field file",
+        )
+    parser = _Parser(request.headers, _limited(request, limit + _ENVELOPE), max_files=1, max_fields=4)
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -48,12 +56,20 @@ async def receive_upload(request: Request, limit: int) -> AsyncIterator[Upload]:
         await form.close()
 
 
+class _Parser(MultiPartParser):
+    """Takes a part whose only name is `filename*` as a file too; the parser's own library passes over that name."""
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        part.content_disposition = re.sub(
+            rb"(?i)(;\s*)filename\*", rb'\1filename=""\g<0>', part.content_disposition or b"", count=1
+        )
+        super().on_headers_finished()
+
+
 def _checked(part: object, limit: int) -> Upload:
     if not isinstance(part, UploadFile):
         raise ServiceError("missing_field", "There is no file.", status=422, field="file", expected="an audio file")
-    kind = (part.content_type or "").partition(";")[0].strip().lower()
-    if not (kind.startswith("audio/") or kind == "application/ogg"):
-        raise _wrong_type(kind, "audio/* or application/ogg")
     if not part.size:
         raise ServiceError("empty_file", "The file has no bytes.", status=422, field="file", expected="an audio file")
     if part.size > limit:
@@ -62,7 +78,8 @@ def _checked(part: object, limit: int) -> Upload:
     while piece := part.file.read(_CHUNK):
         digest.update(piece)
     part.file.seek(0)
-    return Upload(part.file, _printable(part.filename), digest.hexdigest())
+    disposition = part.headers["content-disposition"]
+    return Upload(part.file, song_name(disposition.encode("latin-1")), digest.hexdigest())
 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
@@ -81,18 +98,3 @@ def _too_large(limit: int) -> ServiceError:
     return ServiceError(
         "too_large", "The file is too large.", status=413, field="file", expected=f"at most {limit} bytes"
     )
-
-
-def _wrong_type(kind: str, expected: str) -> ServiceError:
-    return ServiceError(
-        "wrong_content_type",
-        f"The content type {kind[:100]!r} is not taken.",
-        status=415,
-        field="file",
-        expected=expected,
-    )
-
-
-def _printable(filename: str | None) -> str:
-    name = "".join(each for each in filename or "" if each.isprintable()).replace("\\", "/").rpartition("/")[2]
-    return name[:200] or "unnamed"

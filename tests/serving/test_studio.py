@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors.torch import load
 
 from schemas.generation import SAMPLE_RATE, GenerationRequest, Progress, SongFacts, SongRequest, part_key
 from schemas.registry import AdapterRef
-from serving.audio import read_song
+from serving.audio import Levelled, read_song
 from serving.blobs import Blobs
 from serving.engine.adapters.files import dump
 from serving.engine.bases.shipped.checkpoint import random_base
@@ -25,7 +26,7 @@ from serving.engine.ticket import Notify, Ticket
 from serving.errors import Refused
 from serving.features import dump_features
 from serving.songs import take_song
-from serving.studio import Studio
+from serving.studio import SONGS_WAITING, Studio
 from serving.tracks import Tracks
 from tests.serving.engine.parts import adapter
 from tests.serving.sounds import encoded, melody
@@ -295,3 +296,54 @@ def test_more_than_fits_is_told_to_come_back(studio: Studio, root: str) -> None:
     assert refusals
     assert all(end.status == 503 and (end.retry_after_s or 0) >= 1 for end in refusals)
     assert [end.stage for end in ends if isinstance(end, Progress)] == ["done"] * (16 - len(refusals))
+
+
+def test_songs_wait_in_a_line_of_bounded_length_and_tracks_go_on_beside_them(
+    studio: Studio, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoding, go_on = threading.Event(), threading.Event()
+
+    def held(data: bytes) -> Levelled:
+        decoding.set()
+        assert go_on.wait(60)
+        return read_song(data)
+
+    monkeypatch.setattr("serving.songs.read_song", held)
+    source = f"{root}/incoming/one"
+    studio.blobs.write(source, encoded(melody(3)))
+    wishes = [
+        SongRequest(song_id=uuid4(), source=source, destination=f"{root}/songs/{number}")
+        for number in range(SONGS_WAITING + 1)
+    ]
+
+    async def act() -> None:
+        songs = [asyncio.create_task(take_song(studio, wish)) for wish in wishes[:-1]]
+        await asyncio.to_thread(decoding.wait, 60)
+        with pytest.raises(Refused) as caught:
+            await take_song(studio, wishes[-1].model_copy(update={"source": f"{root}/incoming/never-read"}))
+        assert (caught.value.status, caught.value.problem.code) == (503, "busy")
+        assert caught.value.retry_after_s
+        track = [progress async for progress in Tracks(studio, deadline_s=120).make(request(root))]
+        assert track[-1].stage == "done"
+        for waiting in songs[1:]:
+            waiting.cancel()
+        go_on.set()
+        assert (await songs[0]).seconds == pytest.approx(3)
+        assert (await take_song(studio, wishes[-1])).seconds == pytest.approx(3)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("odd", ["click", "noise", "one tone", "a second"])
+def test_odd_sounds_are_songs_too(studio: Studio, root: str, odd: str) -> None:
+    wave = np.zeros(3 * SAMPLE_RATE, np.float32)
+    if odd == "click":
+        wave[SAMPLE_RATE] = 1
+    elif odd == "noise":
+        wave += np.random.default_rng(0).normal(0, 0.1, len(wave))
+    else:
+        wave += 0.3 * np.sin(np.arange(len(wave)) / 7)
+    length = SAMPLE_RATE if odd == "a second" else len(wave)
+    facts = song(studio, root, encoded(wave[:length]), odd)
+    features = load(studio.blobs.read(facts.features_url, field="file"))
+    assert all(value.isfinite().all() for value in features.values())

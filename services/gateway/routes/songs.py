@@ -14,6 +14,7 @@ from services.gateway import metrics
 from services.gateway.engine import EngineAway, EngineRefused
 from services.gateway.parts import At, Parts
 from services.gateway.routes.listeners import require_listener
+from services.gateway.slots import too_many_uploads
 from services.gateway.uploads import Upload, receive_upload
 from services.identifiers import uuid7
 
@@ -38,12 +39,14 @@ _FORM: Final[dict[str, Any]] = {
 
 @router.post("/{listener_id}/songs", status_code=201, openapi_extra=_FORM, responses={200: {"model": Song}})
 async def upload_song(listener_id: UUID, request: Request, response: Response, parts: At) -> Song:
-    """Takes a song in the multipart field `file`: wav, flac, ogg or mp3, 1 second to 10 minutes, at most 50 MB.
+    """Takes a song in the multipart field `file`: wav, flac, ogg (Vorbis or Opus), mp3 or m4a/aac, 1 second to
+    10 minutes, 8 to 192 kHz, at most 50 MB. Its bytes say what it is, not its name or type.
 
     The same bytes again answer 200 with the song they became the first time. The newest three songs are used.
+    When many come at once, 503 with `Retry-After` is answered before the body is read.
     """
     await require_listener(parts, listener_id)
-    async with receive_upload(request, MAX_SONG_BYTES) as upload:
+    async with parts.uploads.one(), receive_upload(request, MAX_SONG_BYTES) as upload:
         known = await parts.store.song_of_upload(listener_id, upload.sha256)
         if known is None:
             await _require_room(parts, listener_id)
@@ -100,11 +103,13 @@ async def _processed(parts: Parts, request: SongRequest) -> SongFacts:
         metrics.SONGS.labels("refused").inc()
         raise _refused(refusal.problem) from refusal
     except EngineAway as error:
+        if error.problem.code == "busy":
+            raise too_many_uploads(error.retry_after_s) from error
         raise BackendAway("engine", f"The song cannot be processed now ({error}).") from error
 
 
 def _refused(problem: Problem) -> ServiceError:
-    expected = problem.expected or "a wav, flac, ogg or mp3 file with 1 second to 10 minutes of sound"
+    expected = problem.expected or "a wav, flac, ogg, mp3 or m4a file with 1 second to 10 minutes of sound"
     return ServiceError(problem.code, problem.message, status=422, field="file", expected=expected)
 
 

@@ -36,8 +36,9 @@ WORDS = 22
 
 @dataclass
 class ToneEngine:
-    """`paused` stops tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end early,
-    `busy` how many are a 503 that asks for a second's patience; `mute` says nothing of prompts;
+    """`paused` stops songs, and tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end
+    early, `busy` how many are a 503 that asks for a second's patience, `songs_busy` the same of songs
+    and seven seconds; `mute` says nothing of prompts;
     `ready_s` is what it says of parts, which the tests store; the style of song n is (n, 1)."""
 
     asked: list[GenerationRequest] = field(default_factory=list)
@@ -48,6 +49,7 @@ class ToneEngine:
     mute: bool = False
     breaks_off: int = 0
     busy: int = 0
+    songs_busy: int = 0
     refusal: Problem | None = None
     steps: int = 3
     ready_s: float | None = None
@@ -65,6 +67,8 @@ class ToneEngine:
         @app.post("/songs")
         async def take_song(request: SongRequest) -> Any:
             self.songs.append(request)
+            while self.paused:  # noqa: ASYNC110 (as below)
+                await asyncio.sleep(0.02)
             return self._taken(request)
 
         @app.post("/prompts")
@@ -92,10 +96,14 @@ class ToneEngine:
     def _taken(self, request: SongRequest) -> Any:
         if self.away:
             return Response(status_code=503)
+        if self.songs_busy > 0:
+            self.songs_busy -= 1
+            problem = Problem(code="busy", message="So many songs.")
+            return JSONResponse(problem.model_dump(), 503, {"Retry-After": "7"})
         try:
             sound, rate = soundfile.read(io.BytesIO(_path(request.source).read_bytes()))
         except (soundfile.LibsndfileError, struct.error):
-            problem = Problem(code="not_audio", message="The file is no audio.", expected="wav, flac, ogg or mp3")
+            problem = Problem(code="not_audio", message="The file is no audio.", expected="an audio file")
             return JSONResponse(problem.model_dump(), 422)
         audio = _path(request.destination) / "audio.flac"
         digest = write_flac(audio, np.asarray(sound), rate)

@@ -116,7 +116,7 @@ def test_wrong_attributes(gateway: Gateway, attributes: dict[str, str]) -> None:
 
 
 def test_uploads_that_are_no_songs(gateway: Gateway, listener_id: str) -> None:
-    problem(gateway.upload(listener_id, b"x", "text/plain"), 415, "wrong_content_type", "file")
+    problem(gateway.upload(listener_id, b"x", "text/plain"), 422, "not_audio", "file")
     problem(gateway.upload(listener_id, b""), 422, "empty_file", "file")
     problem(gateway.upload(listener_id, b"this is no audio"), 422, "not_audio", "file")
     path = f"/v1/listeners/{listener_id}/songs"
