@@ -2,7 +2,7 @@
 
 python -m training.base.render          tunes of the corpus and recordings to clips
 python -m training.base.train_codec     clips to a codec
-python -m training.base.train_decoder   the codec to one with a better decoder
+python -m training.base.train_vocoder   log-mels to their sound
 python -m training.base.features        clips to latents, captions, styles and plans
 python -m training.base.train_denoiser  latents to a denoiser
 python -m training.base.ship            the checkpoints to serving/base/

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from serving.engine.music.plan import CHORD, CLOCK, KEY
 from training.base.config import DenoiserTraining
+from training.base.crops import chosen
 from training.base.features import Features
-from training.base.train_codec import chosen
 
 
 @dataclass(frozen=True)

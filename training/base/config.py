@@ -31,36 +31,55 @@ class ClipConfig:
 
 
 @dataclass(frozen=True)
+class CropConfig:
+    """How pieces of clips are drawn for codec and vocoder."""
+
+    recording_share: float = 0.6
+    gain_range: tuple[float, float] = (0.4, 1.5)
+    # Pieces played faster or slower: pitches and formants that no clip has.
+    speed_share: float = 0.5
+    speed_range: tuple[float, float] = (0.84, 1.19)
+
+
+@dataclass(frozen=True)
 class CodecTraining:
     """Adam on L1 of the log-mel and of its differences in time, with a small KL term."""
 
-    steps: int = 12_000
+    steps: int = 40_000
     seconds: float | None = None
     batch: int = 64
     mel_frames: int = 192
     learning_rate: float = 1.2e-3
     delta_weight: float = 0.5
     kl_weight: float = 2e-3
-    recording_share: float = 0.4
-    gain_range: tuple[float, float] = (0.4, 1.5)
-    ema: float = 0.998
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    save_every: int = 2000
 
 
 @dataclass(frozen=True)
-class DecoderTraining:
-    """Adam on the codec's own distance; batches are the codec's."""
+class VocoderTraining:
+    """Adam on spectra of the sound in windows of five lengths."""
 
-    steps: int = 6000
+    steps: int = 30_000
     seconds: float | None = None
+    batch: int = 32
+    mel_frames: int = 96
     learning_rate: float = 6e-4
+    warmup_steps: int = 200
+    # Rows whose log-mel the codec rebuilt; the others have their own.
+    rebuilt_share: float = 0.75
+    magnitude_weight: float = 0.5
+    clip_norm: float = 1.0
     ema: float = 0.998
+    save_every: int = 500
 
 
 @dataclass(frozen=True)
 class DenoiserTraining:
     """AdamW on the velocity, logit-normal times; lengths grow from short to whole clips."""
 
-    steps: int = 12_000
+    steps: int = 40_000
     seconds: float | None = None
     batch: int = 256
     # Share of the training spent on short crops, and their length in latent frames.
@@ -85,7 +104,7 @@ class DenoiserTraining:
     # Rows that are given a part of the music to continue or repaint.
     context_share: float = 0.25
     recording_share: float = 0.25
-    ema: float = 0.999
+    ema: float = 0.9995
     save_every: int = 1000
 
 
@@ -101,10 +120,11 @@ class Recipe:
 
     seed: int = 7
     clips: ClipConfig = ClipConfig()
+    crops: CropConfig = CropConfig()
     codec: CodecConfig = field(default_factory=CodecConfig)
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
     conditions: ConditionsConfig = field(default_factory=ConditionsConfig)
     train_codec: CodecTraining = CodecTraining()
-    train_decoder: DecoderTraining = DecoderTraining()
+    train_vocoder: VocoderTraining = VocoderTraining()
     train_denoiser: DenoiserTraining = DenoiserTraining()
     work: Path = field(default_factory=work_folder)

@@ -27,7 +27,8 @@ from training.base.arrange import Arrangement, Facts
 from training.base.captions import caption, tag_caption
 from training.base.config import Recipe
 from training.base.render import SAMPLE_RATE, compose, read_clips
-from training.base.train_codec import default_device, trained_codec
+from training.base.train_codec import trained_codec
+from training.base.trainer import default_device
 
 CAPTIONS_PER_GROUP = 3
 BATCH = 64

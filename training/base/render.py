@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from serving.engine.bases.shipped.codec import REFERENCE_RMS
 from training.base.arrange import Arrangement, arrange
-from training.base.config import Recipe
+from training.base.config import ClipConfig, Recipe
 from training.base.recordings import Recording, found, passage
 from training.base.score import DRUMS, Note
 from training.base.tunes import Tune, load_tunes
@@ -37,7 +37,8 @@ Audio = NDArray[np.float32]
 # Folder name to the words that describe its music, and the licence its package states.
 GENRES = {
     "wesnoth": "orchestral fantasy", "warzone": "electronic ambient",
-    "ufoai": "electronic science fiction", "nexuiz": "electronic rock", "asc": "electronic",
+    "ufoai": "electronic science fiction", "nexuiz": "electronic rock", "asc-music": "electronic",
+    "hyperrogue": "atmospheric", "planetblupi": "cheerful electronic", "singularity": "calm electronic",
 }  # fmt: skip
 
 
@@ -227,8 +228,10 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=Path, help="folder of unpacked music packages")
+    parser.add_argument("--arrangements", type=int, default=ClipConfig().arrangements)
     options = parser.parse_args()
-    print(render(Recipe(), options.recordings), "clips")
+    recipe = Recipe(clips=ClipConfig(arrangements=options.arrangements))
+    print(render(recipe, options.recordings), "clips")
 
 
 if __name__ == "__main__":

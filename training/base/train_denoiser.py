@@ -6,6 +6,7 @@ Resumes from `denoiser.pt` in the working folder. Not distributed: one CPU or on
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,11 @@ from torch import Tensor, nn
 
 from serving.engine.bases.shipped.checkpoint import build_transformer
 from serving.engine.bases.shipped.conditions import Conditions
-from training.base import checkpoint
 from training.base.batches import Batch, Batches
-from training.base.budget import Budget
-from training.base.checkpoint import Average
 from training.base.command import prepared
 from training.base.config import DenoiserTraining, Recipe
 from training.base.features import build
-from training.base.train_codec import default_device
-
-LOG_EVERY = 100
+from training.base.trainer import Trainer, compiled, default_device, generator
 
 
 class Denoiser(nn.Module):
@@ -47,72 +43,33 @@ class Denoiser(nn.Module):
         return velocity
 
 
-class DenoiserTrainer:
-    """The denoiser, its optimiser and its data; `train` runs to the last step."""
+class DenoiserTrainer(Trainer):
+    """The denoiser and its data."""
 
     def __init__(self, recipe: Recipe, device: str) -> None:
         self.recipe, self.config, self.device = recipe, recipe.train_denoiser, device
         torch.manual_seed(recipe.seed)
         self.batches = Batches(build(recipe, device).to(device), self.config)
-        self.model = Denoiser(recipe).to(device)
-        groups = parameter_groups(self.model, self.config.weight_decay)
-        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
-        self.average = Average(self.model, self.config.ema)
-        self.path = recipe.work / "denoiser.pt"
-        self.step = 0
-        self.budget = Budget(self.config.steps, self.config.seconds)
-        state = checkpoint.load(self.path)
-        if state is not None:
-            self._resume(state)
+        model = Denoiser(recipe).to(device)
+        self._forward = compiled(model, device)
+        groups = parameter_groups(model, self.config.weight_decay)
+        optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
+        super().__init__(model, optimiser, self.config, recipe.work / "denoiser.pt")
 
-    def train(self) -> None:
-        """Runs all steps that are left."""
-        losses: list[Tensor] = []
-        while self.budget.share(self.step) < 1:
-            losses.append(self._one_step())
-            if self.step % LOG_EVERY == 0:
-                mean = float(torch.stack(losses[-LOG_EVERY:]).mean())
-                print(f"step {self.step} loss {mean:.4f} after {self.budget.spent:.0f} s", flush=True)
-            if self.step % self.config.save_every == 0:
-                self._save()
-        self._save()
+    def learning_rate(self, done: float) -> float:
+        """See `learning_rate`."""
+        return learning_rate(self.config, self.step, done)
 
-    def _one_step(self) -> Tensor:
-        config, done = self.config, self.budget.share(self.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(config, self.step, done)
-        frames = config.short_frames if done < config.short_share else self.recipe.clips.frames
-        rng = np.random.default_rng([self.recipe.seed, self.step])
+    def loss(self, done: float) -> Tensor:
+        """Of one batch of crops, short ones first."""
+        frames = self.config.short_frames if done < self.config.short_share else self.recipe.clips.frames
+        rng = generator(self.recipe.seed, self.step)
         batch = self.batches.draw(frames, rng)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            loss = flow_loss(self.model, batch, config, rng)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        self.optimiser.step()
-        self.average.update(self.model)
-        self.step += 1
-        return loss.detach()
-
-    def _save(self) -> None:
-        state = {
-            "step": self.step,
-            "seconds": self.budget.spent,
-            "model": self.model.state_dict(),
-            "average": self.average.state(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-        checkpoint.save(self.path, state)
-
-    def _resume(self, state: dict[str, Any]) -> None:
-        self.step = state["step"]
-        self.budget = Budget(self.config.steps, self.config.seconds, state["seconds"])
-        self.model.load_state_dict(state["model"])
-        self.average.restore(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+            return flow_loss(self._forward, batch, self.config, rng)
 
 
-def flow_loss(model: nn.Module, batch: Batch, config: Any, rng: np.random.Generator) -> Tensor:
+def flow_loss(model: Callable[..., Tensor], batch: Batch, config: Any, rng: np.random.Generator) -> Tensor:
     """Mean squared error of the velocity at logit-normal times (Esser et al. 2024)."""
     rows, device = batch.latents.shape[0], batch.latents.device
     normal = rng.normal(config.time_mean, config.time_std, rows)

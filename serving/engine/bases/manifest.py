@@ -12,8 +12,8 @@ from serving.engine.errors import BaseError
 MANIFEST = "base.json"
 # Of diffusers' pipelines; a folder that has one holds an ACE-Step checkpoint.
 INDEX = "model_index.json"
-# 1 had no plan.
-FORMAT = 2
+# 1 had no plan, 2 no vocoder.
+FORMAT = 3
 
 
 @dataclass(frozen=True)

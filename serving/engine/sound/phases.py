@@ -8,8 +8,12 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 SEED = 0
+# Frames over which tones are taken to go on unchanged after a known beginning: the spectrogram's bands are too wide to
+# tell their frequencies as exactly as known samples do.
+EXTRAPOLATED = 16
 
 
 def walked(magnitude: Tensor, hop: int, known: Tensor | None = None) -> Tensor:
@@ -35,6 +39,29 @@ def walked(magnitude: Tensor, hop: int, known: Tensor | None = None) -> Tensor:
         walk.append((walk[-1] + turns[..., frame]).gather(1, peak[..., frame]))
     walk_angles = torch.stack(walk, dim=2) - centre[:, None]
     return torch.polar(torch.ones_like(walk_angles), walk_angles)
+
+
+def known_phases(before: Tensor, window: Tensor, hop: int, frames: int) -> Tensor | None:
+    """Phases as known samples have them, and for a while after as if every bin kept its frequency.
+
+    Args:
+        before: the samples that a signal begins with [batch, samples].
+        window: analysis window.
+        hop: samples between frames, the first of which is centred half a hop before the samples.
+        frames: of the whole signal.
+
+    Returns:
+        Complex numbers with these phases [batch, bins, at most frames]; None where no whole window is known.
+    """
+    size = window.numel()
+    if before.shape[1] < 2 * size:
+        return None
+    last = before.shape[1] // hop - size // (2 * hop)
+    start = functional.pad(before, (hop // 2, size))
+    known = torch.stft(start, size, hop, size, window, return_complex=True)[..., : last + 1]
+    advance = torch.polar(torch.ones_like(known[..., -1].abs()), (known[..., -1] * known[..., -2].conj()).angle())
+    ahead = torch.arange(1, min(EXTRAPOLATED, frames - last - 1) + 1, device=known.device)
+    return torch.cat([known, known[..., -1:] * advance[..., None] ** ahead], dim=2)
 
 
 def _first(magnitude: Tensor) -> Tensor:

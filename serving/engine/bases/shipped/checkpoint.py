@@ -24,6 +24,7 @@ from serving.engine.errors import BaseError
 from serving.engine.hearing.style import STYLE_SIZE, StyleEncoder
 from serving.engine.music.plan import PLAN_CHANNELS
 from serving.engine.sound.mel import MelConfig
+from serving.engine.sound.vocoder import VocoderConfig
 
 PARTS = ("codec", "transformer", "conditions", "style")
 FILES = tuple(f"{part}.safetensors" for part in PARTS)
@@ -35,7 +36,7 @@ DERIVED = ("mel.", "vae.mel_converter.")
 class TransformerConfig:
     """Shape of the denoiser; `channels` are the codec's latent channels."""
 
-    channels: int = 40
+    channels: int = 64
     hidden_size: int = 320
     layers: int = 8
     heads: int = 5
@@ -186,7 +187,7 @@ def random_base(seed: int) -> ShippedBase:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        codec = Codec(CodecConfig(mel=MelConfig(), latent_channels=8, hidden_channels=32))
+        codec = Codec(CodecConfig(MelConfig(), 8, 32, vocoder=VocoderConfig(16, 2, (1, 1))))
         transformer = build_transformer(tiny_transformer())
         conditions = Conditions(ConditionsConfig(hidden_size=64, style_tokens=2))
     for module in (codec, transformer, conditions):
@@ -203,6 +204,7 @@ def tiny_transformer() -> TransformerConfig:
 
 def _codec_config(raw: dict[str, Any]) -> CodecConfig:
     raw["mel"] = MelConfig(**raw["mel"])
+    raw["vocoder"] = VocoderConfig(**raw["vocoder"] | {"blocks": tuple(raw["vocoder"]["blocks"])})
     raw["channel_multipliers"] = tuple(raw["channel_multipliers"])
     return CodecConfig(**raw)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from serving.engine.bases.interfaces import WINDOW_S
 from serving.engine.sound.mel import FLOOR, LogMel, MelConfig
+from serving.engine.sound.vocoder import Vocoder, VocoderConfig
 
 # Root mean square of every training clip; sources that are much louder or softer decode worse.
 REFERENCE_RMS = 0.1
@@ -20,17 +21,18 @@ REFERENCE_RMS = 0.1
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """Shape of the codec: front end, latent channels, width and blocks of the autoencoder."""
+    """Shape of the codec: front end, latent channels, width and blocks of the autoencoder, vocoder."""
 
     mel: MelConfig = field(default_factory=MelConfig)
-    latent_channels: int = 40
-    hidden_channels: int = 288
+    latent_channels: int = 64
+    hidden_channels: int = 304
     channel_multipliers: tuple[int, ...] = (1, 1)
     layers_per_block: int = 1
+    vocoder: VocoderConfig = field(default_factory=VocoderConfig)
 
 
 class Codec(nn.Module):
-    """A mel autoencoder (diffusers' `MMAudioVAE`) and Griffin-Lim.
+    """A mel autoencoder (diffusers' `MMAudioVAE`) and a vocoder.
 
     Latents have mean 0 and deviation 1 per channel over the training music.
 
@@ -59,6 +61,7 @@ class Codec(nn.Module):
             scaling_factor=1.0,
         )
         self.mel = LogMel(mel)
+        self.vocoder = Vocoder(config.vocoder, self.mel)
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
         self.sample_rate = mel.sample_rate
@@ -103,7 +106,8 @@ class Codec(nn.Module):
             Mono waveform at `sample_rate` [batch, frames * samples_per_frame]; not limited to 1.
         """
         known = None if before is None else before.to(self.latent_mean)
-        return self.mel.invert(self.decode_mel(latents), before=known)
+        waveform: Tensor = self.vocoder(self.decode_mel(latents), known)
+        return waveform
 
     def decode_mel(self, latents: Tensor) -> Tensor:
         """Log-mel of normalised latents [batch, frames, channels] -> [batch, bands, 2 * frames]."""
