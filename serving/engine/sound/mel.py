@@ -1,6 +1,7 @@
 """Log-mel spectrogram of the codec.
 
-Not for analysis or tagging: the front end of the style encoder lives in `hearing.tagger`. Back to a waveform: `vocoder`.
+Not for analysis or tagging: the front end of the style encoder lives in `hearing.tagger`.
+Back to a waveform: `vocoder`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Log-mel to a waveform: phases that go on from frame to frame, and a small network before and after them.
 
 A network that sees magnitudes alone cannot give a lasting tone its phase: equal frames would get equal phases, and the
-tone a pitch of the frame rate. So the phases are walked first (`phases`), two Griffin-Lim steps make them agree, and the
+tone a pitch of the frame rate. So phases are walked first (`phases`), two Griffin-Lim steps make them agree, and the
 network says what is missing: first the magnitudes of all bins, from which the walk reads frequencies; then a complex
 factor for each bin, from what is left of the disagreement. Masuyama et al. 2019 (Deep Griffin-Lim iteration) have the
 second half of it. Untrained it is Griffin-Lim.
