@@ -116,7 +116,7 @@ def _read_file(path: str) -> list[Tune]:
 def _tunes(score: Any, collection: str, path: Path) -> list[Tune]:
     """The tune of a score, or those of a movement."""
     voices = [sorted(_notes(part)) for part in score.parts]
-    if collection == "bach" and len(voices) != 4:
+    if not voices or not voices[0] or (collection == "bach" and len(voices) != 4):
         return []
     tune = _tune(score, collection, path, voices if collection == "bach" else voices[:1])
     if collection in MOVEMENTS:
