@@ -15,7 +15,7 @@ from training.base.harmony import Chord, Melody
 from training.base.score import BASS, CHORDS, COUNTER, DRUMS, LEAD, Note, Tempo
 
 # How much softer than the melody the others play, in MIDI velocity.
-BEHIND = {LEAD: 0.0, CHORDS: 34.0, BASS: 20.0, COUNTER: 26.0, DRUMS: 14.0}
+BEHIND = {LEAD: 0.0, CHORDS: 42.0, BASS: 32.0, COUNTER: 26.0, DRUMS: 14.0}
 # Standard deviation of onsets around their place, in seconds, and of velocities.
 TIMING = {LEAD: 0.010, CHORDS: 0.006, BASS: 0.006, COUNTER: 0.010, DRUMS: 0.004}
 TOUCH = 3.5
