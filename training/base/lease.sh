@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export WORK=${WORK:-/tmp/encore-base} OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 export ENCORE_BASE_WORK=$WORK PYTHONPATH=$PWD:$WORK/site:$WORK/packages TORCHINDUCTOR_CACHE_DIR=$WORK/inductor
-CODEC_S=${CODEC_S:-400} VOCODER_S=${VOCODER_S:-750} DENOISER_S=${DENOISER_S:-650}
+CODEC_S=${CODEC_S:-400} VOCODER_S=${VOCODER_S:-750} DENOISER_S=${DENOISER_S:-720}
 CODEC_ARRANGEMENTS=${CODEC_ARRANGEMENTS:-2500} ARRANGEMENTS=${ARRANGEMENTS:-20000}
 mkdir -p "$WORK/log"
 
@@ -42,7 +42,7 @@ first)
   # Until the codec is there the vocoder learns from true log-mels.
   start vocoder env ENCORE_BASE_WORK="$WORK/codec" timeout "$CODEC_S" \
     python3 -m training.base.train_vocoder --seconds "$VOCODER_S"
-  sleep 15; tail -n 3 "$WORK"/log/*.log ;;
+  sleep 45; tail -n 3 "$WORK"/log/*.log ;;
 second)
   python3 -m training.base.travel unpack --from "$2/second"
   python3 -m training.base.render --arrangements "$ARRANGEMENTS" --recordings "$WORK/recordings"
@@ -51,7 +51,7 @@ second)
   start vocoder env ENCORE_BASE_WORK="$WORK/codec" python3 -m training.base.train_vocoder --seconds "$VOCODER_S"
   python3 -m training.base.features
   start denoiser python3 -m training.base.train_denoiser --seconds "$DENOISER_S"
-  nvidia-smi; tail -n 4 "$WORK"/log/*.log ;;
+  sleep 5; tail -n 4 "$WORK"/log/*.log ;;
 last)
   for _ in $(seq "$3"); do running denoiser || break; sleep 1; done
   cp "$WORK/codec/vocoder.pt" "$WORK/"

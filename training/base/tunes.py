@@ -38,6 +38,8 @@ SOUNDING_SHARE = 0.75
 HELD_OUT_SHARE = 12
 MIN_NOTES = 24
 MIN_QUARTERS = 12.0
+# Shorter ones are mostly a first signature that does not hold for the tune.
+MIN_BAR = 2.0
 DANCES = ("reel", "jig", "hornpipe", "strathspey", "waltz", "polka", "march", "clog", "air")
 Part = list[tuple[float, float, int]]
 
@@ -160,7 +162,7 @@ def _passages(tune: Tune) -> Iterable[Tune]:
 
 
 def _long_enough(tune: Tune) -> bool:
-    return len(tune.parts[0]) >= MIN_NOTES and tune.quarters >= MIN_QUARTERS
+    return len(tune.parts[0]) >= MIN_NOTES and tune.quarters >= MIN_QUARTERS and tune.bar >= MIN_BAR
 
 
 def _notes(part: Any) -> Iterable[tuple[float, float, int]]:
