@@ -6,7 +6,9 @@ Resumes from `vocoder.pt` in the working folder. Runs before the codec is there 
 alone, and beside `train_denoiser`, which sees only latents.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from serving.engine.bases.shipped.codec import Codec
@@ -54,11 +56,11 @@ class VocoderTrainer(Trainer):
         return sound + self.config.magnitude_weight * self._magnitude_loss(mel, audio)
 
     @torch.no_grad()
-    def _heard(self, audio: Tensor, rebuilt: object) -> Tensor:
+    def _heard(self, audio: Tensor, rebuilt: NDArray[np.bool_]) -> Tensor:
         """Log-mels, those of some rows as the codec rebuilds them."""
         mel: Tensor = self.codec.mel(audio)
-        if self.rebuilt_share:
-            rows = torch.as_tensor(rebuilt, device=mel.device)
+        if rebuilt.any():
+            rows = torch.from_numpy(rebuilt).to(mel.device)
             mel[rows] = self.codec.decode_mel(self.codec.encode(audio[rows]))
         return mel
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-# Latent frames of neighbourhood on each side: the decoder's convolutions reach 12, the spectrum's window 2.
-MARGIN = 16
+# Latent frames of neighbourhood on each side: the decoder's convolutions reach 12, the vocoder's 13, its windows 3.
+MARGIN = 28
 
 
 class Decoder(Protocol):

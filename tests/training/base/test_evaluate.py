@@ -29,7 +29,7 @@ ROWS = {
         "beat strength", "notes a second", "self-similarity over 10 s", "diversity of 2 clips, Vendi score",
         "nearest of 6 training clips, cosine", "nearest of 6 training clips, 95th percentile",
     },
-    "the codec; GL: its Griffin-Lim alone": {
+    "the codec; vocoder: on true spectrograms": {
         "log-mel L1", "multi-resolution STFT distance", "note F1 against the original",
         "tagger's embedding: cosine with the original's", "the same: distance, 1 = two clips apart",
     },
