@@ -78,7 +78,9 @@ class Engine:
         """Finds the batch cap, if none was given, and starts the step loop."""
         if not self.limits.rows:
             frames = self.base.codec.frames_for(WINDOW_S)
-            curve = profile.measure(profile.forward(self.base, self._pool, frames))
+            weight = next(self.base.transformer.parameters())
+            step = profile.forward(self.base, self._pool, frames)
+            curve = profile.measure(step, first_is_slow=weight.device.type != "cpu")
             with self._changed:
                 self._curve, self._cap = curve, profile.choose(curve)
         self._thread.start()

@@ -79,7 +79,9 @@ def batch_cap(base: Base) -> tuple[tuple[profile.Point, ...], int]:
     """What the engine finds at its start: seconds of a step by its rows, and the most rows that it would take."""
     pool = attach(base.transformer, profile.COUNTS[-1] + 1, RANK, POOL_DTYPE)
     fill(pool, base)
-    curve = profile.measure(profile.forward(base, pool, base.codec.frames_for(WINDOW_S)))
+    curve = profile.measure(
+        profile.forward(base, pool, base.codec.frames_for(WINDOW_S)), first_is_slow=torch.cuda.is_available()
+    )
     pool.detach()
     return curve, profile.choose(curve)
 

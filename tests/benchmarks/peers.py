@@ -213,7 +213,7 @@ def check_equal(ways: Sequence[tuple[str, Tensor]]) -> None:
     name, first = ways[0]
     tolerance = 1e-3 if first.dtype == torch.float32 else 0.1
     for other, velocity in ways[1:]:
-        difference = float((velocity.float() - first.float()).abs().max())
+        difference = float((velocity.float() - first.to(velocity.device).float()).abs().max())
         if not difference <= tolerance * float(first.float().abs().max()):
             raise RuntimeError(f"{other} differs from {name} by {difference:.3g}: they do not compute the same")
 

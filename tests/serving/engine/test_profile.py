@@ -65,6 +65,19 @@ def test_measuring_keeps_its_budget_but_for_the_first_two(fixed: float, a_row: f
     assert len(points) >= 2
 
 
+def test_what_the_first_of_a_size_costs_is_not_timed() -> None:
+    now, seen = 0.0, set[int]()
+
+    def step(rows: int) -> None:
+        nonlocal now
+        now += 0.01 if rows in seen else 0.1
+        seen.add(rows)
+
+    points = measure(step, budget_s=10, clock=lambda: now, first_is_slow=True)
+    assert [point.rows for point in points] == list(COUNTS)
+    assert all(point.seconds == pytest.approx(0.01) for point in points)
+
+
 def test_an_engine_without_a_number_of_rows_measures_its_own() -> None:
     made = engine(Limits(rows=0, queue=8, slots=4, rank=RANK))
     made.start()
