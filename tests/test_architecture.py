@@ -23,7 +23,7 @@ PLANTED = [
     ("engine", "serving.engine.sound.mel", "schemas.registry"),
     ("engine", "serving.engine.bases.shipped.text", "ray"),
     ("rooms", "serving.engine.music.noise", "serving.engine.sound.mel"),
-    ("circles", "serving.engine.sound.phases", "serving.engine.sound.mel"),
+    ("circles", "serving.engine.sound.phases", "serving.engine.sound.vocoder"),
     ("light", "services.telemetry", "numpy"),
     ("independent", "services.rollout.plan", "services.gateway.assignment"),
     ("taste", "training.gate", "training.study.taste"),
