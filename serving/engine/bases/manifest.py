@@ -36,11 +36,17 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `base.json` says about the weights beside it."""
+    """What `base.json` says about the weights beside it.
+
+    Attributes:
+        files: sha256 of each file beside it.
+        encoders: sha256 of files that stay in installed packages, by package and path.
+    """
 
     files: Mapping[str, str]
     sampling: Sampling = Sampling()
     scores: Mapping[str, float] = field(default_factory=dict)
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def base_hash(self) -> str:
@@ -57,7 +63,8 @@ def read_manifest(folder: str | Path, needed: Collection[str]) -> Manifest:
         if raw["format"] != FORMAT:
             raise BaseError(f"{path}: format {raw['format']}, this engine reads {FORMAT}")
         files = {str(name): str(digest) for name, digest in raw["files"].items()}
-        manifest = Manifest(files, Sampling(**raw["sampling"]), raw["scores"])
+        encoders = {str(name): str(digest) for name, digest in raw["encoders"].items()}
+        manifest = Manifest(files, Sampling(**raw["sampling"]), raw["scores"], encoders)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BaseError(f"{path}: not a readable manifest: {error!r}") from error
     if missing := set(needed) - set(files):

@@ -19,6 +19,7 @@ from serving.engine.bases.base import Base
 from serving.engine.bases.manifest import Manifest, check_file, read_manifest, sha256_of, write_manifest
 from serving.engine.bases.shipped.codec import Codec, CodecConfig
 from serving.engine.bases.shipped.conditions import Conditions, ConditionsConfig
+from serving.engine.bases.shipped.encoders import check_encoders, encoder_digests
 from serving.engine.bases.shipped.text import TextEncoder
 from serving.engine.errors import BaseError
 from serving.engine.hearing.style import STYLE_SIZE, StyleEncoder
@@ -120,13 +121,14 @@ def load_shipped(
         dtype: of denoiser and conditions; the codec always computes in float32.
 
     Raises:
-        BaseError: a file is absent, differs from its sha256, holds a number that is not finite,
-            or its tensors are not exactly those of the model.
+        BaseError: a file, here or of an encoder's package, is absent or differs from its sha256; one holds a number
+            that is not finite, or its tensors are not exactly those of the model.
     """
     folder = Path(folder)
     manifest = read_manifest(folder, FILES)
     for name, expected in manifest.files.items():
         check_file(folder / name, expected)
+    check_encoders(manifest.encoders)
     codec = Codec(_codec_config(_config(folder, "codec")))
     transformer = build_transformer(TransformerConfig(**_config(folder, "transformer")))
     conditions = Conditions(ConditionsConfig(**_config(folder, "conditions")))
@@ -175,7 +177,7 @@ def save_base(
         text = json.dumps({} if config is None else asdict(config), sort_keys=True)
         save_file(stored, path, metadata={"config": text})
         files[name] = sha256_of(path)
-    manifest = Manifest(files, base.manifest.sampling, base.manifest.scores)
+    manifest = Manifest(files, base.manifest.sampling, base.manifest.scores, encoder_digests())
     write_manifest(folder, manifest)
     return manifest
 

@@ -94,6 +94,19 @@ def test_tampered_file_is_refused(folder: Path) -> None:
         load_base(folder)
 
 
+def test_an_encoder_of_another_release_is_refused_by_name(folder: Path) -> None:
+    raw = json.loads((folder / MANIFEST).read_text())
+    name = "musicnn/MTT_musicnn/.index"
+    raw["encoders"][name] = "0" * 64
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    with pytest.raises(BaseError, match=r"MTT_musicnn/\.index: expected sha256 0000"):
+        load_base(folder)
+    del raw["encoders"][name]
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    with pytest.raises(BaseError, match=r"encoders: expected the sha256 of .*musicnn/MTT_musicnn/\.index"):
+        load_base(folder)
+
+
 def test_absent_file_is_refused(folder: Path) -> None:
     (folder / "codec.safetensors").unlink()
     with pytest.raises(BaseError, match=r"codec\.safetensors: absent"):
