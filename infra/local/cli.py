@@ -95,8 +95,8 @@ def _add_study(add: Commands) -> None:
         usage="./encore study [-h] [--json FILE] [STUDY OPTIONS]",
         allow_abbrev=False,
         description="Simulated listeners hear, rate and are learned from, cycle after cycle, without any part of the "
-        "stack; prints what every method gives above the songs alone, with its interval and its placebo. --quick ends "
-        "within 15 minutes on two cores. Options that are not named here go on to `python -m training.study.trial`; "
+        "stack; prints what every method gives above the songs alone, with its interval and its placebo. --quick is a "
+        "small one. Options that are not named here go on to `python -m training.study.trial`; "
         "docs/study.md describes them.",
     )
     study.add_argument("--json", metavar="FILE", help="write the same figures for a program")

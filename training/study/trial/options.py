@@ -11,7 +11,7 @@ from typing import cast
 from training.study.population import SHIFT
 from training.study.trial.approaches import APPROACHES, SIGNALS, Signal
 
-# Within a quarter of an hour on two cores.
+# Small enough for two cores.
 QUICK: Mapping[str, object] = {
     "listeners": 12,
     "cycles": 1,
@@ -86,7 +86,7 @@ class Places:
 def parse(arguments: Sequence[str]) -> tuple[Options, Places]:
     """Options of `python -m training.study.trial`."""
     parser = argparse.ArgumentParser(prog="./encore study", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="a small study that ends within 15 minutes on two cores")
+    parser.add_argument("--quick", action="store_true", help="a small study, for two cores")
     parser.add_argument("--listeners", type=int, default=24)
     parser.add_argument("--cohorts", type=int, default=5, help="styles that listeners come from")
     parser.add_argument("--cycles", type=int, default=5)
