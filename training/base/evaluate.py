@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from serving.engine.bases.shipped.checkpoint import ShippedBase, load_shipped
 from serving.engine.heap import keep_freed_memory
+from training.base.captions import ANYTHING
 from training.base.config import Recipe
 from training.base.judges import making, reconstruction
 from training.base.judges.adherence import InstrumentClassifier
@@ -24,7 +26,7 @@ from training.base.judges.hearing import Ears, Heard
 from training.base.judges.memorisation import known_styles
 from training.base.judges.notes import note_f1
 from training.base.judges.repetition import repetition
-from training.base.judges.rows import LOG_MEL, NOTE_F1, REAL_TIME, Known, prompt_rows, recording_rows
+from training.base.judges.rows import LOG_MEL, NOTE_F1, REAL_TIME, Known, plain_rows, prompt_rows, recording_rows
 from training.base.judges.sets import Clips, recorded, recordings, rendered, same_spectrum_noise
 from training.base.judges.table import Goal, Row, Section, as_json
 from training.base.judges.training import TrainingClips, training_clips
@@ -109,7 +111,7 @@ class Evaluation:
         found = [self._from_prompts()]
         if len(self._sets.recorded):
             found.append(self._from_recordings())
-        return (*found, self._codec(), self._speed())
+        return (*found, self._from_plain_prompts(), self._codec(), self._speed())
 
     def _from_prompts(self) -> Section:
         real, requests = self._sets.prompted.audio, self._sets.prompted.requests
@@ -138,6 +140,15 @@ class Evaluation:
         }
         values = {name: float(repetition(each, LONG_APART_SECONDS).mean()) for name, each in audio.items()}
         return Row(f"self-similarity over {long.audio.shape[1] / SAMPLE_RATE:.0f} s", values)
+
+    def _from_plain_prompts(self) -> Section:
+        """What those get who say nothing of the music they want."""
+        pair = self._pairs["tunes"]
+        prompts = list(islice(cycle(ANYTHING), max(2, len(pair.audio) // 2)))
+        made = making.from_plain_prompts(self._base, prompts, self._samples)
+        heard = {"real": pair.original, "codec": pair.rebuilt, "plain": self._ears.hear(made)}
+        known = Known(self._ears.embed(self._sets.reference.audio), self._known)
+        return Section(f"{len(prompts)} prompts without facts", tuple(heard), tuple(plain_rows(heard, known)))
 
     def _from_recordings(self) -> Section:
         real = self._sets.recorded.audio

@@ -23,6 +23,13 @@ def from_prompts(base: ShippedBase, prompts: Sequence[str], samples: int) -> Ten
     return _made(base, prompts, torch.zeros(len(prompts), STYLE_SIZE), samples)
 
 
+def from_plain_prompts(base: ShippedBase, prompts: Sequence[str], samples: int) -> Tensor:
+    """`from_prompts` of prompts that state neither tempo nor key, with those that the seed draws, as for a listener
+    without songs."""
+    feels = [drawn([], seed) for seed in range(len(prompts))]
+    return _made(base, prompts, torch.zeros(len(prompts), STYLE_SIZE), samples, feels, guided=True)
+
+
 def after_songs(base: ShippedBase, songs: Tensor, styles: Tensor) -> Tensor:
     """One clip a song, without a prompt, as a listener gets it who uploaded that song alone, at the training level.
 
@@ -52,12 +59,19 @@ def untrained(base: ShippedBase, seed: int) -> ShippedBase:
 
 
 def _made(
-    base: ShippedBase, prompts: Sequence[str], styles: Tensor, samples: int, feels: Sequence[Feel] = ()
+    base: ShippedBase,
+    prompts: Sequence[str],
+    styles: Tensor,
+    samples: int,
+    feels: Sequence[Feel] = (),
+    *,
+    guided: bool = False,
 ) -> Tensor:
+    """`guided`: guidance strengthens the feels as it does prompts."""
     frames = samples // base.codec.samples_per_frame
     states = base.text.encode(list(prompts))
     plans = torch.stack([base.conditions.plan(each, frames, feel) for each, feel in zip_longest(prompts, feels)])
-    heard = plans - torch.stack([base.conditions.plan(prompt, frames) for prompt in prompts])
+    heard = plans - (plans if guided else torch.stack([base.conditions.plan(prompt, frames) for prompt in prompts]))
     passes = zip(*(torch.split(given, CLIPS_PER_PASS) for given in (states, styles, plans, heard)), strict=True)
     return torch.cat(
         [
