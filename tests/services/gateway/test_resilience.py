@@ -13,6 +13,7 @@ from schemas.topics import TRACKS
 from services.gateway.engine import Engine, EngineAway
 from services.gateway.settings import GatewaySettings
 from services.streams_memory import MemoryBroker
+from tests.contracts.streams import until
 from tests.services.gateway.conftest import Gateway, running, until
 from tests.services.gateway.engine import ToneEngine
 
@@ -115,6 +116,8 @@ def test_readiness_names_what_is_away(gateway: Gateway) -> None:
     ready = httpx.get(f"{gateway.inside_url}/ready")
     assert (ready.status_code, set(ready.json().values())) == (200, {"ok"})
     gateway.broker.away = True
+    # An answer may be a second old.
+    until(lambda: httpx.get(f"{gateway.inside_url}/ready").status_code == 503)
     away = httpx.get(f"{gateway.inside_url}/ready")
     assert (away.status_code, away.json()["kafka"], away.json()["postgres"]) == (503, "away", "ok")
     assert gateway.http.get("/health").status_code == 200
