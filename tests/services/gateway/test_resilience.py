@@ -13,7 +13,6 @@ from schemas.topics import TRACKS
 from services.gateway.engine import Engine, EngineAway
 from services.gateway.settings import GatewaySettings
 from services.streams_memory import MemoryBroker
-from tests.contracts.streams import until
 from tests.services.gateway.conftest import Gateway, running, until
 from tests.services.gateway.engine import ToneEngine
 
