@@ -5,8 +5,6 @@ tone a pitch of the frame rate. So phases are walked first (`phases`), two Griff
 network says what is missing: first the magnitudes of all bins, from which the walk reads frequencies; then a complex
 factor for each bin, from what is left of the disagreement. Masuyama et al. 2019 (Deep Griffin-Lim iteration) have the
 second half of it. Untrained it is Griffin-Lim.
-
-Not for a critic's kind of training: decision 0408.
 """
 
 import math
