@@ -1,7 +1,7 @@
 // The sound of a track that is still being made: what has come plays at once, what comes later follows without a gap.
 // It is used like an audio element, but cannot be sought.
 
-import * as api from "./api.js";
+import { call } from "../common/http.js";
 
 const RATE = 22050; // of the engine's parts; a context of the same rate joins them sample by sample
 const HEADER_BYTES = 44;
@@ -45,7 +45,7 @@ export class LiveSound {
   }
 
   async receive() {
-    const answer = await api.liveAudio(this.trackId, this.closing.signal);
+    const answer = await call("GET", `/v1/tracks/${this.trackId}/audio?live=1`, undefined, { signal: this.closing.signal });
     if (!answer.headers.get("content-type").startsWith("audio/wav")) { // it has just been finished
       this.append((await this.context.decodeAudioData(await answer.arrayBuffer())).getChannelData(0));
       return;

@@ -1,0 +1,21 @@
+// Numbers and times as people read them.
+
+import { language } from "./strings.js";
+
+export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+export const date = (iso) => dates.format(new Date(iso));
+
+const decimals = new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const signs = new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" });
+const counts = new Intl.NumberFormat(language);
+
+const NONE = "–";
+const known = (format) => (value) => (value === null || value === undefined ? NONE : format.format(value));
+export const decimal = known(decimals);
+export const signed = known(signs);
+export const count = known(counts);
+
+// The end of an identifier tells one from another; the beginning of a UUID of version 7 is the time.
+export const short = (id) => id.slice(-8);

@@ -1,0 +1,62 @@
+// The gateway's HTTP API: calls that carry the token, and refusals in its words.
+
+import { authorization } from "./session.js";
+import { t } from "./strings.js";
+
+// The gateway refused; `code` and `field` are for programs.
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem.expected ? t.errors.expected(problem.message, problem.expected) : problem.message);
+    this.status = status;
+    this.code = problem.code;
+    this.field = problem.field;
+  }
+}
+
+// The gateway does not answer.
+export class Away extends Error {
+  constructor() {
+    super(t.errors.away);
+  }
+}
+
+const unexplained = (status) => ({ message: t.errors.status(status) });
+
+async function answered(response) {
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
+  throw new Refused(response.status, body.code ? body : (body.rejected?.[0]?.problem ?? unexplained(response.status)));
+}
+
+export async function call(method, path, body, options = {}) {
+  const headers = { Authorization: authorization(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
+  const sent = await fetch(path, { method, headers, body: body && JSON.stringify(body), ...options }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Away();
+  });
+  return answered(sent);
+}
+
+export const get = async (path) => (await call("GET", path)).json();
+export const post = async (path, body) => (await call("POST", path, body)).json();
+export const put = async (path, body) => (await call("PUT", path, body)).json();
+export const remove = async (path) => (await call("DELETE", path)).json();
+export const blob = async (path) => (await call("GET", path)).blob();
+
+// fetch cannot report how much of a body is sent; XMLHttpRequest can. `onProgress` is told a part from 0 to 1.
+export function upload(path, file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.setRequestHeader("Authorization", authorization());
+    request.responseType = "json";
+    request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
+    request.onerror = () => reject(new Error(t.errors.uploadBroke));
+    request.onload = () =>
+      request.status < 300
+        ? resolve(request.response)
+        : reject(new Refused(request.status, request.response ?? unexplained(request.status)));
+    const form = new FormData();
+    form.append("file", file);
+    request.send(form);
+  });
+}

@@ -1,0 +1,34 @@
+// The form that asks for a track, or for two to be compared blind.
+
+import { h } from "../common/dom.js";
+import { post } from "../common/http.js";
+import { act } from "../common/shell.js";
+import { t } from "../common/strings.js";
+
+const SECONDS = { least: 2, most: 120, first: 10 };
+
+export function asking(listener, list) {
+  const prompt = h("input", { id: "prompt", maxLength: 300, placeholder: t.ask.example, autocomplete: "off" });
+  const shown = h("output", { for: "seconds" }, t.ask.seconds(SECONDS.first));
+  const seconds = h("input", {
+    id: "seconds", type: "range", min: SECONDS.least, max: SECONDS.most, step: 1, value: SECONDS.first,
+    oninput: () => (shown.value = t.ask.seconds(seconds.value)),
+  });
+  const ask = (event) => {
+    event.preventDefault();
+    const wish = { listener_id: listener.listener_id, prompt: prompt.value, seconds: Number(seconds.value) };
+    const isPair = event.submitter?.value === "pair";
+    act(async () => {
+      const card = isPair ? list.addPair(await post("/v1/pairs", wish)) : list.addTrack(await post("/v1/tracks", wish));
+      card.focus();
+    }, event.submitter);
+  };
+  return h("section", { id: "ask", "aria-labelledby": "ask-title" },
+    h("h2", { id: "ask-title" }, t.ask.title),
+    h("form", { onsubmit: ask },
+      h("label", { for: "prompt" }, t.ask.prompt, h("span", { class: "hint" }, ` ${t.ask.optional}`)), prompt,
+      h("label", { for: "seconds" }, t.ask.length, " ", shown), seconds,
+      h("div", { class: "row" },
+        h("button", { name: "kind", value: "track" }, t.ask.track),
+        h("button", { name: "kind", value: "pair", class: "quiet" }, t.ask.pair))));
+}

@@ -1,0 +1,169 @@
+// Plays one track, draws it, and tells what of it was heard. A track that is still being made plays live until it has
+// ended or is paused, from then on from its file.
+
+import { clock } from "../common/format.js";
+import { blob } from "../common/http.js";
+import { tell } from "../common/outbox.js";
+import { t } from "../common/strings.js";
+import { takeOver } from "./alone.js";
+import { Heard } from "./heard.js";
+import { LiveSound } from "./live.js";
+import { Wave } from "./wave.js";
+
+const LOOK_MS = 60;
+const BEFORE_END_S = 0.05;
+
+export class Player {
+  // root: the element that holds .play, .wave and .clock; audio: the element to sound with; onHeard(ms) is told how much
+  // was heard so far, onChange() that it started or stopped, onEnd() that it ended.
+  constructor(root, listenerId, track, { audio = new Audio(), onHeard = () => {}, onChange = () => {}, onEnd = () => {} } = {}) {
+    Object.assign(this, { listenerId, track, onChange, onEnd, file: audio });
+    this.button = root.querySelector(".play");
+    this.clock = root.querySelector(".clock");
+    this.untold = []; // the gateway takes no events of a track that may still fail
+    this.heard = new Heard((kind, data) => this.report(kind, data), onHeard);
+    this.wave = new Wave(root.querySelector(".wave"), track.seconds, {
+      seek: (seconds) => this.seek(seconds), toggle: () => this.toggle(),
+    });
+    this.button.onclick = () => this.toggle();
+    this.use(this.isReady ? this.file : new LiveSound(track.track_id));
+    this.stopped();
+    this.show();
+  }
+
+  get isReady() { return this.track.status === "ready"; }
+  get isLive() { return this.audio instanceof LiveSound; }
+  get isSounding() { return !this.audio.paused; }
+  get lengthMs() { return Math.ceil(this.track.seconds * 1000); }
+  get positionMs() { return Math.min(Math.round(this.audio.currentTime * 1000), this.lengthMs); }
+
+  use(sound) {
+    this.audio = sound;
+    sound.onplay = () => this.started();
+    sound.onpause = () => this.paused();
+    sound.onseeking = () => this.seeked();
+    sound.onended = () => this.ended();
+  }
+
+  // The track is ready: what was heard of it live counts now.
+  finish(track) {
+    this.track = track;
+    this.untold.splice(0).forEach(([kind, data, time]) => this.send(kind, data, time));
+    this.settle();
+    return this.load();
+  }
+
+  // The track failed.
+  abandon() {
+    this.untold = [];
+    this.audio.pause();
+  }
+
+  // From live to the file, where nobody hears it.
+  settle() {
+    if (!this.isReady || !this.isLive || this.isSounding) return;
+    const at = this.audio.ended ? 0 : this.audio.currentTime;
+    this.audio.close();
+    this.use(this.file);
+    this.load().then(() => { if (at > 0) this.audio.currentTime = at; }, console.warn);
+  }
+
+  async load() {
+    this.loading ??= this.fetchAndDraw();
+    await this.loading;
+    if (!this.isLive && this.audio.src !== this.address) this.audio.src = this.address;
+  }
+
+  async fetchAndDraw() {
+    try {
+      const sound = await blob(`/v1/tracks/${this.track.track_id}/audio`);
+      this.address = URL.createObjectURL(sound);
+      this.wave.draw(sound).catch(console.warn);
+    } catch (error) {
+      this.loading = null;
+      throw error;
+    }
+  }
+
+  async toggle() {
+    if (this.isLive && (this.audio.ended || this.audio.broken)) return; // the file comes soon
+    if (this.isSounding) this.audio.pause();
+    else await this.play();
+  }
+
+  async play() {
+    if (!this.isLive) await this.load();
+    await this.audio.play();
+  }
+
+  started() {
+    takeOver(this);
+    this.heard.started(this.positionMs);
+    this.button.dataset.sounds = "";
+    this.button.setAttribute("aria-label", t.player.pause);
+    this.onChange();
+    this.follow();
+  }
+
+  follow() {
+    if (!this.isSounding || !this.heard.isPlay) return;
+    if (!this.audio.seeking) this.heard.reached(this.positionMs);
+    this.show();
+    setTimeout(() => this.follow(), LOOK_MS);
+  }
+
+  stopped() {
+    delete this.button.dataset.sounds;
+    this.button.setAttribute("aria-label", t.player.play);
+    this.onChange();
+  }
+
+  paused() {
+    if (!this.audio.ended) this.heard.paused(this.positionMs);
+    this.stopped();
+    this.settle();
+  }
+
+  seeked() {
+    this.heard.seeked(this.leaving ?? this.heard.upTo, this.positionMs);
+    this.leaving = null;
+    this.show();
+  }
+
+  ended() {
+    this.heard.completed(this.lengthMs);
+    if (!this.isLive) this.audio.currentTime = 0;
+    this.stopped();
+    this.show();
+    this.settle();
+    this.onEnd();
+  }
+
+  interrupt() {
+    this.heard.interrupted(this.positionMs);
+    this.audio.pause();
+  }
+
+  report(kind, data) {
+    const event = [kind, { ...data, track_id: this.track.track_id }, new Date()];
+    if (this.isReady) this.send(...event);
+    else this.untold.push(event);
+  }
+
+  send(kind, data, time) {
+    tell(this.listenerId, `encore.play.${kind}`, data, time).catch(console.warn);
+  }
+
+  async seek(seconds) {
+    if (this.isLive) return;
+    await this.load();
+    this.leaving = this.positionMs;
+    this.audio.currentTime = Math.min(Math.max(seconds, 0), this.track.seconds - BEFORE_END_S);
+    this.show();
+  }
+
+  show() {
+    this.wave.show(this.audio.currentTime, this.track.seconds);
+    this.clock.textContent = t.player.of(clock(this.audio.currentTime), clock(this.track.seconds));
+  }
+}
