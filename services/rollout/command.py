@@ -48,7 +48,7 @@ def end(store: Store, release_id: UUID, verdict: Verdict, reason: str) -> str:
         look=past[-1].number + 1 if past else 1,
         final=True,
         reason=reason,
-        fraction=information(evidence, running.plan),
+        fraction=information(evidence, running.plan, running.age_s),
         spent=past[-1].spent if past else 0.0,
         keeps=keeps if verdict == "promote" else (),
     )

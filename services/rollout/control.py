@@ -4,7 +4,7 @@ Safe to be killed anywhere: a decision is stored first, together with what liste
 aliases, the event and the release's status follow, each of which may be repeated. It computes no statistics.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,9 +18,9 @@ from schemas.events import Arm
 from schemas.registry import CANDIDATE, CHAMPION, PREVIOUS, model_name
 from services.errors import BackendAway
 from services.rollout import announce, metrics
-from services.rollout.decide import decide, information
+from services.rollout.decide import Decision, decide, failed, information
 from services.rollout.engine import Prefetch
-from services.rollout.evidence import Evidence
+from services.rollout.evidence import Evidence, Look
 from services.rollout.plan import Plan
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
 from services.rollout.store import Conflict, Member, Outcome, Running, Store, WaitingRound
@@ -57,6 +57,10 @@ class Control:
                 unfinished += self.store.outcome(running.release_id) is not None
                 metrics.AWAY.labels(error.backend).inc()
                 log.warning("put_off", release_id=str(running.release_id), backend=error.backend, error=error.message)
+            except Exception:
+                # Whatever is wrong with one release, the others must not wait for it.
+                metrics.FAILED.inc()
+                log.exception("release_failed", release_id=str(running.release_id))
         metrics.UNFINISHED.set(unfinished)
         counts = self.store.releases_by_status()
         for status in ("canary", "promoted", "held", "rolled_back"):
@@ -89,8 +93,7 @@ class Control:
     def look(self, running: Running) -> Outcome | None:
         """Decide if something is due, and store it; the outcome when that ends the release."""
         evidence, past = self.store.evidence(running.release_id), self.store.looks(running.release_id)
-        _show(evidence, running.plan)
-        decision = decide(evidence, running.plan, past, running.age_s)
+        decision = self.verdict(running, evidence, past)
         if decision is None or not self.store.record(running, decision, evidence, past):
             return None
         metrics.DECISIONS.labels(decision.verdict).inc()
@@ -103,6 +106,16 @@ class Control:
             reason=decision.reason,
         )
         return self.store.outcome(running.release_id)
+
+    def verdict(self, running: Running, evidence: Evidence, past: Sequence[Look]) -> Decision | None:
+        """What `decide` says; where that fails a hold with its reason, final only when the canary's time is over."""
+        try:
+            _show(evidence, running)
+            return decide(evidence, running.plan, past, running.age_s)
+        except Exception as error:
+            metrics.FAILED.inc()
+            log.exception("verdict_failed", release_id=str(running.release_id))
+            return failed(error, past, final=running.is_old)
 
     def carry_out(self, running: Running, outcome: Outcome) -> None:
         """Aliases, event, status: in this order, all of it repeatable.
@@ -170,8 +183,8 @@ def move_aliases(registry: Registry, member: Member, *, adopts: bool) -> None:
         raise refused
 
 
-def _show(evidence: Evidence, plan: Plan) -> None:
-    metrics.INFORMATION.set(information(evidence, plan))
+def _show(evidence: Evidence, running: Running) -> None:
+    metrics.INFORMATION.set(information(evidence, running.plan, running.age_s))
     _show_difference(metrics.UPLIFT, evidence, "champion")
     _show_difference(metrics.LEARNED, evidence, "cold")
 

@@ -22,13 +22,14 @@ from services.rollout.stats import (
     own_upper_bound,
     sample_ratio_p,
     standard_error,
-    t_quantile,
+    t_isf,
 )
 
 MIDDLE_STARS: Final = 3.0
 MIDDLE_WEIGHT: Final = 2  # ratings that the middle counts for when a listener has given few
 CAP: Final = 2.0  # one listener counts for at most so many times their share of the planned ratings
 GROWTH: Final = 1.05  # least growth of information between looks; less would claim more precision than the grid has
+LEAST_LEVEL: Final = 1e-12  # a test at less would be one of the numbers' last digits
 
 # Sums of squares per planned rating at which a guardrail is sharpest: variance of stars; rates of skips, completions.
 STARS_SQUARES: Final = 1.0
@@ -71,7 +72,7 @@ def decide(evidence: Evidence, plan: Plan, past: Sequence[Look], age_s: float) -
 
     `past` are the looks taken so far, in order; `age_s` is how long the canary has run, in seconds.
     """
-    fraction = information(evidence, plan)
+    fraction = information(evidence, plan, age_s)
     number = _due_look(fraction, plan, age_s)
     already = past[-1].number if past else 0
     for guardrail in guardrails(evidence, plan):
@@ -79,19 +80,33 @@ def decide(evidence: Evidence, plan: Plan, past: Sequence[Look], age_s: float) -
             reason = f"{guardrail.detail} (p {guardrail.p:.2g} at any time, allowed {plan.guardrail_alpha / 4:.2g})"
             error = past[-1].spent if past else 0.0
             return Decision("roll_back", max(already + 1, number), True, reason, fraction, error)
+    present = sum(listener.present for listener in evidence.listeners)
+    if age_s >= plan.silent_after_s and present < plan.minimum_listeners:
+        reason = f"{present} of {len(evidence.listeners)} members have listened, {plan.minimum_listeners} are needed"
+        return Decision("hold", already + 1, True, reason, fraction, past[-1].spent if past else 0.0)
     if number <= already:
         return None
     return _look(evidence, plan, past, number, fraction)
 
 
-def information(evidence: Evidence, plan: Plan) -> float:
+def failed(error: Exception, past: Sequence[Look], *, final: bool) -> Decision:
+    """The hold of a release whose verdict could not be computed. Look 0 takes no planned look's place: when the cause
+    is gone, the release goes on where it was."""
+    fraction, error_spent = (past[-1].fraction, past[-1].spent) if past else (0.0, 0.0)
+    reason = f"the verdict could not be computed: {type(error).__name__}: {error}"
+    return Decision("hold", past[-1].number + 1 if final and past else int(final), final, reason, fraction, error_spent)
+
+
+def information(evidence: Evidence, plan: Plan, age_s: float) -> float:
     """Fraction of the planned ratings on champion and candidate that is there, at most 2.
 
     A listener counts for at most twice their share, so that one who rates all day does not bring a look about alone.
+    Members who have long had the time to listen and did not are not waited for.
     """
     cap = CAP * plan.planned_ratings(1)
     counts = (listener.on("champion").count + listener.on("candidate").count for listener in evidence.listeners)
-    planned = plan.planned_ratings(len(evidence.listeners))
+    waits = age_s < plan.silent_after_s
+    planned = plan.planned_ratings(sum(waits or listener.present for listener in evidence.listeners))
     return sum(min(count, cap) for count in counts) / planned if planned else 0.0
 
 
@@ -155,8 +170,11 @@ def _look(evidence: Evidence, plan: Plan, past: Sequence[Look], number: int, fra
         # Nothing was tested, so nothing is spent.
         return Decision("hold", number, final, reason, fraction, past[-1].spent if past else 0.0)
     level = _level(past, fraction, error)
+    if level < LEAST_LEVEL:
+        reason = "so early a look may spend no error"
+        return Decision("hold", number, final, reason, fraction, past[-1].spent if past else 0.0)
     estimate = fmean(values)
-    low = estimate - t_quantile(1 - level, len(values) - 1) * scatter
+    low = estimate - t_isf(level, len(values) - 1) * scatter
     against = _against(evidence, plan, scatter)
     better = low > 0 and against is None
     reason = against or (

@@ -13,11 +13,13 @@ NO_RATINGS: Final = Ratings()
 
 @dataclass(frozen=True, slots=True)
 class ListenerRatings:
-    """One listener's ratings in the release by arm, and `before`: what they gave until it started."""
+    """One listener's ratings in the release by arm, and `before`: what they gave until it started. `present`: they have
+    heard or rated something of the release."""
 
     listener_id: UUID
     before: Ratings = NO_RATINGS
     arms: Mapping[Arm, Ratings] = field(default_factory=dict)
+    present: bool = False
 
     def on(self, arm: Arm) -> Ratings:
         """The ratings on one arm; empty when there are none."""

@@ -16,5 +16,8 @@ LEARNED: Final = Gauge("encore_rollout_learned_stars", "Candidate - cold of the 
 INFORMATION: Final = Gauge("encore_rollout_information_ratio", "Planned ratings that are there, canary read last")
 UNFINISHED: Final = Gauge("encore_rollout_unfinished_decisions", "Final decisions not carried out completely yet")
 AWAY: Final = Counter("encore_rollout_backend_away_total", "Steps put off because a backend was away", ["backend"])
+FAILED: Final = Counter(
+    "encore_rollout_failures_total", "Releases that could not be looked at or carried out, each turn anew"
+)
 TICK: Final = Histogram("encore_rollout_tick_seconds", "Duration of one round of the control loop")
 LAST: Final = Gauge("encore_rollout_last_tick_timestamp_seconds", "When the control loop last went through")

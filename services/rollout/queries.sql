@@ -49,10 +49,11 @@ from rollout.releases r
 where r.status = 'canary'
 order by r.started_at, r.release_id;
 
+-- Look 0 is a verdict that could not be computed.
 -- name: looks
 select look, (inputs ->> 'fraction')::double precision as fraction, (inputs ->> 'spent')::double precision as spent
 from rollout.decisions
-where release_id = %(release_id)s and not (inputs ->> 'final')::boolean
+where release_id = %(release_id)s and look > 0 and not (inputs ->> 'final')::boolean
 order by look;
 
 -- A final decision of a release that is still a canary: an intent that is not carried out completely.
@@ -71,6 +72,14 @@ from feedback.tracks t
 join feedback.ratings r using (listener_id, track_id)
 where t.release_id = %(release_id)s
 group by r.listener_id, t.arm;
+
+-- Who has heard or rated something of the release.
+-- name: present
+select t.listener_id from feedback.tracks t join feedback.ratings r using (listener_id, track_id)
+where t.release_id = %(release_id)s
+union
+select t.listener_id from feedback.tracks t join feedback.plays p using (listener_id, track_id)
+where t.release_id = %(release_id)s and not isempty(p.heard);
 
 -- By arrival: a device's clock does not decide what was known when the release started.
 -- name: ratings_before

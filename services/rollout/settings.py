@@ -22,7 +22,7 @@ class RolloutSettings(Settings):
     rollout_cold_share: Annotated[float, Field(ge=0.1, lt=1)] = 0.15
     """Share of tracks on the cold arm; champion and candidate share equally what base and cold leave."""
     rollout_looks: tuple[float, ...] = (0.5, 1.0)
-    """Fractions of the planned ratings at which promotion is considered."""
+    """Fractions of the planned ratings at which promotion is considered, the first at 0.1 or later."""
     rollout_ratings_per_arm: Annotated[float, Field(gt=0)] = 3.0
     """Mean ratings per listener, on candidate and on champion each, that the last look waits for."""
     rollout_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
@@ -35,6 +35,8 @@ class RolloutSettings(Settings):
     """Listeners who rated both arms without whom nothing is promoted."""
     rollout_max_age_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
     """Age of a canary, in seconds, at which the last look is taken with what is there."""
+    rollout_silent_after_s: Annotated[float, Field(gt=0)] = 2 * 86_400.0
+    """Age of a canary, in seconds, from which members who have not listened since its start are not waited for."""
 
     def plan(self) -> Plan:
         """The plan of a canary that starts now.
@@ -53,4 +55,5 @@ class RolloutSettings(Settings):
             sample_ratio_alpha=self.rollout_sample_ratio_alpha,
             minimum_listeners=self.rollout_minimum_listeners,
             max_age_s=self.rollout_max_age_s,
+            silent_after_s=self.rollout_silent_after_s,
         )

@@ -116,18 +116,27 @@ def t_survival(value: float, freedom: float) -> float:
     return tail if value >= 0 else 1 - tail
 
 
-@lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: float) -> float:
-    """The t with P(T <= t) = `probability`, by bisection of `t_survival`; error below 1e-10 relative.
+    """The t with P(T <= t) = `probability`; where that is near 1, ask `t_isf` with what is left.
 
     Raises:
         ValueError: probability outside (0, 1) or no degree of freedom.
     """
-    if not 0 < probability < 1:
+    return -t_isf(probability, freedom)
+
+
+@lru_cache(maxsize=4096)
+def t_isf(tail: float, freedom: float) -> float:
+    """The t with P(T > t) = `tail`, by bisection of `t_survival`; error below 1e-10 relative, however small the tail.
+
+    Raises:
+        ValueError: tail outside (0, 1) or no degree of freedom.
+    """
+    if not 0 < tail < 1:
         raise ValueError("a probability lies strictly between 0 and 1")
-    if probability < 0.5:
-        return -t_quantile(1 - probability, freedom)
-    low, high, tail = 0.0, 1.0, 1 - probability
+    if tail > 0.5:
+        return -t_isf(1 - tail, freedom)
+    low, high = 0.0, 1.0
     while t_survival(high, freedom) > tail:
         low, high = high, high * 2
     while high - low > 1e-11 * max(1.0, high):

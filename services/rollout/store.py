@@ -44,14 +44,25 @@ class WaitingRound:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A release whose status is canary. `age_s` is by the database's clock, in seconds."""
+    """A release whose status is canary. `age_s` is by the database's clock, in seconds; `stored_plan` is what was
+    written when it started, perhaps by an older version."""
 
     release_id: UUID
     round_id: UUID
-    plan: Plan
+    stored_plan: Mapping[str, Any]
     started_at: datetime
     age_s: float
     listeners: int
+
+    @property
+    def plan(self) -> Plan:
+        """Raises ValueError where this version cannot decide by the stored plan."""
+        return Plan.model_validate(self.stored_plan)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether its time is over, whatever else the plan says."""
+        return self.age_s >= float(self.stored_plan.get("max_age_s", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +137,7 @@ class Store:
             Running(
                 release_id=row["release_id"],
                 round_id=row["round_id"],
-                plan=Plan.model_validate(row["plan"]),
+                stored_plan=row["plan"],
                 started_at=row["started_at"],
                 age_s=row["age_s"],
                 listeners=row["listeners"],
@@ -155,7 +166,8 @@ class Store:
                 arms[row["listener_id"]][row["arm"]] = _ratings(row)
         before = {row["listener_id"]: _ratings(row) for row in self._rows("ratings_before", release_id=release_id)}
         tracks = {row.pop("arm"): ArmCounts(**row) for row in self._rows("tracks", release_id=release_id)}
-        each = (ListenerRatings(who, before.get(who, Ratings()), ratings) for who, ratings in arms.items())
+        present = {row["listener_id"] for row in self._rows("present", release_id=release_id)}
+        each = (ListenerRatings(who, before.get(who, Ratings()), given, who in present) for who, given in arms.items())
         return Evidence(tuple(each), tracks)
 
     def record(
@@ -204,7 +216,7 @@ def inputs(running: Running, decision: Decision, evidence: Evidence, past: Seque
     """Everything the decision followed from, and the numbers it gave: `decide` repeats it from this alone."""
     return {
         **TypeAdapter(Decision).dump_python(decision, mode="json"),
-        "plan": running.plan.model_dump(mode="json"),
+        "plan": running.stored_plan,
         "age_s": running.age_s,
         "uplift": {f"{arm} - {baseline}": _interval(evidence, baseline, arm) for arm, baseline in COMPARED},
         "past": [asdict(look) for look in past],

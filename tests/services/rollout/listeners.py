@@ -20,6 +20,7 @@ PLAN = Plan(
     sample_ratio_alpha=0.001,
     minimum_listeners=3,
     max_age_s=3600,
+    silent_after_s=900,
 )
 Given = tuple[Arm, int]
 TRACKS: Mapping[Arm, ArmCounts] = {
@@ -35,7 +36,11 @@ def canary(stars: Sequence[Mapping[Arm, Sequence[int]]], tracks: Mapping[Arm, Ar
     """One listener for each element, with these stars by arm."""
     return Evidence(
         tuple(
-            ListenerRatings(listener_id(index), arms={arm: Ratings.of(given) for arm, given in arms.items()})
+            ListenerRatings(
+                listener_id(index),
+                arms={arm: Ratings.of(given) for arm, given in arms.items()},
+                present=any(arms.values()),
+            )
             for index, arms in enumerate(stars)
         ),
         tracks,

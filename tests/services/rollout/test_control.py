@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,8 +11,9 @@ from pydantic import TypeAdapter
 from schemas.events import Arm, ReleaseEvent
 from schemas.registry import model_name
 from services.errors import BackendAway
+from services.rollout import metrics
 from services.rollout.control import move_aliases, startable
-from services.rollout.decide import decide
+from services.rollout.decide import Decision, decide
 from services.rollout.evidence import Evidence, Look
 from services.rollout.plan import Plan
 from services.rollout.registry import RefusedByRegistry
@@ -226,6 +228,55 @@ def test_an_old_canary_gets_its_last_look_with_what_is_there(world: World) -> No
     world.do("update rollout.releases set started_at = now() - make_interval(secs => %s)", PLAN.max_age_s + 1)
     world.control().turn()
     assert status(world, release_id) == "held"
+
+
+def test_an_error_in_one_verdict_holds_that_release_and_leaves_the_others_deciding(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, broken = canary(world)
+    _, sound = canary(world)
+    world.rate_all(broken, BETTER)
+    world.rate_all(sound, BETTER)
+    ours = {member.listener_id for member in world.store.members(broken)}
+
+    def failing(evidence: Evidence, *rest: Any) -> Decision | None:
+        if {each.listener_id for each in evidence.listeners} == ours:
+            raise ArithmeticError("the series did not converge")
+        return decide(evidence, *rest)
+
+    before = metrics.FAILED._value.get()
+    with monkeypatch.context() as patched:
+        patched.setattr("services.rollout.control.decide", failing)
+        for _ in range(2):
+            world.control().turn()
+    assert (status(world, broken), status(world, sound)) == ("canary", "promoted")
+    assert metrics.FAILED._value.get() == before + 2
+    row = world.one("select look, verdict, reason from rollout.decisions where release_id = %s", broken)
+    assert (row["look"], row["verdict"]) == (0, "hold")
+    assert "ArithmeticError: the series did not converge" in row["reason"]
+    world.control().turn()  # the cause is gone
+    assert status(world, broken) == "promoted"
+
+
+def test_a_verdict_that_can_never_be_computed_ends_in_hold_in_time(world: World) -> None:
+    people, release_id = canary(world)
+    world.do("update rollout.releases set plan = jsonb_set(plan, '{looks}', '[0.05, 1.0]')")
+    world.control().turn()
+    assert status(world, release_id) == "canary"
+    assert "first look" in world.one("select reason from rollout.decisions")["reason"]
+    world.do("update rollout.releases set started_at = now() - make_interval(secs => %s)", PLAN.max_age_s)
+    world.control().turn()
+    assert status(world, release_id) == "held"
+    assert world.served() == dict.fromkeys(people, (None, None, None))
+
+
+def test_who_has_only_listened_is_present(world: World) -> None:
+    people, release_id = canary(world, 3)
+    heard, unheard = world.track(people[0], "base", release_id), world.track(people[1], "base", release_id)
+    for who, track, what in ((people[0], heard, "{[0,3000)}"), (people[1], unheard, "{}")):
+        world.do("insert into feedback.plays values (%s, %s, %s, 0, now(), now())", who, track, what)
+    evidence = world.store.evidence(release_id)
+    assert [each.present for each in evidence.listeners] == [True, False, False]
 
 
 def test_postgres_away_ends_the_turn(world: World) -> None:

@@ -74,7 +74,7 @@ def test_no_difference_at_the_last_look_retires_the_candidate() -> None:
 
 
 def test_a_better_candidate_with_few_listeners_is_held() -> None:
-    decision = decide(canary(BETTER[:2]), PLAN, [], PLAN.max_age_s)
+    decision = decide(canary([*BETTER[:2], {"champion": [3]}]), PLAN, [], PLAN.max_age_s)
     assert decision is not None
     assert (decision.verdict, decision.final) == ("hold", True)
     assert "2 listeners" in decision.reason
@@ -82,16 +82,44 @@ def test_a_better_candidate_with_few_listeners_is_held() -> None:
 
 def test_a_canary_that_nobody_rates_ends_in_hold_when_it_is_old() -> None:
     silent = canary([{}] * 5, {})
-    assert decide(silent, PLAN, [], PLAN.max_age_s - 1) is None
-    decision = decide(silent, PLAN, [], PLAN.max_age_s)
+    assert decide(silent, PLAN, [], PLAN.silent_after_s - 1) is None
+    decision = decide(silent, PLAN, [], PLAN.silent_after_s)
     assert decision is not None
     assert (decision.verdict, decision.final) == ("hold", True)
+
+
+def test_members_who_never_listen_do_not_hold_the_clock() -> None:
+    half_silent = canary([*BETTER, *([{}] * 12)])
+    assert information(half_silent, PLAN, PLAN.silent_after_s - 1) == pytest.approx(0.5)
+    decision = decide(half_silent, PLAN, [Look(1, 0.5, 0.00557)], PLAN.silent_after_s)
+    assert decision is not None
+    assert (decision.verdict, decision.look, decision.final) == ("promote", 2, True)
+
+
+def test_a_canary_to_which_too_few_come_ends_before_its_week() -> None:
+    rated_both: Stars = {"champion": MIDDLING, "candidate": WINS}
+    lonely = canary([rated_both, rated_both, *([{}] * 30)])
+    assert decide(lonely, PLAN, [], PLAN.silent_after_s - 1) is None
+    decision = decide(lonely, PLAN, [], PLAN.silent_after_s)
+    assert decision is not None
+    assert (decision.verdict, decision.final) == ("hold", True)
+    assert "2 of 32 members have listened, 3 are needed" in decision.reason
+
+
+def test_the_earliest_allowed_look_is_decided_for_any_number_of_listeners() -> None:
+    """At its level of error, about one in ten thousand million, a quantile from the body of t would be lost."""
+    plan = PLAN.model_copy(update={"looks": (0.1, 1.0)})
+    for listeners in (3, 300):
+        people: list[Stars] = [{"champion": MIDDLING[: 1 + i % 2], "candidate": MIDDLING[:1]} for i in range(listeners)]
+        decision = decide(canary(people), plan, [], 10)
+        assert decision is not None
+        assert (decision.verdict, decision.look) == ("hold", 1)
 
 
 def test_a_clearly_worse_candidate_goes_back_without_a_look() -> None:
     rated_both: Stars = {"champion": [5, 4], "candidate": [1]}
     early = canary([*([rated_both] * 8), *([{}] * 8)])
-    assert information(early, PLAN) < PLAN.looks[0]
+    assert information(early, PLAN, 10) < PLAN.looks[0]
     decision = decide(early, PLAN, [], 10)
     assert decision is not None
     assert (decision.verdict, decision.final) == ("roll_back", True)
@@ -127,7 +155,7 @@ def test_tracks_that_do_not_fit_the_shares_hold_what_would_be_promoted() -> None
 def test_one_eager_listener_brings_no_look_about() -> None:
     rates_all_day: Stars = {"champion": [3] * 60, "candidate": [5] * 60}
     eager = canary([rates_all_day, *([{}] * 11)])
-    assert information(eager, PLAN) == pytest.approx(2 / 12)
+    assert information(eager, PLAN, 10) == pytest.approx(2 / 12)
 
 
 def test_the_order_of_listeners_changes_nothing() -> None:
@@ -225,6 +253,7 @@ def test_real_differences_are_mostly_found() -> None:
         {"shares": {"champion": 0.5, "candidate": 0.5}},
         {"looks": (0.5, 0.9)},
         {"looks": (1.0, 0.5)},
+        {"looks": (0.05, 1.0)},
     ],
 )
 def test_a_plan_that_cannot_be_decided_by_is_refused(wrong: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from services.rollout.stats import (
     difference,
     own_upper_bound,
     sample_ratio_p,
+    t_isf,
     t_quantile,
     t_survival,
 )
@@ -36,6 +37,12 @@ def test_squares_about_any_centre_follow_from_the_sums(stars: list[int], centre:
 def test_t_quantiles_are_those_of_scipy(freedom: int, probability: float) -> None:
     expected = reference.t.ppf(probability, freedom)
     assert t_quantile(probability, freedom) == pytest.approx(expected, rel=1e-8, abs=1e-8)
+
+
+@pytest.mark.parametrize("freedom", [2, 11, 299])
+@pytest.mark.parametrize("tail", [1e-18, 1e-11, 1e-4, 0.3, 0.7])
+def test_quantiles_of_a_tail_are_those_of_scipy(freedom: int, tail: float) -> None:
+    assert t_isf(tail, freedom) == pytest.approx(reference.t.isf(tail, freedom), rel=1e-8)
 
 
 @given(st.floats(-30, 30), st.floats(0.5, 500))
