@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 EPILOG = "Data, logs and ports live in .encore/ (ENCORE_HOME moves it), the environment in .venv (ENCORE_VENV)."
-PASSING_ON = ("demo", "study", "test", "bench", "adapters")
+PASSING_ON = ("demo", "study", "test", "bench", "adapters", "rollups")
 
 # What `add_parser` of the sub-commands gives; argparse has no public name for its owner.
 Commands = Callable[..., argparse.ArgumentParser]
@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
         _add_test,
         _add_bench,
         _add_adapters,
+        _add_rollups,
     ):
         add(commands.add_parser)
     return top
@@ -137,4 +138,16 @@ def _add_adapters(add: Commands) -> None:
         description="The versions of single listeners: what they hold, what their tracks were rated, and which one is "
         "heard. A listener who is in a canary is left to it; a pinned one joins none. Everything after `adapters` goes "
         "to `python -m services.rollout.adapters`, in the environment of the stack that runs.",
+    )
+
+
+def _add_rollups(add: Commands) -> None:
+    add(
+        "rollups",
+        help="compare what feedback adds up to with the feedback, or make it anew",
+        usage="./encore rollups check | rebuild",
+        allow_abbrev=False,
+        description="What feedback adds up to by listener, release, arm and day is kept while events are folded. "
+        "`check` compares every row with the facts, its exit status is 1 where one differs; `rebuild` makes all of "
+        "them from the facts, to the same digits. In the environment of the stack that runs.",
     )

@@ -39,8 +39,8 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
             case "demo":
                 return _demo(home, options, caller, setup_seconds)
-            case "adapters":
-                return _adapters(home, options)
+            case "adapters" | "rollups":
+                return _in_stack(home, options)
             case "bench" | "study":
                 module = "training.study.trial" if options.command == "study" else f"tests.benchmarks.{options.part}"
                 return _alone(module, options, caller)
@@ -109,10 +109,11 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
     return outcome
 
 
-def _adapters(home: Home, options: Namespace) -> int:
-    """What an operator does with versions, in the environment of the stack that runs or that is named."""
+def _in_stack(home: Home, options: Namespace) -> int:
+    """A command of a service, in the environment of the stack that runs or that is named."""
     stack = Stack.load(home.stack_file)
-    command = [sys.executable, "-m", "services.rollout.adapters", *options.options]
+    module = {"adapters": "services.rollout.adapters", "rollups": "services.aggregator.rollups"}[options.command]
+    command = [sys.executable, "-m", module, *options.options]
     return subprocess.run(command, cwd=PROJECT, env=os.environ | dict(stack.environment), check=False).returncode
 
 

@@ -9,9 +9,8 @@ select a.listener_id, a.version, a.round_id, a.url, a.sha256, a.base_hash, a.ran
 from training.adapters a
 left join rollout.listener_models m using (listener_id)
 left join lateral (
-    select avg(f.stars)::double precision as stars, count(*)::int as ratings
-    from feedback.tracks t join feedback.ratings f using (listener_id, track_id)
-    where t.listener_id = a.listener_id and t.model_version = 'listener-' || a.listener_id || '/' || a.version
+    select sum(u.stars)::double precision / nullif(sum(u.ratings), 0) as stars, sum(u.ratings)::int as ratings
+    from feedback.rollups u where u.listener_id = a.listener_id and u.version = a.version
 ) r on true
 where %(listener_id)s::uuid is null or a.listener_id = %(listener_id)s
 order by a.listener_id, a.version desc

@@ -126,13 +126,13 @@ def test_a_canary_is_heard_with_its_adapters_and_shares(gateway: Gateway, listen
 
 
 def test_questions_that_take_long_do_not_stop_the_answers(gateway: Gateway, postgres: Any) -> None:
-    """Sixteen boxes ask for uplift while nobody can read ratings; everything else goes on."""
+    """Sixteen boxes ask for uplift while nobody can read what ratings add up to; everything else goes on."""
 
     def ask() -> int:
         return gateway.http.get("/v1/uplift", params={"cohort": "all"}).status_code
 
     with ThreadPoolExecutor(16) as boxes, postgres.transaction():
-        postgres.execute("lock table feedback.ratings in access exclusive mode")
+        postgres.execute("lock table feedback.rollups in access exclusive mode")
         asked = [boxes.submit(ask) for _ in range(16)]
         listener_id = gateway.listener()
         assert httpx.get(f"{gateway.inside_url}/ready").json()["postgres"] == "ok"

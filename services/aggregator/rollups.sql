@@ -1,0 +1,22 @@
+-- name: rebuild
+select feedback.rebuild_rollups() as rows;
+
+-- name: wrong
+-- Rows that are not what the facts add up to, both ways: in one snapshot.
+with kept as (
+    select release_id, listener_id, day, arm, version, style, made, drawn, failed, ratings, stars, squares, started, heard_ms,
+           heard_ppm, skipped, completed
+    from feedback.rollups
+), facts as (
+    select release_id, listener_id, day, arm, version, style, sum(made), sum(drawn), sum(failed), sum(ratings), sum(stars),
+           sum(squares), sum(started), sum(heard_ms), sum(heard_ppm), sum(skipped), sum(completed)
+    from feedback.rollup_rows group by release_id, listener_id, day, arm, version, style
+), votes as (
+    select release_id, listener_id, day, arm, baseline, won, lost, tied, both_bad from feedback.vote_rollups
+), cast_votes as (
+    select release_id, listener_id, day, arm, baseline, sum(won), sum(lost), sum(tied), sum(both_bad)
+    from feedback.vote_rows group by release_id, listener_id, day, arm, baseline
+)
+select (select count(*) from (table kept except all table facts) x) + (select count(*) from (table facts except all table kept) x)
+     + (select count(*) from (table votes except all table cast_votes) x)
+     + (select count(*) from (table cast_votes except all table votes) x) as rows;
