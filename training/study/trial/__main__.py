@@ -18,6 +18,7 @@ import torch
 
 from serving.engine.adapters.pool import attach
 from serving.engine.bases.shipped.checkpoint import load_shipped
+from training.blobs import Blobs
 from training.snapshot import Recipe
 from training.study.features import Ear
 from training.study.population import SONGS_EACH, Person, load_songs, measure, populate
@@ -69,6 +70,7 @@ class Hall:
         self.library = load_songs()
         self.heard, self.scale = measure(self.ears[0], self.library)
         self.brought: dict[Path, tuple[Brought, str]] = {}
+        self.blobs = Blobs(places.work.absolute().as_uri())
         self.folder = places.work / options.name(base.manifest.base_hash)
 
     def population(self, seed: int, progress: Progress) -> Population:
@@ -92,7 +94,7 @@ class Hall:
             for number, person in enumerate(people)
         ]
         return Population(
-            room=Room(self.studio, self.ears, self.scale, options.tracks, options.first),
+            room=Room(self.studio, self.ears, self.scale, options.tracks, options.first, self.blobs),
             members=members,
             options=options,
             folder=self.folder / f"seed-{seed}",

@@ -84,8 +84,9 @@ class Population:
                 heard = permuted(heard, rng)
             champion = past[-1].adapters[member.number]
             pupils.append(Pupil(member.number, member.files, member.style, heard, champion))
-        folder, base = self._path(cycle, branch.name), self.room.studio.base
-        made = versions(base, branch, pupils, self._recipe(cycle, branch), self.options.seconds, folder)
+        folder, room = self._path(cycle, branch.name), self.room
+        recipe, seconds = self._recipe(cycle, branch), self.options.seconds
+        made = versions(room.studio.base, branch, pupils, recipe, seconds, room.blobs, folder)
         learning_s = time.process_time() - began
         return self._heard(self.members, made, branch.made_by, cycle, branch.name, learning_s)
 

@@ -67,14 +67,15 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """Where tracks are made and heard; `ears` work side by side. Everyone hears `first` tracks in cycle 0, before
-    anything is learned, and `tracks` in every later one."""
+    """Where tracks are made and heard; `ears` work side by side, `blobs` holds all that the study keeps. Everyone hears
+    `first` tracks in cycle 0, before anything is learned, and `tracks` in every later one."""
 
     studio: Studio
     ears: Sequence[Ear]
     scale: Scale
     tracks: int
     first: int
+    blobs: Blobs
 
     def hear(
         self, members: Sequence[Member], versions: Sequence[Version], approach: Approach, cycle: int, folder: Path
@@ -109,7 +110,7 @@ class Room:
         pool = self.studio.pool
         factors = {}
         if version.adapter is not None:
-            factors = dict(parse(Blobs("").read(version.adapter.url), pool.shapes, pool.rank).factors)
+            factors = dict(parse(self.blobs.read(version.adapter.url), pool.shapes, pool.rank).factors)
         pool.write(slot, factors)
 
     def _wishes(self, member: Member, version: Version, approach: Approach, cycle: int, slot: int) -> list[Wish]:

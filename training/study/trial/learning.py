@@ -76,6 +76,7 @@ def versions(
     pupils: Sequence[Pupil],
     recipe: Recipe,
     seconds: float,
+    blobs: Blobs,
     folder: Path,
 ) -> list[Version]:
     """One for each listener.
@@ -86,12 +87,16 @@ def versions(
         pupils: their songs and what they heard.
         recipe: of the adapters.
         seconds: of a track.
-        folder: for the training's files.
+        blobs: where features lie and versions go.
+        folder: for the training's own files.
+
+    Raises:
+        RuntimeError: somebody could not be trained at all; a study of that would measure nothing.
     """
     approach = branch.made_by
     facts = {_id(f"listener {pupil.number}"): _facts(pupil, seconds) for pupil in pupils}
-    adapters = _adapters(base, branch, facts, recipe, folder) if approach.adapter else {}
-    liked = _likings(base, branch, facts) if approach.choose > 1 or approach.controlled else {}
+    adapters = _adapters(base, branch, facts, recipe, blobs, folder) if approach.adapter else {}
+    liked = _likings(base, branch, facts, blobs) if approach.choose > 1 or approach.controlled else {}
     found = []
     for pupil in pupils:
         belief = believe(pupil.heard, seconds, branch.signal)
@@ -126,20 +131,22 @@ def _parents(pupil: Pupil, belief: Belief) -> tuple[Tensor, ...]:
     return tuple(pupil.heard[int(place)].tensors["start"] for place in best if belief.mean[place] > 0)
 
 
-def _likings(base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts]) -> Mapping[UUID, Liking]:
+def _likings(base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts], blobs: Blobs) -> Mapping[UUID, Liking]:
     size = 1 + base.conditions.style_size + 2 * base.codec.latent_channels
-    return likings(list(facts.values()), Blobs("").read, size, FIT[branch.signal])
+    return likings(list(facts.values()), blobs.read, size, FIT[branch.signal])
 
 
 def _adapters(
-    base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts], recipe: Recipe, folder: Path
+    base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts], recipe: Recipe, blobs: Blobs, folder: Path
 ) -> dict[UUID, tuple[AdapterRef | None, str]]:
     """A new adapter, or why there is none."""
     snapshot = build(base.manifest.base_hash, recipe, facts.values(), _method(branch))
     place = Place(folder / "training.pt", every_s=300.0, slots=len(facts))
-    training = Training(base, snapshot, sha256(snapshot.dump()), Blobs(folder.absolute().as_uri()), place)
+    training = Training(base, snapshot, sha256(snapshot.dump()), blobs, place)
     found: dict[UUID, tuple[AdapterRef | None, str]] = {}
     for each in training.run(lambda _: None).outcomes:
+        if each.broken:
+            raise RuntimeError(f"listener {each.listener_id}: {each.refused}")
         listener = UUID(each.listener_id)
         found[listener] = (None, each.refused)
         if not each.refused:

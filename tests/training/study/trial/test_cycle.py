@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from serving.engine.adapters.pool import attach
 from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.music.plan import PLAN_CHANNELS, Feel, Key
+from training.blobs import Blobs
 from training.snapshot import Recipe
 from training.study.features import NAMES, Ear
 from training.study.population import Person, Scale
@@ -85,6 +86,7 @@ def population(folder: Path) -> Population:
             Scale(np.zeros(FEATURES), np.ones(FEATURES)),
             options.tracks,
             options.first,
+            Blobs(folder.as_uri()),
         ),
         members=members,
         options=options,
