@@ -9,9 +9,10 @@ from schemas.base import CohortKey, CohortValue, Frozen, Problem, Sha256
 from schemas.generation import MAX_SEEDS, Prompt, Seconds, Seed, Seeds
 
 TrackStatus = Literal["queued", "running", "ready", "failed"]
-ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back"]
+ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back", "reverted"]
 TasteWordKind = Literal["instrument", "mood", "tempo", "brightness"]
 Verdict = Literal["promote", "hold", "roll_back"]
+Later = Literal["revert", "confirm"]  # what is decided of a release that was promoted
 
 
 class ListenerCreate(Frozen):
@@ -178,7 +179,7 @@ class DecisionView(Frozen):
     decision_id: UUID
     release_id: UUID
     look: int
-    verdict: Verdict
+    verdict: Verdict | Later
     reason: str
     inputs: dict[str, object]
     decided_at: AwareDatetime

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, TypeAdapter, model_validator
 from schemas.base import WHOLE, Moment, Open, Sha256, Stamp, Uuid, Uuid7
 
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000), WHOLE]
-Arm = Literal["base", "cold", "champion", "candidate"]
+Arm = Literal["base", "cold", "champion", "candidate", "previous"]
 
 # Nothing in Encore happened before or will happen after; tables refuse other times, which not every reader could hold.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -158,7 +158,11 @@ class ReleaseEvent(Event):
     """`subject` is the release id: a release belongs to no one listener."""
 
     type: Literal[
-        "encore.release.started", "encore.release.promoted", "encore.release.held", "encore.release.rolled_back"
+        "encore.release.started",
+        "encore.release.promoted",
+        "encore.release.held",
+        "encore.release.rolled_back",
+        "encore.release.reverted",
     ]
     data: Release
 

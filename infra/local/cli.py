@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 EPILOG = "Data, logs and ports live in .encore/ (ENCORE_HOME moves it), the environment in .venv (ENCORE_VENV)."
-PASSING_ON = ("demo", "study", "test", "bench", "adapters", "rollups")
+PASSING_ON = ("demo", "study", "test", "bench", "adapters", "releases", "rollups")
 
 # What `add_parser` of the sub-commands gives; argparse has no public name for its owner.
 Commands = Callable[..., argparse.ArgumentParser]
@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
         _add_test,
         _add_bench,
         _add_adapters,
+        _add_releases,
         _add_rollups,
     ):
         add(commands.add_parser)
@@ -150,4 +151,16 @@ def _add_rollups(add: Commands) -> None:
         description="What feedback adds up to by listener, release, arm and day is kept while events are folded. "
         "`check` compares every row with the facts, its exit status is 1 where one differs; `rebuild` makes all of "
         "them from the facts, to the same digits. In the environment of the stack that runs.",
+    )
+
+
+def _add_releases(add: Commands) -> None:
+    add(
+        "releases",
+        help="look at releases, end a canary, take a promotion back",
+        usage="./encore releases list | show RELEASE | promote|hold|rollback|revert RELEASE --reason WHY --by NAME",
+        allow_abbrev=False,
+        description="Releases: list, show RELEASE; promote, hold, rollback RELEASE end a canary; revert RELEASE takes "
+        "a promotion back. What changes something wants --reason and --by. Everything after `releases` goes to "
+        "`python -m services.rollout.releases`, in the environment of the stack that runs.",
     )

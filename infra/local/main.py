@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
             case "demo":
                 return _demo(home, options, caller, setup_seconds)
-            case "adapters" | "rollups":
+            case "adapters" | "releases" | "rollups":
                 return _in_stack(home, options)
             case "bench" | "study":
                 module = "training.study.trial" if options.command == "study" else f"tests.benchmarks.{options.part}"
@@ -112,8 +112,8 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
 def _in_stack(home: Home, options: Namespace) -> int:
     """A command of a service, in the environment of the stack that runs or that is named."""
     stack = Stack.load(home.stack_file)
-    module = {"adapters": "services.rollout.adapters", "rollups": "services.aggregator.rollups"}[options.command]
-    command = [sys.executable, "-m", module, *options.options]
+    room = "aggregator" if options.command == "rollups" else "rollout"
+    command = [sys.executable, "-m", f"services.{room}.{options.command}", *options.options]
     return subprocess.run(command, cwd=PROJECT, env=os.environ | dict(stack.environment), check=False).returncode
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from schemas.events import Arm
 
-ARMS: Final[tuple[Arm, ...]] = ("base", "cold", "champion", "candidate")
+ARMS: Final[tuple[Arm, ...]] = ("base", "cold", "champion", "candidate", "previous")
 # Who has brought no song has no cold start.
 SONGLESS: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.75}
 STEADY: Final[Mapping[Arm, float]] = {"base": 0.25, "cold": 0.15, "champion": 0.6}
@@ -67,6 +67,12 @@ def draw_pair(salt: str, listener_id: UUID, pair_id: UUID, shares: Mapping[Arm, 
     swapped = _uniform(salt, listener_id, pair_id, "order") < 0.5
     first, second = (other, one) if swapped else (one, other)
     return Draw(first, _place_chance(first, chances)), Draw(second, _place_chance(second, chances))
+
+
+def holding_back(shares: Mapping[Arm, float], part: float) -> dict[Arm, float]:
+    """The shares while a promotion is watched: of the tracks on champion and `previous` together, `part` (in (0, 1))
+    are on `previous`. The ratios of all other arms stay, so what compares those does not notice."""
+    return {**shares, "previous": shares["champion"] * part / (1 - part)}
 
 
 def _place_chance(arm: Arm, chances: Mapping[Arm, float]) -> float:

@@ -2,25 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from schemas.events import Arm
 from schemas.generation import Controls, GenerationRequest
 from schemas.registry import AdapterRef
-from services.gateway.assignment import CANARY, SONGLESS, STEADY, Draw, without
+from services.gateway.assignment import CANARY, SONGLESS, STEADY, Draw, holding_back, without
 from services.gateway.cold import ColdStart
+
+PERSONAL: Final[frozenset[Arm]] = frozenset({"champion", "candidate", "previous"})
 
 
 @dataclass(frozen=True, slots=True)
 class Taste:
     """What is personal about a listener now: feature files of their songs, newest first, what their first ones gave,
-    their adapters, and the canary they are in."""
+    their adapters, and the canary they are in. `held_back` is there while their last promotion is watched: the part of
+    the champion's tracks that `previous` plays."""
 
     songs: tuple[str, ...] = ()
     cold: ColdStart | None = None
     champion: AdapterRef | None = None
     candidate: AdapterRef | None = None
+    previous: AdapterRef | None = None
+    held_back: float | None = None
     release_id: UUID | None = None
     salt: str | None = None
     shares: Mapping[Arm, float] | None = None
@@ -31,7 +36,12 @@ class Taste:
 
     @property
     def arm_shares(self) -> Mapping[Arm, float]:
-        """Of one track. Who has brought no song has no cold start to be measured against."""
+        """Of one track."""
+        return self._shares if self.held_back is None else holding_back(self._shares, self.held_back)
+
+    @property
+    def _shares(self) -> Mapping[Arm, float]:
+        """Who has brought no song has no cold start to be measured against."""
         if not self.in_canary:
             return STEADY if self.cold is not None else SONGLESS
         shares = self.shares or CANARY
@@ -39,9 +49,10 @@ class Taste:
 
     @property
     def pair_shares(self) -> Mapping[Arm, float]:
-        """Of a pair: while the champion is what the cold start is, the two would be one track twice."""
+        """Of a pair, in which `previous` is left out: without replacement its part would be another one. While the
+        champion is what the cold start is, the two would be one track twice."""
         learned = self.champion is not None or self.cold is None or self.cold.songs != self.songs
-        return self.arm_shares if learned else without(self.arm_shares, "cold")
+        return self._shares if learned else without(self._shares, "cold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,8 @@ def taste(listener_id: UUID, songs: Sequence[str], cold: ColdStart | None, model
         cold=cold,
         champion=_adapter(listener_id, models, "champion"),
         candidate=_adapter(listener_id, models, "candidate"),
+        previous=_adapter(listener_id, models, "previous"),
+        held_back=models["held_back"],
         release_id=models["release_id"],
         salt=models["salt"],
         shares=models["shares"],
@@ -107,7 +120,7 @@ def planned(
         songs=songs,
         adapter=adapter_of(draw.arm, own),
         controls=controls,
-        seeds=seeds if draw.arm in ("champion", "candidate") else 1,
+        seeds=seeds if draw.arm in PERSONAL else 1,
         destination=destination,
     )
     return PlannedTrack(request, draw.propensity, own.release_id if own.in_canary else None, pair_id)
@@ -116,10 +129,16 @@ def planned(
 def _songs_of(arm: Arm, own: Taste) -> tuple[tuple[str, ...], Controls]:
     if arm == "cold" and own.cold is not None:
         return own.cold.songs, own.cold.controls
-    return own.songs if arm in ("champion", "candidate") else (), Controls()
+    return own.songs if arm in PERSONAL else (), Controls()
 
 
 def adapter_of(arm: Arm, own: Taste) -> AdapterRef | None:
-    if arm == "champion":
-        return own.champion
-    return own.candidate if arm == "candidate" else None
+    match arm:
+        case "champion":
+            return own.champion
+        case "candidate":
+            return own.candidate
+        case "previous":
+            return own.previous
+        case _:
+            return None

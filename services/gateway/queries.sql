@@ -45,16 +45,23 @@ insert into gateway.cold_starts (listener_id, base_hash, songs, controls)
 values (%(listener_id)s, %(base_hash)s, %(songs)s, %(controls)s::jsonb);
 
 -- name: models
--- What the listener may hear: their champion, and the candidate of a canary that runs.
+-- What the listener may hear: their champion, the candidate of a canary that runs, and what was before while their last
+-- promotion is watched.
 select r.release_id, r.salt, r.plan -> 'shares' as shares,
        c.version as champion_version, c.url as champion_url, c.sha256 as champion_sha256,
        c.base_hash as champion_base_hash,
        d.version as candidate_version, d.url as candidate_url, d.sha256 as candidate_sha256,
-       d.base_hash as candidate_base_hash
+       d.base_hash as candidate_base_hash,
+       p.version as previous_version, p.url as previous_url, p.sha256 as previous_sha256,
+       p.base_hash as previous_base_hash,
+       (w.care ->> 'held_back')::double precision as held_back
 from rollout.listener_models m
 left join rollout.releases r on r.release_id = m.release_id and r.status = 'canary'
 left join training.adapters c on c.listener_id = m.listener_id and c.version = m.champion_version
 left join training.adapters d on d.listener_id = m.listener_id and d.version = m.candidate_version
+left join rollout.releases w on w.release_id = m.watched_release_id
+left join training.adapters p
+    on p.listener_id = m.listener_id and p.version = m.previous_version and w.release_id is not null
 where m.listener_id = %(listener_id)s;
 
 -- name: taste_facts

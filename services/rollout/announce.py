@@ -6,6 +6,7 @@ from schemas.api import Verdict
 from schemas.events import Release, ReleaseEvent
 from schemas.topics import RELEASES
 from services.rollout.store import Outcome, Running
+from services.rollout.watches import Reverting
 from services.streams import Outgoing
 
 SOURCE: Final = "encore/rollout"
@@ -47,6 +48,26 @@ def decided(running: Running, outcome: Outcome) -> Outgoing:
             subject=running.release_id,
             time=outcome.decided_at,
             type=TYPES[outcome.verdict],
+            data=release,
+        )
+    )
+
+
+def reverted(reverting: Reverting) -> Outgoing:
+    """A promoted release went back."""
+    release = Release(
+        release_id=reverting.release_id,
+        round_id=reverting.round_id,
+        listeners=reverting.listeners,
+        reason=reverting.reason,
+    )
+    return _outgoing(
+        ReleaseEvent(
+            id=reverting.decision_id,
+            source=SOURCE,
+            subject=reverting.release_id,
+            time=reverting.decided_at,
+            type="encore.release.reverted",
             data=release,
         )
     )

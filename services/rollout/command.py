@@ -1,37 +1,21 @@
-"""An operator's own decision on a running canary: `python -m services.rollout.command promote RELEASE --reason WHY`.
+"""What a person decides of a release, or the rule in their name.
 
-It only stores the decision, and with it what listeners are served; the rollout process carries out the rest.
+Each only stores the decision, and with it what listeners are served; the rollout process carries out the rest.
 """
 
-import argparse
-import sys
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 from schemas.api import Verdict
-from services.errors import BackendAway
-from services.postgres import open_pool
 from services.rollout.decide import Decision, information, keeps_champion
 from services.rollout.store import Store
-from services.settings import Settings, read
+from services.rollout.watches import InCanary, Watches
+
+TRIES: Final = 5  # a canary may begin while another is being ended
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m services.rollout.command", description="End a running canary.")
-    parser.add_argument("verdict", choices=["promote", "hold", "roll_back"])
-    parser.add_argument("release", type=UUID, help="the release id")
-    parser.add_argument("--reason", required=True, help="stored with the decision")
-    chosen = parser.parse_args(arguments)
-    settings = read(Settings)
-    try:
-        with open_pool(settings.postgres_dsn) as pool:
-            sentence = end(Store(pool), chosen.release, chosen.verdict, chosen.reason)
-    except (BackendAway, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from error
-    sys.stdout.write(sentence + "\n")
-
-
-def end(store: Store, release_id: UUID, verdict: Verdict, reason: str) -> str:
+def end(store: Store, release_id: UUID, verdict: Verdict, reason: str, by: str) -> str:
     """Store a person's decision, final at once; a promotion still leaves the clearly worse off on their champion.
 
     Raises:
@@ -52,10 +36,39 @@ def end(store: Store, release_id: UUID, verdict: Verdict, reason: str) -> str:
         spent=past[-1].spent if past else 0.0,
         keeps=keeps if verdict == "promote" else (),
     )
-    if not store.record(running, decision, evidence, past, by="operator"):
+    if not store.record(running, decision, evidence, past, by=by):
         raise ValueError(f"The canary {release_id} has just been decided.")
     return f"{verdict} recorded for {release_id}"
 
 
-if __name__ == "__main__":
-    main()
+def revert(
+    store: Store,
+    watches: Watches,
+    release_id: UUID,
+    reason: str,
+    by: str,
+    inputs: Mapping[str, Any] | None = None,
+) -> str:
+    """Let a promoted release's listeners hear what they heard before. A canary that compares with what goes is held
+    first: its champion would change under it.
+
+    Raises:
+        ValueError: no such release, or it is not promoted, or canaries begin faster than they can be ended.
+        BackendAway: Postgres cannot be reached.
+    """
+    for _ in range(TRIES):
+        try:
+            listeners = watches.revert(release_id, reason, {**(inputs or {}), "by": by})
+        except InCanary as busy:
+            for canary in busy.releases:
+                _hold(store, canary, f"its champion goes back with the release {release_id}: {reason}", by)
+        else:
+            return f"revert recorded for {release_id}: {listeners} listeners go back"
+    raise ValueError(f"The listeners of {release_id} join one canary after another; stop new canaries first.")
+
+
+def _hold(store: Store, release_id: UUID, reason: str, by: str) -> None:
+    try:
+        end(store, release_id, "hold", reason, by)
+    except ValueError:
+        return  # over by itself

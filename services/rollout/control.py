@@ -18,12 +18,14 @@ from schemas.events import Arm
 from schemas.registry import CANDIDATE, CHAMPION, PREVIOUS, model_name
 from services.errors import BackendAway
 from services.rollout import announce, metrics
+from services.rollout.care import Care
 from services.rollout.decide import Decision, decide, failed, information
 from services.rollout.engine import Prefetch
 from services.rollout.evidence import Evidence, Look
 from services.rollout.plan import Plan
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
 from services.rollout.store import Conflict, Member, Outcome, Running, Store, WaitingRound
+from services.rollout.watching import Watching
 from services.streams import Producer
 
 log = structlog.get_logger()
@@ -38,6 +40,8 @@ class Control:
     producer: Producer
     prefetch: Prefetch
     plan: Plan
+    care: Care
+    watching: Watching
     announced: set[UUID] = field(default_factory=set)
 
     def turn(self) -> None:
@@ -61,9 +65,9 @@ class Control:
                 # Whatever is wrong with one release, the others must not wait for it.
                 metrics.FAILED.inc()
                 log.exception("release_failed", release_id=str(running.release_id))
-        metrics.UNFINISHED.set(unfinished)
+        metrics.UNFINISHED.set(unfinished + self.watching.turn())
         counts = self.store.releases_by_status()
-        for status in ("canary", "promoted", "held", "rolled_back"):
+        for status in ("canary", "promoted", "held", "rolled_back", "reverted"):
             metrics.RELEASES.labels(status).set(counts.get(status, 0))
 
     def start_canaries(self) -> None:
@@ -73,7 +77,7 @@ class Control:
         metrics.WAITING.set(len(waiting) - len(ready))
         for each in ready:
             try:
-                release_id = self.store.open_release(each.round_id, self.plan)
+                release_id = self.store.open_release(each.round_id, self.plan, self.care)
             except Conflict:
                 continue
             if release_id is not None:

@@ -16,6 +16,8 @@ from services.rollout.engine import EnginePrefetch
 from services.rollout.registry import MlflowRegistry
 from services.rollout.settings import RolloutSettings
 from services.rollout.store import Store
+from services.rollout.watches import Watches
+from services.rollout.watching import Watching
 from services.settings import read
 from services.streams_kafka import KafkaWriter
 from services.telemetry import configure_logging, serve_metrics
@@ -35,7 +37,9 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     producer = KafkaWriter(settings.kafka_bootstrap)
     with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, MlflowRegistry(settings.mlflow_url) as registry:
-        control = Control(Store(pool), registry, producer, EnginePrefetch(settings.engine_url), plan)
+        store, prefetch = Store(pool), EnginePrefetch(settings.engine_url)
+        watching = Watching(store, Watches(pool), registry, producer)
+        control = Control(store, registry, producer, prefetch, plan, settings.care(), watching)
         run(control, settings.rollout_poll_s, stopping)
     producer.close()
 

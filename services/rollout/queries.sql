@@ -12,8 +12,8 @@ order by r.finished_at, r.round_id;
 select m.listener_id from rollout.members m join rollout.releases using (release_id) where status = 'canary';
 
 -- name: open_release
-insert into rollout.releases (release_id, round_id, status, salt, plan)
-values (%(release_id)s, %(round_id)s, 'canary', %(salt)s, %(plan)s::jsonb)
+insert into rollout.releases (release_id, round_id, status, salt, plan, care)
+values (%(release_id)s, %(round_id)s, 'canary', %(salt)s, %(plan)s::jsonb, %(care)s::jsonb)
 on conflict (round_id) do nothing
 returning release_id;
 
@@ -124,6 +124,7 @@ returning decision_id;
 update rollout.listener_models served
 set previous_version  = case when adopted.yes then served.champion_version else served.previous_version end,
     champion_version  = case when adopted.yes then m.candidate_version else served.champion_version end,
+    watched_release_id = case when adopted.yes then m.release_id else served.watched_release_id end,
     candidate_version = null,
     release_id        = null,
     updated_at        = now()

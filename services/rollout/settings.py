@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from services.rollout.care import Care
 from services.rollout.plan import Plan
 from services.settings import Port, Settings
 
@@ -37,6 +38,15 @@ class RolloutSettings(Settings):
     """Age of a canary, in seconds, at which the last look is taken with what is there."""
     rollout_silent_after_s: Annotated[float, Field(gt=0)] = 2 * 86_400.0
     """Age of a canary, in seconds, from which members who have not listened since its start are not waited for."""
+
+    rollout_held_back: Annotated[float, Field(gt=0, le=0.5)] = 1 / 6
+    """Part of the tracks of a newly promoted champion that the version before plays; about a tenth of all tracks."""
+    rollout_watch_s: Annotated[float, Field(gt=0)] = 14 * 86_400.0
+    """How long, in seconds, a promotion is watched before it is confirmed."""
+
+    def care(self) -> Care:
+        """How a release that starts now is brought in and watched."""
+        return Care(held_back=self.rollout_held_back, watch_s=self.rollout_watch_s)
 
     def plan(self) -> Plan:
         """The plan of a canary that starts now.

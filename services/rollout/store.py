@@ -15,6 +15,7 @@ from schemas.events import Arm
 from schemas.registry import AdapterRef
 from services.identifiers import uuid7
 from services.postgres import Pool, Queries, load_queries, transaction
+from services.rollout.care import Care
 from services.rollout.decide import Decision
 from services.rollout.evidence import ArmCounts, Evidence, ListenerRatings, Look
 from services.rollout.plan import Plan
@@ -108,7 +109,7 @@ class Store:
         """Whose arms are being compared now."""
         return {row["listener_id"] for row in self._rows("listeners_in_canaries")}
 
-    def open_release(self, round_id: UUID, plan: Plan) -> UUID | None:
+    def open_release(self, round_id: UUID, plan: Plan, care: Care) -> UUID | None:
         """Start the canary of a round: release, members and what they are served, in one transaction.
 
         None when the round has a release already.
@@ -119,7 +120,12 @@ class Store:
         release_id = uuid7()
         ids = {"release_id": release_id, "round_id": round_id}
         with transaction(self._pool) as connection:
-            row = {**ids, "salt": release_id.hex, "plan": plan.model_dump_json()}
+            row = {
+                **ids,
+                "salt": release_id.hex,
+                "plan": plan.model_dump_json(),
+                "care": care.model_dump_json(),
+            }
             if connection.execute(self._queries["open_release"], row).fetchone() is None:
                 return None
             members = connection.execute(self._queries["add_members"], ids).rowcount

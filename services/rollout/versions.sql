@@ -28,4 +28,5 @@ insert into rollout.listener_models as m (listener_id, champion_version, previou
 values (%(listener_id)s, %(champion)s, %(previous)s, %(pinned)s)
 on conflict (listener_id) do update
 set champion_version = excluded.champion_version, previous_version = excluded.previous_version,
+    watched_release_id = null,  -- what an operator chose is heard on every track of the champion's
     pinned = excluded.pinned, updated_at = now();

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from rich.console import Console
 
 from schemas.registry import CANDIDATE, CHAMPION, model_name
-from services.gateway.assignment import STEADY, draw_arm
+from services.gateway.assignment import STEADY, draw_arm, holding_back
 from services.gateway.settings import GatewaySettings
 from tests.stacks import RunningStack
 from training.study.client import Client
@@ -81,6 +81,14 @@ def test_each_track_has_the_arm_that_its_listeners_salt_draws_and_that_arms_mode
     assert any(track["release_id"] for track in tracks)
     models = played.rows("select * from rollout.listener_models where listener_id = any(%(people)s)")
     champions = {model["listener_id"]: model["champion_version"] for model in models}
+    watched = {
+        row["listener_id"]: row["held_back"]
+        for row in played.rows(
+            "select w.listener_id, (r.care ->> 'held_back')::double precision as held_back"
+            " from rollout.listener_models w join rollout.releases r on r.release_id = w.watched_release_id"
+            " where w.listener_id = any(%(people)s)"
+        )
+    }
     asked: dict[UUID, int] = defaultdict(int)
     for track in tracks:
         in_canary = track["release_id"] is not None
@@ -88,6 +96,8 @@ def test_each_track_has_the_arm_that_its_listeners_salt_draws_and_that_arms_mode
         asked[track["listener_id"]] += 1
         assert not (in_canary and before_release)
         salt, shares = (track["salt"], track["shares"]) if in_canary else (OUTSIDE_SALT, STEADY)
+        if not in_canary and not before_release and track["listener_id"] in watched:
+            shares = holding_back(STEADY, watched[track["listener_id"]])
         draw = draw_arm(salt, track["listener_id"], track["track_id"], shares)
         assert (track["arm"], track["propensity"]) == (draw.arm, pytest.approx(draw.propensity))
         version = track["candidate_version"] if draw.arm == "candidate" else None

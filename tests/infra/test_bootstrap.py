@@ -83,7 +83,7 @@ def test_a_half_made_environment_is_finished(tmp_path: Path, commands: list[list
 
 
 @pytest.mark.parametrize(
-    "command", ["", "up", "down", "status", "logs", "demo", "study", "bench", "test", "adapters", "rollups"]
+    "command", ["", "up", "down", "status", "logs", "demo", "study", "bench", "test", "adapters", "releases", "rollups"]
 )
 def test_help_answers_without_any_environment(tmp_path: Path, command: str) -> None:
     answer = subprocess.run(

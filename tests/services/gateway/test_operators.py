@@ -125,6 +125,28 @@ def test_a_canary_is_heard_with_its_adapters_and_shares(gateway: Gateway, listen
         assert (request["adapter"] or {}).get("version") == versions[arm]
 
 
+def test_a_watched_promotion_is_heard_beside_what_was_before(
+    gateway: Gateway, postgres: Any, listener_id: str, release_id: UUID
+) -> None:
+    postgres.execute("update rollout.releases set status = 'promoted', care = '{\"held_back\": 0.5}'")
+    postgres.execute(
+        "update rollout.listener_models set champion_version = 2, previous_version = 1, candidate_version = null,"
+        " release_id = null, watched_release_id = %s",
+        (release_id,),
+    )
+    for _ in range(16):
+        gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
+    rows = postgres.execute("select track_id, arm, propensity, release_id, request from gateway.tracks").fetchall()
+    versions = {"base": None, "champion": 2, "previous": 1}
+    for track_id, arm, propensity, release, request in rows:
+        draw = draw_arm("encore", UUID(listener_id), track_id, {"base": 0.25, "champion": 0.75, "previous": 0.75})
+        assert (arm, propensity, release) == (draw.arm, pytest.approx(draw.propensity), None)
+        assert (request["adapter"] or {}).get("version") == versions[arm]
+    pair = gateway.http.post("/v1/pairs", json={"listener_id": listener_id, "seconds": 2}).json()
+    arms = postgres.execute("select arm from gateway.tracks where pair_id = %s", (pair["pair_id"],)).fetchall()
+    assert {arm for (arm,) in arms} == {"base", "champion"}
+
+
 def test_questions_that_take_long_do_not_stop_the_answers(gateway: Gateway, postgres: Any) -> None:
     """Sixteen boxes ask for uplift while nobody can read what ratings add up to; everything else goes on."""
 

@@ -8,11 +8,12 @@ import pytest
 
 from schemas.registry import model_name
 from services.rollout.control import Control
+from services.rollout.watching import Watching
 from tests.services.rollout.listeners import PLAN
 from tests.services.rollout.test_control import BETTER, WORSE, Means
 from tests.services.rollout.world import World
 
-STEPS = ("open_release", "record", "finish", "point", "drop", "send_all", "prefetch")
+STEPS = ("open_release", "record", "finish", "revert", "confirm", "point", "drop", "send_all", "prefetch")
 
 
 class Killed(BaseException):
@@ -51,13 +52,9 @@ class Fuse:
 
 
 def fused(world: World, fuse: Fuse) -> Control:
-    return Control(
-        fuse.around(world.store),
-        fuse.around(world.registry),
-        fuse.around(world.broker.producer()),
-        fuse.step(world.prefetched.extend),
-        PLAN,
-    )
+    store, registry, producer = (fuse.around(part) for part in (world.store, world.registry, world.broker.producer()))
+    watching = Watching(store, fuse.around(world.watches), registry, producer)
+    return Control(store, registry, producer, fuse.step(world.prefetched.extend), PLAN, world.care, watching)
 
 
 def state(world: World, people: list[UUID]) -> tuple[object, ...]:

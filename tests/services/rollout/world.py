@@ -11,9 +11,12 @@ from schemas.registry import CANDIDATE, AdapterRef, model_name
 from schemas.topics import RELEASES
 from services.identifiers import uuid7
 from services.postgres import Pool, transaction
+from services.rollout.care import Care
 from services.rollout.control import Control
 from services.rollout.plan import Plan
 from services.rollout.store import Store
+from services.rollout.watches import Watches
+from services.rollout.watching import Watching
 from services.streams import Message
 from services.streams_memory import MemoryBroker
 from tests.services.rollout.listeners import PLAN
@@ -28,13 +31,17 @@ class World:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.store = Store(pool)
+        self.watches = Watches(pool)
+        self.care = Care()
         self.registry = MemoryRegistry()
         self.broker = MemoryBroker({RELEASES: 1})
         self.prefetched: list[AdapterRef] = []
 
     def control(self, plan: Plan = PLAN) -> Control:
         """A process that has just started."""
-        return Control(self.store, self.registry, self.broker.producer(), self.prefetched.extend, plan)
+        producer = self.broker.producer()
+        watching = Watching(self.store, self.watches, self.registry, producer)
+        return Control(self.store, self.registry, producer, self.prefetched.extend, plan, self.care, watching)
 
     def do(self, statement: Any, *values: object) -> list[dict[str, Any]]:
         with transaction(self.pool) as connection:
