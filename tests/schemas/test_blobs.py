@@ -1,4 +1,5 @@
-"""What every process keeps to in the blob store, on a folder of this machine and on a store that has no folders."""
+"""What every process keeps to in the blob store, on a folder of this machine, on a store that has no folders, and on a
+server that speaks S3."""
 
 import threading
 from collections.abc import Iterator
@@ -7,13 +8,36 @@ from uuid import uuid4
 
 import fsspec
 import pytest
+from moto.server import ThreadedMotoServer
 
 from schemas.blobs import DamagedBlobError, OutsideStoreError, Store, features_name
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The URL of a bucket on a server that decides by itself what `If-None-Match: *` lets through."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "tests")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        files = fsspec.filesystem("s3", skip_instance_cache=True)
+        type(files).clear_instance_cache()  # what is in it may know another server
+        files.mkdir("encore")
+        yield "s3://encore"
+        type(files).clear_instance_cache()
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     name = f"/{uuid4().hex}"
+    if request.param == "s3":
+        yield Store(request.getfixturevalue("bucket") + name)
+        return
     yield Store((tmp_path / "store").as_uri() if request.param == "folder" else f"memory:/{name}")
     memory = fsspec.filesystem("memory")
     if memory.exists(name):
@@ -30,8 +54,9 @@ def test_what_is_written_once_stays(store: Store) -> None:
     ]
 
 
-def test_of_many_writers_all_are_told_who_came_first(tmp_path: Path) -> None:
-    store, told = Store(tmp_path.as_uri()), []
+@pytest.mark.parametrize("store", ["folder", "s3"], indirect=True)
+def test_of_many_writers_all_are_told_who_came_first(store: Store) -> None:
+    told: list[bytes] = []
     url, together = store.url("songs/a"), threading.Barrier(8)
 
     def write(number: int) -> None:
