@@ -46,11 +46,21 @@ class Message(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A message to be written."""
+    """A message to be written. `kind` is what whoever counts messages counts it as; it is not written."""
 
     topic: str
     key: bytes
     value: bytes
+    kind: str = ""
+
+
+class Receipt(NamedTuple):
+    """Where a message that was confirmed is; `timestamp_ms` is the one that its readers see."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
 
 
 class Start(NamedTuple):
@@ -99,8 +109,9 @@ def require_size(messages: Sequence[Outgoing]) -> None:
 class Producer(Protocol):
     """Writes messages; may be used from several threads."""
 
-    def send_all(self, messages: Sequence[Outgoing]) -> None:
-        """Write all of them; returns when every one is on all in-sync replicas. Blocks for some seconds at most.
+    def send_all(self, messages: Sequence[Outgoing]) -> list[Receipt]:
+        """Write all of them; returns, in their order, when every one is on all in-sync replicas. Blocks for some
+        seconds at most.
 
         Raises:
             NotAcknowledged: some were not confirmed in time; `missing` has their indices. The others are written.
@@ -125,7 +136,8 @@ class Consumer(Protocol):
     def poll(self, max_records: int, timeout_s: float) -> list[Message]:
         """The next messages, at most `max_records`, in order within each partition; [] when none came in time.
 
-        An absent broker is no error here: nothing arrives until it is back.
+        An absent broker is no error here: nothing arrives until it is back. What was read when a callback raised
+        comes with the next call, less what belongs to partitions that were lost meanwhile.
 
         Raises:
             BackendAway: the group could never be joined because no broker answers.
@@ -137,6 +149,20 @@ class Consumer(Protocol):
 
         Raises:
             ValueError: the partition is not this member's.
+        """
+
+    def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
+        """Every partition of these topics, as many as there are now: some may have been added.
+
+        Raises:
+            BackendAway: no broker answered in time, or one of the topics does not exist.
+        """
+
+    def offsets_at(self, places: Sequence[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, int]:
+        """The offset of each partition's first message that is not older than this; the end where there is none.
+
+        Raises:
+            BackendAway: no broker answered in time.
         """
 
     def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:

@@ -7,11 +7,13 @@ caller's thread, before any message of a new partition.
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.base import MemberState
 from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
@@ -24,6 +26,7 @@ from services.streams import (
     OnRevoked,
     Outgoing,
     PositionLost,
+    Receipt,
     Start,
     TopicPartition,
     require_size,
@@ -31,7 +34,6 @@ from services.streams import (
 
 _CONNECT_S: Final = 5
 _METADATA_S: Final = 5
-_METADATA_AGE_S: Final = 30
 _COOL_OFF_S: Final = 1.0
 
 
@@ -50,10 +52,10 @@ class KafkaWriter:
         self._failed_at = -_COOL_OFF_S
         self._client: Any = None
 
-    def send_all(self, messages: Sequence[Outgoing]) -> None:
+    def send_all(self, messages: Sequence[Outgoing]) -> list[Receipt]:
         require_size(messages)
         if not messages:
-            return
+            return []
         try:
             client = self._connected()
         except BackendAway as error:
@@ -66,11 +68,13 @@ class KafkaWriter:
             except KafkaError as error:  # no metadata, no buffer: the rest would wait as long for the same
                 reason = error
                 break
+        receipts: list[Receipt] = []
         missing = list(range(len(futures), len(messages)))
         deadline = time.monotonic() + self._delivery_s + 1
         for index, future in enumerate(futures):
             try:
-                future.get(timeout=max(0.0, deadline - time.monotonic()))
+                written = future.get(timeout=max(0.0, deadline - time.monotonic()))
+                receipts.append(Receipt(written.topic, written.partition, written.offset, written.timestamp))
             except KafkaError as error:
                 reason = error
                 missing.append(index)
@@ -78,6 +82,7 @@ class KafkaWriter:
             self._replace(client)
             text = f"{len(missing)} of {len(messages)} messages were not acknowledged ({type(reason).__name__})"
             raise NotAcknowledged(tuple(sorted(missing)), text)
+        return receipts
 
     def close(self) -> None:
         with self._connecting:
@@ -131,15 +136,20 @@ def _end(client: Any, patience_s: float) -> None:
 
 
 class KafkaReader:
-    """A `Consumer` in a group; silent for `session_timeout_s`, a member loses its partitions."""
+    """A `Consumer` in a group; silent for `session_timeout_s`, a member loses its partitions. Members keep what they
+    have through a rebalance. Partitions that are added are seen after `metadata_age_s` at the latest."""
 
-    def __init__(self, bootstrap: str, group: str, *, session_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, bootstrap: str, group: str, *, session_timeout_s: float = 10.0, metadata_age_s: float = 30.0
+    ) -> None:
         self._bootstrap = bootstrap
         self._group = group
         self._session_timeout_s = session_timeout_s
+        self._metadata_age_s = metadata_age_s
         self._client: Any = None
         self._subscription: tuple[tuple[str, ...], OnAssigned, OnRevoked] | None = None
         self._changes = _Changes()
+        self._kept: list[Message] = []
 
     def subscribe(self, topics: Sequence[str], on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
         self._subscription = (tuple(topics), on_assigned, on_revoked)
@@ -163,51 +173,50 @@ class KafkaReader:
             if not getattr(error, "retriable", False):
                 raise
             return []
+        self._kept += [_message(record) for batch in batches.values() for record in batch]
         _keep_joining(client)
-        # A rebalance inside this poll paused what is new, so nothing read above belongs to it.
+        # A rebalance inside this poll paused what is new, so nothing read above belongs to it. Other partitions stay
+        # through it, and their positions have moved: what was read of them is given out, however often this raises.
         self._apply_changes()
-        return [
-            Message(
-                record.topic,
-                record.partition,
-                record.offset,
-                record.key,
-                record.value,
-                record.timestamp,
-                _epoch(record),
-            )
-            for batch in batches.values()
-            for record in batch
-        ]
+        messages, self._kept = self._kept, []
+        return messages
 
     def seek(self, place: TopicPartition, offset: int) -> None:
         if self._client is None:
             raise ValueError(f"{place.topic}[{place.partition}] is not assigned")
         self._client.seek(KafkaPartition(*place), offset)
 
+    def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
+        self.end_offsets([TopicPartition(topic, 0) for topic in topics])  # else the next question has no time limit
+        found = {topic: self._client.partitions_for_topic(topic) for topic in topics}
+        return [TopicPartition(topic, number) for topic, numbers in found.items() for number in sorted(numbers)]
+
+    def offsets_at(self, places: Sequence[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, int]:
+        ends = self.end_offsets(places)
+        with _reaching():
+            asked = {KafkaPartition(*place): timestamp_ms for place in places}
+            found = self._client.offsets_for_times(asked, timeout_ms=_METADATA_S * 1000)
+        first = {TopicPartition(*place): at.offset for place, at in found.items() if at is not None}
+        return ends | first
+
     def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         client = self._connected()
-        try:
+        with _reaching():
             ends = client.end_offsets([KafkaPartition(*place) for place in places], timeout_ms=_METADATA_S * 1000)
-        except KafkaError as error:
-            raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
         return {TopicPartition(place.topic, place.partition): offset for place, offset in ends.items()}
 
     def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
         ends = self.end_offsets(places)
-        try:
-            begins = self._client.beginning_offsets(
-                [KafkaPartition(*place) for place in places], timeout_ms=_METADATA_S * 1000
-            )
-        except KafkaError as error:
-            raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
+        with _reaching():
+            asked = [KafkaPartition(*place) for place in places]
+            begins = self._client.beginning_offsets(asked, timeout_ms=_METADATA_S * 1000)
         return {
             place: Extent(self._topic_id(place.topic), begins[KafkaPartition(*place)], ends[place]) for place in places
         }
 
     def close(self) -> None:
         if self._client is not None:
-            client, self._client = self._client, None
+            client, self._client, self._kept = self._client, None, []
             client.close(autocommit=False, timeout_ms=_CONNECT_S * 1000)
 
     def _topic_id(self, topic: str) -> str:
@@ -227,6 +236,7 @@ class KafkaReader:
         _, on_assigned, on_revoked = self._subscription
         lost, gained = self._changes.take()
         if lost:
+            self._kept = [message for message in self._kept if message.place not in lost]
             on_revoked(lost)
         if not gained:
             return
@@ -247,10 +257,11 @@ class KafkaReader:
     def _connected(self) -> Any:
         if self._client is None:
             assert self._subscription is not None
-            try:
+            with _reaching():
                 client = KafkaConsumer(
                     bootstrap_servers=self._bootstrap.split(","),
                     group_id=self._group,
+                    partition_assignment_strategy=(CooperativeStickyAssignor,),
                     enable_auto_commit=False,
                     auto_offset_reset="none",
                     isolation_level="read_committed",
@@ -258,20 +269,28 @@ class KafkaReader:
                     heartbeat_interval_ms=int(self._session_timeout_s * 1000 / 4),
                     request_timeout_ms=30_000,
                     bootstrap_timeout_ms=_CONNECT_S * 1000,
-                    metadata_max_age_ms=_METADATA_AGE_S * 1000,
+                    metadata_max_age_ms=int(self._metadata_age_s * 1000),
                     reconnect_backoff_max_ms=1000,
                     allow_auto_create_topics=False,
                 )
-            except KafkaError as error:
-                raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
             self._changes = _Changes()
             client.subscribe(topics=list(self._subscription[0]), listener=_Listener(client, self._changes))
             self._client = client
         return self._client
 
 
-def _epoch(record: Any) -> int:
-    return -1 if record.leader_epoch is None else int(record.leader_epoch)
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Says of the library's errors that the broker is away."""
+    try:
+        yield
+    except KafkaError as error:
+        raise BackendAway("kafka", f"Kafka cannot be reached ({type(error).__name__})") from error
+
+
+def _message(record: Any) -> Message:
+    epoch = -1 if record.leader_epoch is None else int(record.leader_epoch)
+    return Message(record.topic, record.partition, record.offset, record.key, record.value, record.timestamp, epoch)
 
 
 def _keep_joining(client: Any) -> None:

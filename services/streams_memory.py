@@ -16,6 +16,7 @@ from services.streams import (
     OnRevoked,
     Outgoing,
     PositionLost,
+    Receipt,
     Start,
     TopicPartition,
     require_size,
@@ -69,17 +70,26 @@ class MemoryBroker:
                 if place.topic == topic:
                     self.logs[place], self.begins[place] = [], 0
 
-    def append(self, message: Outgoing) -> bool:
-        """Whether the message is in the log: not while the broker is away, nor without the topic."""
+    def grow(self, topic: str) -> None:
+        """One more partition."""
+        with self.changed:
+            place = TopicPartition(topic, sum(place.topic == topic for place in self.logs))
+            self.logs[place], self.begins[place] = [], 0
+            for group in self.groups.values():
+                group.rebalance()
+
+    def append(self, message: Outgoing) -> Receipt | None:
+        """Where the message is in the log; None while the broker is away, or without the topic."""
         with self.changed:
             count = sum(place.topic == message.topic for place in self.logs)
             if self.away or not count:
-                return False
+                return None
             place = TopicPartition(message.topic, zlib.crc32(message.key) % count)
             log = self.logs[place]
-            log.append(Message(*place, len(log), message.key, message.value, int(self.clock.now * 1000)))
+            receipt = Receipt(*place, len(log), int(self.clock.now * 1000))
+            log.append(Message(*place, len(log), message.key, message.value, receipt.timestamp_ms))
             self.changed.notify_all()
-            return True
+            return receipt
 
 
 class Group:
@@ -103,7 +113,7 @@ class Group:
         for silent in [who for who, at in self._seen.items() if now - at > self._broker.session_timeout_s]:
             self.leave(silent)
         if member not in self._seen:
-            self._rebalance()
+            self.rebalance()
         self._seen[member] = now
         self._awaited.discard(member)
         if not self._settled and not self._awaited:
@@ -113,9 +123,10 @@ class Group:
         if self._seen.pop(member, None) is not None:
             self.held.pop(member, None)
             self._awaited.discard(member)
-            self._rebalance()
+            self.rebalance()
 
-    def _rebalance(self) -> None:
+    def rebalance(self) -> None:
+        """Take everything back, to hand it out anew."""
         self._awaited |= {member for member in self._seen if self.held.get(member)}
         self.held = {}
         self._settled = False
@@ -139,11 +150,13 @@ class MemoryWriter:
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
 
-    def send_all(self, messages: Sequence[Outgoing]) -> None:
+    def send_all(self, messages: Sequence[Outgoing]) -> list[Receipt]:
         require_size(messages)
-        missing = [index for index, message in enumerate(messages) if not self._broker.append(message)]
+        receipts = [self._broker.append(message) for message in messages]
+        missing = [index for index, receipt in enumerate(receipts) if receipt is None]
         if missing:
             raise NotAcknowledged(tuple(missing), f"{len(missing)} of {len(messages)} messages were not acknowledged")
+        return [receipt for receipt in receipts if receipt]
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -184,9 +197,21 @@ class MemoryReader:
             raise ValueError(f"{place.topic}[{place.partition}] is not assigned")
         self._positions[place] = offset
 
+    def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
+        self._require_broker()
+        return [place for place in self._broker.logs if place.topic in topics]
+
+    def offsets_at(self, places: Sequence[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, int]:
+        self._require_broker()
+        found = {}
+        for place in places:
+            log, begin = self._broker.logs[place], self._broker.begins[place]
+            later = (message.offset for message in log[begin:] if message.timestamp_ms >= timestamp_ms)
+            found[place] = next(later, len(log))
+        return found
+
     def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        if self._broker.away:
-            raise BackendAway("kafka", "Kafka cannot be reached")
+        self._require_broker()
         return {place: len(self._broker.logs[place]) for place in places}
 
     def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
@@ -199,6 +224,10 @@ class MemoryReader:
             self._group.leave(self)
             self._positions = {}
             self._known = frozenset()
+
+    def _require_broker(self) -> None:
+        if self._broker.away:
+            raise BackendAway("kafka", "Kafka cannot be reached")
 
     def _poll_once(self, max_records: int) -> list[Message]:
         if self._broker.away:

@@ -2,9 +2,18 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from typing import Final
 
 EPILOG = "Data, logs and ports live in .encore/ (ENCORE_HOME moves it), the environment in .venv (ENCORE_VENV)."
-PASSING_ON = ("demo", "study", "test", "bench", "adapters", "releases", "rollups")
+IN_STACK: Final = {
+    "adapters": "services.rollout.adapters",
+    "releases": "services.rollout.releases",
+    "rollups": "services.aggregator.rollups",
+    "audit": "services.aggregator.audit",
+    "letters": "services.aggregator.letters",
+}
+"""Commands of the services, by the module that each is."""
+PASSING_ON: Final = ("demo", "study", "test", "bench", *IN_STACK)
 
 # What `add_parser` of the sub-commands gives; argparse has no public name for its owner.
 Commands = Callable[..., argparse.ArgumentParser]
@@ -35,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
         _add_adapters,
         _add_releases,
         _add_rollups,
+        _add_audit,
+        _add_letters,
     ):
         add(commands.add_parser)
     return top
@@ -163,4 +174,28 @@ def _add_releases(add: Commands) -> None:
         description="Releases: list, show RELEASE; promote, hold, rollback RELEASE end a canary; revert RELEASE takes "
         "a promotion back. What changes something wants --reason and --by. Everything after `releases` goes to "
         "`python -m services.rollout.releases`, in the environment of the stack that runs.",
+    )
+
+
+def _add_audit(add: Commands) -> None:
+    add(
+        "audit",
+        help="say of every event whether it was counted",
+        usage="./encore audit [--hour HOUR] [--json]",
+        allow_abbrev=False,
+        description="By hour and type what gateways acknowledged, what Kafka holds, and what was folded, repeated, "
+        "set aside or lost; of the last 24 hours, or of one such as 2026-11-27T22 (UTC). The exit status is 1 where "
+        "it does not add up. In the environment of the stack that runs.",
+    )
+
+
+def _add_letters(add: Commands) -> None:
+    add(
+        "letters",
+        help="look at events that could not be read, and drive them again",
+        usage="./encore letters list [--all] | show LETTER | redrive [LETTER] | drop LETTER --reason WHY",
+        allow_abbrev=False,
+        description="Events that were set aside as unreadable. LETTER is TOPIC/PARTITION/OFFSET, as in the list. "
+        "`redrive` folds one, or all that wait, if they can be read now: once, however often it is asked. In the "
+        "environment of the stack that runs; elsewhere: `python -m services.aggregator.letters`.",
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local import addresses, engine_status, kafka, logs, status, system
-from infra.local.cli import parse
+from infra.local.cli import IN_STACK, parse
 from infra.local.down import down
 from infra.local.errors import StackError
 from infra.local.home import PROJECT, Home
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
             case "demo":
                 return _demo(home, options, caller, setup_seconds)
-            case "adapters" | "releases" | "rollups":
+            case command if command in IN_STACK:
                 return _in_stack(home, options)
             case "bench" | "study":
                 module = "training.study.trial" if options.command == "study" else f"tests.benchmarks.{options.part}"
@@ -112,8 +112,7 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
 def _in_stack(home: Home, options: Namespace) -> int:
     """A command of a service, in the environment of the stack that runs or that is named."""
     stack = Stack.load(home.stack_file)
-    room = "aggregator" if options.command == "rollups" else "rollout"
-    command = [sys.executable, "-m", f"services.{room}.{options.command}", *options.options]
+    command = [sys.executable, "-m", IN_STACK[options.command], *options.options]
     return subprocess.run(command, cwd=PROJECT, env=os.environ | dict(stack.environment), check=False).returncode
 
 

@@ -24,9 +24,10 @@ from services.streams import Consumer, Message, PositionLost, Start, TopicPartit
 from services.streams_kafka import KafkaReader
 from services.telemetry import configure_logging, serve_metrics
 
-GROUP = "encore-aggregator"
+GROUP = "encore-aggregators"
 POLL_S = 0.5
 LAG_EVERY_S = 5.0
+AUDIT_EVERY_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ class Aggregator:
         self._topic_ids: dict[TopicPartition, str] = {}
         self._cut: dict[TopicPartition, int] = {}
         self._lag_due = 0.0
+        self._audit_due = 0.0
         self._pause_s = FIRST_PAUSE_S
 
     def run(self) -> None:
@@ -69,6 +71,7 @@ class Aggregator:
         if messages:
             self._apply(messages)
         self._measure_lag()
+        self._audit()
 
     def _apply(self, messages: Sequence[Message]) -> None:
         """Write these messages, as often as it takes; what was written by an earlier attempt changes nothing."""
@@ -180,6 +183,22 @@ class Aggregator:
             metrics.LAG.labels(place.topic, place.partition).set(max(0, extent.end - self._next[place]))
         if any(self._topic_ids[place] != extent.topic_id for place, extent in extents.items()):
             self._look_again("a topic was made again")
+
+    def _audit(self) -> None:
+        """The same for all partitions, whoever reads them: one aggregator is enough to notice."""
+        if time.monotonic() < self._audit_due:
+            return
+        self._audit_due = time.monotonic() + AUDIT_EVERY_S
+        try:
+            found = self._store.unaccounted()
+        except BackendAway as error:
+            metrics.RETRIES.labels(error.backend).inc()
+            return
+        for topic, missing in found.items():
+            for reason, count in missing._asdict().items():
+                metrics.UNACCOUNTED.labels(topic, reason).set(count)
+            if any(missing):
+                log.error("unaccounted", topic=topic, **missing._asdict())
 
 
 def main() -> None:

@@ -19,6 +19,11 @@ MISSING = Counter(
     "Offsets that were never folded; 1 for each partition of a topic that was made again.",
     ["topic", "reason"],
 )
+UNACCOUNTED = Gauge(
+    "encore_aggregator_unaccounted_events",
+    "What does not add up. lost: acknowledged and passed without a trace; uncounted: offsets moved without a message.",
+    ["topic", "reason"],
+)
 BATCH_SECONDS = Histogram(
     "encore_aggregator_batch_seconds",
     "Time from the messages of a batch to its commit.",

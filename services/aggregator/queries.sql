@@ -12,9 +12,17 @@ order by o.topic, o.partition
 for update of o;
 
 -- name: set_offsets
+-- Where the offset was moved by whoever does not count, counting begins anew; else what is passed over is left uncounted.
 update feedback.offsets o
 set next_offset = s.next_offset, topic_id = coalesce(nullif(s.topic_id, ''), o.topic_id),
-    leader_epoch = nullif(s.epoch, -1)
+    leader_epoch = nullif(s.epoch, -1),
+    counted_to   = s.next_offset,
+    counted_from = case when o.counted_to = o.next_offset then o.counted_from
+                        else least(o.next_offset, s.next_offset) end,
+    uncounted    = case when o.counted_to = o.next_offset then o.uncounted + s.next_offset - o.next_offset
+                        else s.next_offset - (select coalesce(sum(a.folded + a.repeated + a.dead_lettered), 0)
+                                              from feedback.accounts a
+                                              where a.topic = o.topic and a.partition = o.partition) end
 from unnest(%(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[], %(ids)s::text[], %(epochs)s::int[])
     as s (topic, partition, next_offset, topic_id, epoch)
 where o.topic = s.topic and o.partition = s.partition;
@@ -27,11 +35,37 @@ select * from unnest(%(topics)s::text[], %(partitions)s::int[], %(first)s::bigin
 -- name: advance_offsets
 -- A row that is not where this consumer believes it to be has another owner; it is left, and the count tells.
 update feedback.offsets o
-set next_offset = r.reached, leader_epoch = nullif(r.epoch, -1)
+set next_offset = r.reached, leader_epoch = nullif(r.epoch, -1), counted_to = r.reached,
+    uncounted = o.uncounted + r.reached - r.expected - r.messages
 from unnest(%(topics)s::text[], %(partitions)s::int[], %(expected)s::bigint[], %(reached)s::bigint[],
-    %(epochs)s::int[])
-    as r (topic, partition, expected, reached, epoch)
+    %(epochs)s::int[], %(messages)s::bigint[])
+    as r (topic, partition, expected, reached, epoch, messages)
 where o.topic = r.topic and o.partition = r.partition and o.next_offset = r.expected;
+
+-- name: add_accounts
+insert into feedback.accounts as a (topic, partition, hour, type, folded, repeated, dead_lettered)
+select *
+from unnest(%(topics)s::text[], %(partitions)s::int[], %(hours)s::timestamptz[], %(types)s::text[],
+    %(folded)s::bigint[], %(repeated)s::bigint[], %(dead)s::bigint[])
+on conflict (topic, partition, hour, type) do update
+set folded = a.folded + excluded.folded, repeated = a.repeated + excluded.repeated,
+    dead_lettered = a.dead_lettered + excluded.dead_lettered;
+
+-- name: unaccounted
+-- By topic: events that were acknowledged, and passed without a trace; and offsets that moved without being counted.
+with lost as (
+    select topic, sum(greatest(0, acknowledged - folded - repeated - dead_lettered))::bigint as events
+    from feedback.books where passed and hour >= now() - interval '2 days' group by topic
+), counted as (
+    select topic, partition, sum(folded + repeated + dead_lettered) as events
+    from feedback.accounts group by topic, partition
+), moved as (
+    select topic, sum(abs(o.next_offset - o.uncounted - coalesce(c.events, 0)))::bigint as events
+    from feedback.offsets o left join counted c using (topic, partition)
+    where o.counted_to = o.next_offset group by topic
+)
+select topic, coalesce(lost.events, 0) as lost, coalesce(moved.events, 0) as uncounted
+from lost full join moved using (topic);
 
 -- name: make_incoming
 -- One row for each identity of a batch.
@@ -117,10 +151,10 @@ from feedback.events
 where about = any(%(abouts)s::uuid[]);
 
 -- name: add_dead_letters
-insert into feedback.dead_letters (topic, partition, "offset", key, value, reason)
+insert into feedback.dead_letters (topic, partition, "offset", key, value, reason, logged_at, type)
 select *
 from unnest(%(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[], %(keys)s::bytea[], %(values)s::bytea[],
-    %(reasons)s::text[])
+    %(reasons)s::text[], %(times)s::timestamptz[], %(types)s::text[])
 on conflict do nothing;
 
 -- name: merge_plays

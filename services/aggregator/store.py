@@ -1,20 +1,22 @@
 """The aggregator's rows in Postgres. A batch is one transaction: events, aggregates, dead letters and stored offsets
 change together or not at all, so a batch that was interrupted anywhere is simply written again."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from services.aggregator.accounts import Account, Slot, accounts, kind_of, moment_of
 from services.aggregator.batch import Arrival, Batch, DeadLetter
 from services.aggregator.columns import columns
 from services.aggregator.fold import Aggregates, fold
 from services.aggregator.gaps import Gap, Stored, holes, resumed
-from services.aggregator.ledger import Kind, Ledger
+from services.aggregator.ledger import Entered, Kind, Ledger
 from services.postgres import Pool, load_queries, transaction
 from services.streams import Extent, Start, TopicPartition
 
@@ -38,6 +40,17 @@ class OwnershipLost(Exception):
 
 class Unstorable(Exception):
     """Postgres refuses some value in the batch, and would refuse it again."""
+
+
+_REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.OperationalError, UnicodeError, OverflowError)
+
+
+class Unaccounted(NamedTuple):
+    """`lost` events were acknowledged in the last two days and passed without a trace; `uncounted` offsets were moved
+    without a message that was read."""
+
+    lost: int
+    uncounted: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,16 @@ class Store:
             self._note_gaps(connection, gaps)
         return starts, gaps
 
+    def unaccounted(self) -> dict[str, Unaccounted]:
+        """By topic, what does not add up.
+
+        Raises:
+            BackendAway: the database cannot be reached.
+        """
+        with transaction(self._pool) as connection:
+            rows = connection.execute(self._queries["unaccounted"]).fetchall()
+        return {row["topic"]: Unaccounted(row["lost"], row["uncounted"]) for row in rows}
+
     def write(self, batch: Batch, expected: Mapping[TopicPartition, int]) -> Written:
         """Apply a batch; `expected` are the stored offsets as this consumer left them. Offsets that are missing before
         or between its messages are written down as gaps.
@@ -92,18 +115,35 @@ class Store:
             with transaction(self._pool) as connection:
                 gaps = self._advance(connection, batch, expected)
                 self._bury(connection, batch.dead)
-                entered = self._ledger.enter(connection, batch.arrivals)
-                self._merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
-        except (
-            psycopg.DataError,
-            psycopg.IntegrityError,
-            psycopg.OperationalError,
-            UnicodeError,
-            OverflowError,
-        ) as error:
+                entered = self._fold(connection, batch.arrivals)
+                self.account(connection, accounts(batch, entered.kept).items())
+        except _REFUSALS as error:
             raise Unstorable(str(error).strip().splitlines()[0]) from error
         duplicates = len(batch.arrivals) - len(entered.kept)
         return Written(entered.kept, duplicates, batch.dead, entered.conflicts, gaps)
+
+    def refold(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
+        """Fold events that are not being read from the log now, within the caller's transaction.
+
+        Raises:
+            Unstorable: a value cannot be stored; nothing of these is.
+        """
+        try:
+            with connection.transaction():
+                return self._fold(connection, arrivals)
+        except _REFUSALS as error:
+            raise Unstorable(str(error).strip().splitlines()[0]) from error
+
+    def account(self, connection: Connection[DictRow], counts: Iterable[tuple[Slot, Account]]) -> None:
+        """Add to what is counted, within the caller's transaction."""
+        rows = [(*slot, *account) for slot, account in counts]
+        names = ("topics", "partitions", "hours", "types", "folded", "repeated", "dead")
+        self._execute(connection, "add_accounts", rows, *names)
+
+    def _fold(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
+        entered = self._ledger.enter(connection, arrivals)
+        self._merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
+        return entered
 
     def _advance(
         self, connection: Connection[DictRow], batch: Batch, expected: Mapping[TopicPartition, int]
@@ -114,10 +154,13 @@ class Store:
         if any(first[place] < expected[place] for place in first):
             raise OwnershipLost("the batch begins before the stored offset")
         epochs = {message.place: message.epoch for message in messages}
-        moves = [(*place, expected[place], reached, epochs[place]) for place, reached in sorted(batch.reached.items())]
-        moved = connection.execute(
-            self._queries["advance_offsets"], columns(moves, "topics", "partitions", "expected", "reached", "epochs")
-        ).rowcount
+        read = Counter(message.place for message in messages)
+        moves = [
+            (*place, expected[place], reached, epochs[place], read[place])
+            for place, reached in sorted(batch.reached.items())
+        ]
+        names = ("topics", "partitions", "expected", "reached", "epochs", "messages")
+        moved = connection.execute(self._queries["advance_offsets"], columns(moves, *names)).rowcount
         if moved != len(moves):
             raise OwnershipLost(f"{len(moves) - moved} of {len(moves)} partitions have another owner")
         before = [Gap(place, expected[place], at, "skipped") for place, at in first.items() if at > expected[place]]
@@ -130,10 +173,13 @@ class Store:
         self._execute(connection, "add_gaps", rows, "topics", "partitions", "first", "next", "reasons")
 
     def _bury(self, connection: Connection[DictRow], dead: Sequence[DeadLetter]) -> None:
-        rows = [(*message.place, message.offset, message.key, message.value, reason) for message, reason in dead]
-        self._execute(
-            connection, "add_dead_letters", rows, "topics", "partitions", "offsets", "keys", "values", "reasons"
-        )
+        rows = [
+            (*message.place, message.offset, message.key, message.value, reason, moment_of(message.timestamp_ms),
+             kind_of(message.value))
+            for message, reason in dead
+        ]  # fmt: skip
+        names = ("topics", "partitions", "offsets", "keys", "values", "reasons", "times", "types")
+        self._execute(connection, "add_dead_letters", rows, *names)
 
     def _merge(self, connection: Connection[DictRow], state: Aggregates) -> None:
         plays = [

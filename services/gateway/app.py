@@ -27,6 +27,7 @@ from services.gateway.routes import audio, events, health, listeners, operators,
 from services.gateway.settings import GatewaySettings
 from services.gateway.slots import Slots
 from services.gateway.store import Store
+from services.gateway.tally import Bookkeeper
 from services.gateway.tidying import tidy
 from services.gateway.tracks import TrackMaker
 from services.postgres import REPORTS, open_async_pool
@@ -81,7 +82,9 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     maker = TrackMaker(
         store, claims, engine, outbox, board, width=settings.engine_requests, patience=settings.engine_patience
     )
-    for work in (maker.run(), tidy(blobs, claims)):
+    bookkeeper = Bookkeeper(store, outbox.tallies)
+    stack.push_async_callback(bookkeeper.aclose)
+    for work in (maker.run(), tidy(blobs, claims), bookkeeper.run()):
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads = Slots(settings.uploads_at_once)
     return Parts(settings, store, blobs, engine, outbox, board, maker, Reports(Store(asked)), uploads)

@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import Final
 
 from schemas.events import TrackFailedEvent, TrackMadeEvent
-from schemas.topics import HEARTBEATS, PARTITIONS, topic_of
+from schemas.topics import HEARTBEATS, topic_of
 from services.errors import BackendAway, NotAcknowledged
+from services.gateway.tally import Tallies
 from services.lanes import Lane
-from services.streams import Consumer, Outgoing, Producer, TopicPartition
+from services.streams import Consumer, Outgoing, Producer, Receipt, TopicPartition
 
 _SENDERS: Final = 16
 _TELLERS: Final = 4
@@ -21,14 +22,15 @@ _ASK_AGAIN_S: Final = 1.0
 
 def outgoing(event: TrackMadeEvent | TrackFailedEvent) -> Outgoing:
     """A fact of the gateway's own as a message of its topic, keyed by its listener."""
-    return Outgoing(topic_of(event.type), str(event.subject).encode(), event.model_dump_json().encode())
+    return Outgoing(topic_of(event.type), str(event.subject).encode(), event.model_dump_json().encode(), event.type)
 
 
 class Outbox:
     """Owns `producer` and `reader`; the reader is only asked for end offsets and never joins a group.
 
     `patience_s` is how long a request waits for Kafka: about as long as a person does. What nobody waits for, the
-    event of a finished track, has threads of its own and all the time that the producer takes.
+    event of a finished track, has threads of its own and all the time that the producer takes. What was acknowledged is
+    noted in `tallies`.
     """
 
     def __init__(self, producer: Producer, reader: Consumer, *, patience_s: float = 1.8) -> None:
@@ -38,6 +40,7 @@ class Outbox:
         self._heart = Lane("kafka", 1)
         self._looker = Lane("kafka", 1)  # a consumer belongs to one thread
         self._beating = asyncio.Lock()
+        self.tallies = Tallies()
         self._well, self._asked_at = False, float("-inf")
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
@@ -46,11 +49,11 @@ class Outbox:
         Raises:
             NotAcknowledged: some may not be there; sending all again under the same ids is harmless.
         """
-        await self._send(self._senders, messages, self._patience_s)
+        self.tallies.note(messages, await self._send(self._senders, messages, self._patience_s))
 
     async def tell(self, messages: Sequence[Outgoing]) -> None:
         """The same, with patience: for what nobody waits for."""
-        await self._send(self._tellers, messages, None)
+        self.tallies.note(messages, await self._send(self._tellers, messages, None))
 
     async def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """The offset of the next message in every partition of these topics.
@@ -58,8 +61,11 @@ class Outbox:
         Raises:
             BackendAway: Kafka does not answer.
         """
-        places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
-        return await self._looker.run(_LOOK_S, self._reader.end_offsets, places)
+
+        def look() -> dict[TopicPartition, int]:
+            return self._reader.end_offsets(self._reader.partitions(topics))
+
+        return await self._looker.run(_LOOK_S, look)
 
     async def is_reachable(self) -> bool:
         """Whether a record was written and confirmed just now: a broker may answer readers, and a client of ours may
@@ -82,11 +88,11 @@ class Outbox:
         for lane in (self._senders, self._tellers, self._heart, self._looker):
             lane.close()
 
-    async def _send(self, lane: Lane, messages: Sequence[Outgoing], patience_s: float | None) -> None:
+    async def _send(self, lane: Lane, messages: Sequence[Outgoing], patience_s: float | None) -> list[Receipt]:
         if not messages:
-            return
+            return []
         try:
-            await lane.run(patience_s, self._producer.send_all, messages)
+            return await lane.run(patience_s, self._producer.send_all, messages)
         except NotAcknowledged:
             raise
         except BackendAway as error:

@@ -32,7 +32,7 @@ def stamped(given: Given, known: Known, received: datetime, happened: datetime) 
     }
     if isinstance(event, PlayEvent):
         item["data"] = _within(item["data"], length_ms(known.tracks[event.data.track_id].seconds))
-    return Outgoing(topic_of(event.type), str(event.subject).encode(), as_json(item))
+    return Outgoing(topic_of(event.type), str(event.subject).encode(), as_json(item), event.type)
 
 
 def source_of(listener_id: UUID, source: str) -> str:

@@ -2,8 +2,8 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from itertools import groupby
 from typing import Protocol
 from uuid import uuid4
@@ -40,6 +40,9 @@ class Broker(Protocol):
     def recreate(self) -> None:
         """Delete the topic and make it again."""
 
+    def grow(self) -> None:
+        """Add a partition."""
+
     def producer(self) -> Producer: ...
     def consumer(self, group: str) -> Consumer: ...
 
@@ -49,7 +52,7 @@ class Member:
 
     def __init__(self, consumer: Consumer, topic: str, stored: Mapping[TopicPartition, int] | None = None) -> None:
         self.consumer = consumer
-        self.stored = stored or {}
+        self.stored = {} if stored is None else stored
         self.held: set[TopicPartition] = set()
         self.early: list[Message] = []
         self.got: list[Message] = []
@@ -99,7 +102,8 @@ def confirms(producer: Producer, message: Outgoing) -> bool:
     return True
 
 
-def by_key(messages: list[Message]) -> dict[bytes | None, list[bytes | None]]:
+def by_key(messages: Sequence[Message | Outgoing]) -> dict[bytes | None, list[bytes | None]]:
+    """The values of each key, in their order."""
     found = defaultdict(list)
     for message in messages:
         found[message.key].append(message.value)
@@ -136,9 +140,7 @@ class StreamsContract:
         sent = numbered(broker.topic, 200)
         producer.send_all(sent)
         got = join().read(200)
-        assert by_key(got) == {
-            key: [message.value for message in sent if message.key == key] for key in {m.key for m in sent}
-        }
+        assert by_key(got) == by_key(sent)
 
     def test_one_key_is_in_one_partition_and_offsets_count_up_from_zero(
         self, broker: Broker, producer: Producer, join: Callable[..., Member]
@@ -206,6 +208,70 @@ class StreamsContract:
         producer.send_all(numbered(broker.topic, 20))
         second.read(20)
         assert second.early == []
+
+    def test_nothing_is_lost_or_doubled_while_members_come_and_go_and_callbacks_raise(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        """What a member keeps through a rebalance it reads on, where it was."""
+        stored: dict[TopicPartition, int] = {}
+        sent, got = numbered(broker.topic, 120, keys=40), list[Message]()
+
+        def poll(*members: Member) -> int:
+            """How many messages there are so far."""
+            for member in members:
+                with suppress(BackendAway):
+                    messages = member.poll(max_records=9)
+                    stored.update({message.place: message.next_offset for message in messages})
+                    got.extend(messages)
+            return len(got)
+
+        first, second = join(stored), join(stored)
+        producer.send_all(sent[:40])
+        until(lambda: poll(first, second) >= 40 and bool(first.held and second.held))
+        producer.send_all(sent[40:80])
+        until(lambda: poll(first, second) >= 80)
+        second.consumer.close()
+        first.refusals = 3
+        producer.send_all(sent[80:])
+        until(lambda: poll(first) >= 120)
+        assert first.refusals == 0
+        assert by_key(got) == by_key(sent)
+
+    def test_partitions_that_are_added_are_known_and_read(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        member = join()
+        until(lambda: member.poll() is not None and len(member.held) == PARTITIONS)
+        assert set(member.consumer.partitions([broker.topic])) == member.held
+        broker.grow()
+        until(lambda: member.poll() is not None and len(member.held) == PARTITIONS + 1)
+        assert set(member.consumer.partitions([broker.topic])) == member.held
+        newest = TopicPartition(broker.topic, PARTITIONS)
+
+        def written() -> bool:
+            producer.send_all(numbered(broker.topic, 40, keys=40))
+            return member.consumer.end_offsets([newest])[newest] > 0
+
+        until(written)
+        until(lambda: member.poll() is not None and newest in {message.place for message in member.got})
+
+    def test_a_receipt_says_where_a_message_is(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        sent = numbered(broker.topic, 30)
+        receipts = producer.send_all(sent)
+        got = {(message.place, message.offset): message for message in join().read(30)}
+        for message, receipt in zip(sent, receipts, strict=True):
+            read = got[TopicPartition(receipt.topic, receipt.partition), receipt.offset]
+            assert (read.value, read.timestamp_ms) == (message.value, receipt.timestamp_ms)
+
+    def test_the_first_message_of_a_time_is_found(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        receipts = producer.send_all(numbered(broker.topic, 5, keys=1))
+        place, reader = TopicPartition(*receipts[0][:2]), join().consumer
+        assert reader.offsets_at([place], receipts[0].timestamp_ms) == {place: 0}
+        assert reader.offsets_at([place], receipts[-1].timestamp_ms + 1) == {place: 5}
 
     def test_seek_reads_again(self, broker: Broker, producer: Producer, join: Callable[..., Member]) -> None:
         producer.send_all(numbered(broker.topic, 10, keys=1))

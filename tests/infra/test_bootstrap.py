@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import bootstrap
-from infra.local.cli import parse
+from infra.local.cli import IN_STACK, parse
 
 PROJECT = bootstrap.PROJECT
 
@@ -82,9 +82,7 @@ def test_a_half_made_environment_is_finished(tmp_path: Path, commands: list[list
     assert len(commands) == 2
 
 
-@pytest.mark.parametrize(
-    "command", ["", "up", "down", "status", "logs", "demo", "study", "bench", "test", "adapters", "releases", "rollups"]
-)
+@pytest.mark.parametrize("command", ["", "up", "down", "status", "logs", "demo", "study", "bench", "test", *IN_STACK])
 def test_help_answers_without_any_environment(tmp_path: Path, command: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-S", str(PROJECT / "encore"), *command.split(), "--help"],

@@ -125,7 +125,7 @@ def test_nothing_that_is_accepted_makes_a_reader_raise(
     places: dict[TopicPartition, int] = {}
     store = Store(pool)
     messages = []
-    for topic, key, value in accepted(items):
+    for topic, key, value, _ in accepted(items):
         place = TopicPartition(topic, 0)
         start = places.setdefault(place, resumed(store, [place])[place])
         messages.append(Message(*place, start, key, value, 0))

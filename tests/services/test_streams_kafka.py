@@ -43,11 +43,16 @@ class Real:
         admin.close()
         make_topic(self._bootstrap, self.topic)
 
+    def grow(self) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin.create_partitions({self.topic: PARTITIONS + 1})
+        admin.close()
+
     def producer(self) -> KafkaWriter:
         return KafkaWriter(self._bootstrap, delivery_s=5)
 
     def consumer(self, group: str) -> KafkaReader:
-        return KafkaReader(self._bootstrap, group, session_timeout_s=6)
+        return KafkaReader(self._bootstrap, group, session_timeout_s=6, metadata_age_s=2)
 
 
 class TestKafka(StreamsContract):

@@ -33,6 +33,9 @@ class InMemory:
     def recreate(self) -> None:
         self._broker.recreate(TOPIC)
 
+    def grow(self) -> None:
+        self._broker.grow(TOPIC)
+
     def producer(self) -> MemoryWriter:
         return self._broker.producer()
 

@@ -61,7 +61,7 @@ def write(store: Store, events: Sequence[Event], places: dict[TopicPartition, in
     """One batch, behind what was written before."""
     messages = []
     for event in events:
-        topic, key, value = message_of(event)
+        topic, key, value, _ = message_of(event)
         place = TopicPartition(topic, 0)
         messages.append(Message(*place, places.get(place, 0), key, value, 0))
         places[place] = messages[-1].next_offset
@@ -108,7 +108,7 @@ def test_any_order_any_repetition_any_batching(pool: Pool, postgres_dsn: str, sa
             sent = sent[size:]
         seen.append((stored(postgres_dsn), conflicts(postgres_dsn), counted(postgres_dsn)))
     assert seen[0] == seen[1]
-    messages = [Message(topic, 0, 0, key, value, 0) for topic, key, value in map(message_of, said)]
+    messages = [Message(topic, 0, 0, key, value, 0) for topic, key, value, _ in map(message_of, said)]
     assert (seen[0][0], seen[0][2][0]) == folded(messages)
 
 
@@ -187,12 +187,12 @@ def test_what_is_folded_anew_keeps_the_rest(empty: Store, postgres_dsn: str) -> 
     places: dict[TopicPartition, int] = {}
     for event in events:
         write(empty, [event], places)
-    messages = [Message(topic, 0, 0, key, value, 0) for topic, key, value in map(message_of, events)]
+    messages = [Message(topic, 0, 0, key, value, 0) for topic, key, value, _ in map(message_of, events)]
     assert stored(postgres_dsn) == folded(messages)[0]
 
 
 def copies_of(*events: Event) -> list[Copy]:
-    messages = [Message(topic, 0, 0, key, value, 0) for topic, key, value in map(message_of, events)]
+    messages = [Message(topic, 0, 0, key, value, 0) for topic, key, value, _ in map(message_of, events)]
     return copies(sort_out(messages).arrivals)
 
 

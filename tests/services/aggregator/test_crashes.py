@@ -12,11 +12,12 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.topics import FEEDBACK, PARTITIONS, PLAYS
-from services.streams import Message, Outgoing, TopicPartition
-from services.streams_kafka import KafkaReader, KafkaWriter
+from schemas.topics import PLAYS
+from services.streams import Outgoing
+from services.streams_kafka import KafkaWriter
 from tests.contracts.streams import until
-from tests.services.aggregator.rows import counted, dead_letters, event_count, folded, offsets, stored
+from tests.services.aggregator.log import require_equal
+from tests.services.aggregator.rows import dead_letters, event_count
 from tests.services.aggregator.samples import message_of, stream
 from tests.threads import ended
 
@@ -54,40 +55,6 @@ def writer(kafka_bootstrap: str) -> Iterator[KafkaWriter]:
     writer = KafkaWriter(kafka_bootstrap)
     yield writer
     writer.close()
-
-
-def whole_log(bootstrap: str) -> list[Message]:
-    """Everything in the feedback topics, other tests' events too."""
-    reader = KafkaReader(bootstrap, f"audit-{uuid4().hex}")
-    places = [TopicPartition(topic, partition) for topic in FEEDBACK for partition in range(PARTITIONS)]
-    reader.subscribe(FEEDBACK, lambda _: {}, lambda _: None)
-    total = sum(reader.end_offsets(places).values())
-    messages: list[Message] = []
-
-    def all_read() -> bool:
-        messages.extend(reader.poll(1000, 0.5))
-        return len(messages) >= total
-
-    until(all_read)
-    reader.close()
-    return messages
-
-
-def ends(bootstrap: str) -> dict[TopicPartition, int]:
-    reader = KafkaReader(bootstrap, f"audit-{uuid4().hex}")
-    reader.subscribe(FEEDBACK, lambda _: {}, lambda _: None)
-    found = reader.end_offsets([TopicPartition(topic, number) for topic in FEEDBACK for number in range(PARTITIONS)])
-    reader.close()
-    return {place: offset for place, offset in found.items() if offset}
-
-
-def require_equal(bootstrap: str, dsn: str) -> None:
-    """Once all is read, the database says exactly what the log says."""
-    target = ends(bootstrap)
-    until(lambda: offsets(dsn) == target)
-    aggregates, distinct = folded(whole_log(bootstrap))
-    assert stored(dsn) == aggregates
-    assert counted(dsn)[0] == event_count(dsn) == distinct
 
 
 def produce(writer: KafkaWriter, messages: Sequence[Outgoing]) -> None:

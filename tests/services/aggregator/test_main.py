@@ -17,8 +17,8 @@ from services.aggregator.main import GROUP, Aggregator
 from services.aggregator.store import Store, Written
 from services.errors import BackendAway
 from services.postgres import Pool, open_pool
-from services.streams import Extent, Message, Outgoing, Start, TopicPartition
-from services.streams_memory import MemoryBroker, MemoryReader
+from services.streams import Consumer, Extent, Message, Outgoing, Start, TopicPartition
+from services.streams_memory import MemoryBroker
 from tests.contracts.streams import until
 from tests.services.aggregator.rows import dead_letters, event_count, folded, gaps, offsets, stored
 from tests.services.aggregator.samples import START, TRACKS, made, message_of, stream
@@ -37,7 +37,7 @@ def broker() -> MemoryBroker:
 
 
 @contextmanager
-def running(consumer: MemoryReader, store: Store, batch_size: int = 50) -> Iterator[None]:
+def running(consumer: Consumer, store: Store, batch_size: int = 50) -> Iterator[None]:
     stop = threading.Event()
     aggregator = Aggregator(consumer, store, batch_size, stop)
     thread = threading.Thread(target=aggregator.run, daemon=True)

@@ -38,7 +38,7 @@ class Log:
     def messages(self, events: Sequence[Event]) -> list[Message]:
         found = []
         for event in events:
-            topic, key, value = message_of(event)
+            topic, key, value, _ = message_of(event)
             place = TopicPartition(topic, event.subject.int % PARTITIONS)
             found.append(Message(*place, self.next.get(place, 0), key, value, 0))
             self.next[place] = found[-1].next_offset

@@ -12,7 +12,7 @@ from services.errors import NotAcknowledged
 from services.gateway.main import outbox_to
 from services.gateway.outbox import Outbox, outgoing
 from services.identifiers import uuid7
-from services.streams import Outgoing
+from services.streams import Outgoing, Receipt
 from services.streams_memory import MemoryBroker
 
 
@@ -62,9 +62,10 @@ class Stuck:
         self.goes_on = threading.Event()
         self.sent = 0
 
-    def send_all(self, messages: Sequence[Outgoing]) -> None:
+    def send_all(self, messages: Sequence[Outgoing]) -> list[Receipt]:
         self.goes_on.wait()
         self.sent += len(messages)
+        return [Receipt(message.topic, 0, index, 0) for index, message in enumerate(messages)]
 
     def close(self) -> None:
         """Holds nothing."""
@@ -73,7 +74,7 @@ class Stuck:
 class Refusing(Stuck):
     """A producer that no broker believes any more."""
 
-    def send_all(self, messages: Sequence[Outgoing]) -> None:
+    def send_all(self, messages: Sequence[Outgoing]) -> list[Receipt]:
         raise NotAcknowledged(tuple(range(len(messages))), "not acknowledged")
 
 

@@ -1,0 +1,79 @@
+"""Pure: what became of each message that was read, by partition, hour and type.
+
+An hour is that of the message's time in the log, which its writer knows too: so the two can be held against each other.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from pydantic_core import from_json
+
+from services.aggregator.batch import Arrival, Batch
+from services.streams import Message
+
+UNREADABLE: Final = "unreadable"
+HOUR: Final = timedelta(hours=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 7_258_118_400_000  # of the year 2199: no table takes later times
+
+Outcome = Literal["folded", "repeated", "dead_lettered"]
+
+
+class Slot(NamedTuple):
+    """Where a message is counted."""
+
+    topic: str
+    partition: int
+    hour: datetime
+    type: str
+
+
+class Account(NamedTuple):
+    folded: int = 0
+    repeated: int = 0
+    dead_lettered: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+def moment_of(timestamp_ms: int) -> datetime:
+    """A time in the log, as near as a table takes it."""
+    return _EPOCH + timedelta(milliseconds=min(max(timestamp_ms, 0), _LAST_MS))
+
+
+def hour_of(timestamp_ms: int) -> datetime:
+    """The hour that a time in the log lies in."""
+    return moment_of(timestamp_ms).replace(minute=0, second=0, microsecond=0)
+
+
+def slot_of(message: Message, kind: str | None = None) -> Slot:
+    """`kind` is the event's type where it is known."""
+    return Slot(*message.place, hour_of(message.timestamp_ms), kind or kind_of(message.value))
+
+
+def kind_of(value: bytes | None) -> str:
+    """The type that a message claims, whether or not the rest of it can be read."""
+    try:
+        kind = from_json(value or b"")["type"]
+    except (ValueError, TypeError, KeyError):
+        return UNREADABLE
+    return kind if isinstance(kind, str) and kind.startswith("encore.") and len(kind) <= 64 else UNREADABLE
+
+
+def accounts(batch: Batch, kept: Iterable[Arrival]) -> dict[Slot, Account]:
+    """Every message of a batch, once; `kept` are the events that were new."""
+    new = {(message.place, message.offset) for message, _ in kept}
+    counts: Counter[tuple[Slot, Outcome]] = Counter()
+    for message, event in batch.arrivals:
+        outcome: Outcome = "folded" if (message.place, message.offset) in new else "repeated"
+        counts[slot_of(message, event.type), outcome] += 1
+    for message, _ in batch.dead:
+        counts[slot_of(message), "dead_lettered"] += 1
+    slots = sorted({slot for slot, _ in counts})
+    return {
+        slot: Account(counts[slot, "folded"], counts[slot, "repeated"], counts[slot, "dead_lettered"]) for slot in slots
+    }
