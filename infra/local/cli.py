@@ -169,10 +169,12 @@ def _add_releases(add: Commands) -> None:
     add(
         "releases",
         help="look at releases, end a canary, take a promotion back",
-        usage="./encore releases list | show RELEASE | promote|hold|rollback|revert RELEASE --reason WHY --by NAME",
+        usage="./encore releases COMMAND [RELEASE | LISTENER | SWITCH] [--reason WHY --by NAME]",
         allow_abbrev=False,
         description="Releases: list, show RELEASE; promote, hold, rollback RELEASE end a canary; revert RELEASE takes "
-        "a promotion back. What changes something wants --reason and --by. Everything after `releases` goes to "
+        "a promotion back; pause, resume RELEASE; stop, start new canaries; opt-out, opt-in LISTENER; off (--listener, "
+        "--cohort or --everyone) and on SWITCH are the kill switch; actions and switches tell who did what. What "
+        "changes something wants --reason and --by. Everything after `releases` goes to "
         "`python -m services.rollout.releases`, in the environment of the stack that runs.",
     )
 

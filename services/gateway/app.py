@@ -23,7 +23,7 @@ from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
 from services.gateway.reports import Reports
-from services.gateway.routes import audio, events, health, listeners, operators, pairs, songs, taste, tracks
+from services.gateway.routes import audio, events, health, listeners, operating, operators, pairs, songs, taste, tracks
 from services.gateway.settings import GatewaySettings
 from services.gateway.slots import Slots
 from services.gateway.store import Store
@@ -57,7 +57,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for router in (*_GUARDED, taste.router, operators.router):
+    for router in (*_GUARDED, taste.router, operators.router, operating.router):
         app.include_router(router, dependencies=[Depends(BEARER)])
     app.include_router(health.router)
     app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")

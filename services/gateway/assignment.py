@@ -17,6 +17,13 @@ SONGLESS: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.75}
 STEADY: Final[Mapping[Arm, float]] = {"base": 0.25, "cold": 0.15, "champion": 0.6}
 CANARY: Final[Mapping[Arm, float]] = {"base": 0.25, "cold": 0.15, "champion": 0.3, "candidate": 0.3}
 
+# A kill switch is thrown: nothing that was learned is heard. In the second, who has brought no song.
+OFF: Final[Mapping[Arm, float]] = {"cold": 1.0}
+SONGLESS_OFF: Final[Mapping[Arm, float]] = {"base": 1.0}
+# A pair needs two arms.
+PAIRED_OFF: Final[Mapping[Arm, float]] = {"base": 0.5, "cold": 0.5}
+OPTED_OUT: Final[Mapping[Arm, float]] = {"champion": 1.0}
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:

@@ -17,8 +17,10 @@ _BODY: Final = (400, 408, 413, 422)
 _OWN: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("post", "/v1/listeners/{listener_id}/songs"): (404, 409, 415),
     ("post", "/v1/tracks"): (404, 429),
-    ("post", "/v1/pairs"): (404, 429),
+    ("post", "/v1/pairs"): (404, 409, 429),
     ("post", "/v1/rounds"): (404,),
+    ("post", "/v1/switches"): (404,),
+    ("post", "/v1/orders"): (404,),
     ("delete", "/v1/tracks/{track_id}"): (409,),
     ("get", "/v1/tracks/{track_id}/audio"): (409, 416),
 }

@@ -8,7 +8,18 @@ from uuid import UUID
 from schemas.events import Arm
 from schemas.generation import Controls, GenerationRequest
 from schemas.registry import AdapterRef
-from services.gateway.assignment import CANARY, SONGLESS, STEADY, Draw, holding_back, without
+from services.gateway.assignment import (
+    CANARY,
+    OFF,
+    OPTED_OUT,
+    PAIRED_OFF,
+    SONGLESS,
+    SONGLESS_OFF,
+    STEADY,
+    Draw,
+    holding_back,
+    without,
+)
 from services.gateway.cold import ColdStart
 
 PERSONAL: Final[frozenset[Arm]] = frozenset({"champion", "candidate", "previous"})
@@ -18,7 +29,8 @@ PERSONAL: Final[frozenset[Arm]] = frozenset({"champion", "candidate", "previous"
 class Taste:
     """What is personal about a listener now: feature files of their songs, newest first, what their first ones gave,
     their adapters, and the canary they are in. `held_back` is there while their last promotion is watched: the part of
-    the champion's tracks that `previous` plays."""
+    the champion's tracks that `previous` plays. `opted_out`: they take part in no comparison. `off`: a kill switch
+    names them."""
 
     songs: tuple[str, ...] = ()
     cold: ColdStart | None = None
@@ -29,6 +41,8 @@ class Taste:
     release_id: UUID | None = None
     salt: str | None = None
     shares: Mapping[Arm, float] | None = None
+    opted_out: bool = False
+    off: bool = False
 
     @property
     def in_canary(self) -> bool:
@@ -37,6 +51,10 @@ class Taste:
     @property
     def arm_shares(self) -> Mapping[Arm, float]:
         """Of one track."""
+        if self.off:
+            return OFF if self.cold is not None else SONGLESS_OFF
+        if self.opted_out:
+            return OPTED_OUT
         return self._shares if self.held_back is None else holding_back(self._shares, self.held_back)
 
     @property
@@ -51,6 +69,8 @@ class Taste:
     def pair_shares(self) -> Mapping[Arm, float]:
         """Of a pair, in which `previous` is left out: without replacement its part would be another one. While the
         champion is what the cold start is, the two would be one track twice."""
+        if self.off:
+            return PAIRED_OFF if self.cold is not None else SONGLESS_OFF
         learned = self.champion is not None or self.cold is None or self.cold.songs != self.songs
         return self._shares if learned else without(self._shares, "cold")
 
@@ -76,6 +96,7 @@ def taste(listener_id: UUID, songs: Sequence[str], cold: ColdStart | None, model
         candidate=_adapter(listener_id, models, "candidate"),
         previous=_adapter(listener_id, models, "previous"),
         held_back=models["held_back"],
+        opted_out=models["opted_out"],
         release_id=models["release_id"],
         salt=models["salt"],
         shares=models["shares"],

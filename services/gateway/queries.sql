@@ -44,8 +44,17 @@ where listener_id = %(listener_id)s and base_hash = %(base_hash)s;
 insert into gateway.cold_starts (listener_id, base_hash, songs, controls)
 values (%(listener_id)s, %(base_hash)s, %(songs)s, %(controls)s::jsonb);
 
+-- name: switched_off
+select exists (
+    select from gateway.switches s
+    where s.lifted_at is null
+      and (s.listener_id = l.listener_id or l.attributes ->> s.attribute = s.value
+           or (s.listener_id is null and s.attribute is null))
+) as off
+from gateway.listeners l where l.listener_id = %(listener_id)s;
+
 -- name: models
--- What the listener may hear: their champion, the candidate of a canary that runs, and what was before while their last
+-- What the listener may hear: their champion, the candidate of a canary that has reached them, and what was before while their last
 -- promotion is watched.
 select r.release_id, r.salt, r.plan -> 'shares' as shares,
        c.version as champion_version, c.url as champion_url, c.sha256 as champion_sha256,
@@ -54,9 +63,11 @@ select r.release_id, r.salt, r.plan -> 'shares' as shares,
        d.base_hash as candidate_base_hash,
        p.version as previous_version, p.url as previous_url, p.sha256 as previous_sha256,
        p.base_hash as previous_base_hash,
-       (w.care ->> 'held_back')::double precision as held_back
+       (w.care ->> 'held_back')::double precision as held_back, m.opted_out
 from rollout.listener_models m
-left join rollout.releases r on r.release_id = m.release_id and r.status = 'canary'
+left join rollout.members j on j.release_id = m.release_id and j.listener_id = m.listener_id
+left join rollout.releases r
+    on r.release_id = m.release_id and r.status = 'canary' and r.paused_at is null and j.joins <= r.step
 left join training.adapters c on c.listener_id = m.listener_id and c.version = m.champion_version
 left join training.adapters d on d.listener_id = m.listener_id and d.version = m.candidate_version
 left join rollout.releases w on w.release_id = m.watched_release_id

@@ -79,13 +79,12 @@ class Planning:
     async def taste(self) -> Taste:
         """What may be personal in a track now. The first songs that are ever used are frozen as the cold start."""
         songs = await self._run("song_features", listener_id=self._listener_id, limit=MAX_SONGS)
+        cold = await self._cold_start(songs) if songs else None
+        features = [row["features_url"] for row in songs]
+        if (await self._run("switched_off", listener_id=self._listener_id))[0]["off"]:
+            return Taste(tuple(features), cold, off=True)
         models = await self._run("models", listener_id=self._listener_id)
-        return taste(
-            self._listener_id,
-            [row["features_url"] for row in songs],
-            await self._cold_start(songs) if songs else None,
-            models[0] if models else None,
-        )
+        return taste(self._listener_id, features, cold, models[0] if models else None)
 
     async def _cold_start(self, songs: Sequence[Row]) -> ColdStart:
         """That of the base which described the newest song."""

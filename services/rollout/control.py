@@ -17,12 +17,17 @@ from prometheus_client import Gauge
 from schemas.events import Arm
 from schemas.registry import CANDIDATE, CHAMPION, PREVIOUS, model_name
 from services.errors import BackendAway
+from services.postgres import Pool
 from services.rollout import announce, metrics
 from services.rollout.care import Care
 from services.rollout.decide import Decision, decide, failed, information
 from services.rollout.engine import Prefetch
 from services.rollout.evidence import Evidence, Look
+from services.rollout.lease import ENDS_TURN
+from services.rollout.operating import Operating
+from services.rollout.perform import take_orders
 from services.rollout.plan import Plan
+from services.rollout.ramp import is_due
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
 from services.rollout.store import Conflict, Member, Outcome, Running, Store, WaitingRound
 from services.rollout.watching import Watching
@@ -35,6 +40,7 @@ log = structlog.get_logger()
 class Control:
     """`announced` are the releases whose start this process has told Kafka; a restart tells it again."""
 
+    pool: Pool
     store: Store
     registry: Registry
     producer: Producer
@@ -50,13 +56,15 @@ class Control:
         Raises:
             BackendAway: Postgres cannot be reached. Other backends that are away only put their own steps off.
         """
-        self.start_canaries()
+        take_orders(self.pool)
+        if not Operating(self.pool).stopped():
+            self.start_canaries()
         unfinished = 0
         for running in self.store.running():
             try:
                 unfinished += not self.advance(running)
             except BackendAway as error:
-                if error.backend == "postgres":
+                if error.backend in ENDS_TURN:
                     raise
                 unfinished += self.store.outcome(running.release_id) is not None
                 metrics.AWAY.labels(error.backend).inc()
@@ -86,7 +94,7 @@ class Control:
 
     def advance(self, running: Running) -> bool:
         """Bring one release as far as it can be brought; False when a final decision was not carried out."""
-        outcome = self.store.outcome(running.release_id) or self.look(running)
+        outcome = self.store.outcome(running.release_id) or (None if running.paused else self.look(running))
         if outcome is not None:
             self.carry_out(running, outcome)
         elif running.release_id not in self.announced:
@@ -98,6 +106,8 @@ class Control:
         """Decide if something is due, and store it; the outcome when that ends the release."""
         evidence, past = self.store.evidence(running.release_id), self.store.looks(running.release_id)
         decision = self.verdict(running, evidence, past)
+        if decision is None or not decision.final:
+            self.step_up(running, evidence)
         if decision is None or not self.store.record(running, decision, evidence, past):
             return None
         metrics.DECISIONS.labels(decision.verdict).inc()
@@ -110,6 +120,15 @@ class Control:
             reason=decision.reason,
         )
         return self.store.outcome(running.release_id)
+
+    def step_up(self, running: Running, evidence: Evidence) -> None:
+        """Let more members join, if it is time."""
+        if running.joined < running.listeners and is_due(
+            evidence, running.plan, running.joined, running.step_age_s, running.care.ramp_s
+        ):
+            reason = f"no guardrail says that the candidate is worse for the first {running.joined} listeners"
+            if self.store.step_up(running, reason):
+                log.info("stepped_up", release_id=str(running.release_id), reason=reason)
 
     def verdict(self, running: Running, evidence: Evidence, past: Sequence[Look]) -> Decision | None:
         """What `decide` says; where that fails a hold with its reason, final only when the canary's time is over."""
@@ -130,7 +149,7 @@ class Control:
         refused: RefusedByRegistry | None = None
         for member in self.store.members(running.release_id):
             try:
-                move_aliases(self.registry, member, adopts=outcome.adopts(member.listener_id))
+                move_aliases(self.registry, member, adopts=outcome.adopts(member))
             except UnknownVersion as error:
                 # The listener was erased meanwhile; their release mates must not wait for that.
                 log.warning("version_gone", listener_id=str(member.listener_id), error=error.message)

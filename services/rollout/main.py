@@ -1,5 +1,6 @@
 """The rollout process: `python -m services.rollout.main`. Wiring, and a loop that outlives its backends."""
 
+import contextlib
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from services.postgres import PATIENT, open_pool
 from services.rollout import metrics
 from services.rollout.control import Control
 from services.rollout.engine import EnginePrefetch
+from services.rollout.lease import FencedRegistry, Lease, NotLeading, fenced
 from services.rollout.registry import MlflowRegistry
 from services.rollout.settings import RolloutSettings
 from services.rollout.store import Store
@@ -37,26 +39,35 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     producer = KafkaWriter(settings.kafka_bootstrap)
     with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, MlflowRegistry(settings.mlflow_url) as registry:
-        store, prefetch = Store(pool), EnginePrefetch(settings.engine_url)
-        watching = Watching(store, Watches(pool), registry, producer)
-        control = Control(store, registry, producer, prefetch, plan, settings.care(), watching)
-        run(control, settings.rollout_poll_s, stopping)
+        lease = Lease(pool, settings.rollout_lease_s)
+        own, aliases = fenced(lease), FencedRegistry(registry, lease)
+        store, prefetch = Store(own), EnginePrefetch(settings.engine_url)
+        watching = Watching(store, Watches(own), aliases, producer)
+        control = Control(own, store, aliases, producer, prefetch, plan, settings.care(), watching)
+        run(control, lease, settings.rollout_poll_s, stopping)
     producer.close()
 
 
-def run(control: Control, poll_s: float, stopping: threading.Event) -> None:
-    """Turn after turn until told to stop; a turn that has begun is finished."""
+def run(control: Control, lease: Lease, poll_s: float, stopping: threading.Event) -> None:
+    """Turn after turn until told to stop, while no other process acts; a turn that has begun is finished."""
     log = structlog.get_logger()
     log.info("started", poll_s=poll_s)
     while not stopping.is_set():
         try:
-            with metrics.TICK.time():
-                control.turn()
+            leads = lease.take()
+            metrics.LEADS.set(leads)
+            if leads:
+                with metrics.TICK.time():
+                    control.turn()
             metrics.LAST.set(time.time())
+        except NotLeading:
+            log.warning("followed", lasts_s=lease.lasts_s)
         except BackendAway as error:
             metrics.AWAY.labels(error.backend).inc()
             log.warning("put_off", backend=error.backend, error=error.message)
         stopping.wait(poll_s)
+    with contextlib.suppress(BackendAway):
+        lease.let_go()
     log.info("stopped")
 
 

@@ -21,3 +21,4 @@ FAILED: Final = Counter(
 )
 TICK: Final = Histogram("encore_rollout_tick_seconds", "Duration of one round of the control loop")
 LAST: Final = Gauge("encore_rollout_last_tick_timestamp_seconds", "When the control loop last went through")
+LEADS: Final = Gauge("encore_rollout_leads", "1 while this process acts, 0 while another does")

@@ -1,5 +1,5 @@
 -- name: releases
-select r.release_id, r.round_id, r.status, r.started_at, r.decided_at,
+select r.release_id, r.round_id, r.status, r.paused_at is not null as paused, r.started_at, r.decided_at,
        (select count(*) from rollout.members m where m.release_id = r.release_id)::int as listeners,
        (select count(*) from rollout.listener_models w where w.watched_release_id = r.release_id)::int as watched,
        (select d.reason from rollout.decisions d where d.release_id = r.release_id order by d.look desc limit 1) as reason

@@ -22,7 +22,7 @@ insert into rollout.members (release_id, listener_id, candidate_version, champio
 select distinct on (a.listener_id) %(release_id)s, a.listener_id, a.version, m.champion_version
 from training.adapters a
 left join rollout.listener_models m using (listener_id)
-where a.round_id = %(round_id)s and not coalesce(m.pinned, false)
+where a.round_id = %(round_id)s and not coalesce(m.pinned or m.opted_out, false)
 order by a.listener_id, a.version desc;
 
 -- Refuses (by changing fewer rows than there are members) a listener who is in another canary.
@@ -34,6 +34,28 @@ on conflict (listener_id) do update
 set candidate_version = excluded.candidate_version, release_id = excluded.release_id, updated_at = now()
 where served.release_id is null;
 
+-- By a hash, so that who comes first is neither chosen nor the same in each release.
+-- name: spread_members
+update rollout.members m
+set joins = (select count(*) from unnest(%(counts)s::int[]) reached where reached < placed.place)
+from (
+    select listener_id, row_number() over (order by md5(%(salt)s || listener_id::text)) as place
+    from rollout.members where release_id = %(release_id)s
+) placed
+where m.release_id = %(release_id)s and m.listener_id = placed.listener_id;
+
+-- name: keep_care
+update rollout.releases set care = %(care)s::jsonb where release_id = %(release_id)s;
+
+-- name: step_up
+update rollout.releases set step = step + 1, step_at = now()
+where release_id = %(release_id)s and step = %(step)s and status = 'canary' and paused_at is null
+returning step;
+
+-- name: told_step
+insert into rollout.actions (action_id, action, release_id, reason, acted_by)
+values (%(action_id)s, 'ramp', %(release_id)s, %(reason)s, 'rollout');
+
 -- name: candidates
 select a.listener_id, a.version, a.url, a.sha256, a.base_hash
 from rollout.members m
@@ -43,7 +65,9 @@ order by a.listener_id;
 
 -- name: running
 select r.release_id, r.round_id, r.plan, r.started_at,
-       extract(epoch from now() - r.started_at)::double precision as age_s,
+       extract(epoch from coalesce(r.paused_at, now()) - r.started_at)::double precision - r.paused_s as age_s,
+       r.paused_at is not null as paused, r.care, r.step,
+       extract(epoch from now() - r.step_at)::double precision as step_age_s,
        (select count(*) from rollout.members m where m.release_id = r.release_id) as listeners
 from rollout.releases r
 where r.status = 'canary'
@@ -63,7 +87,7 @@ from rollout.decisions
 where release_id = %(release_id)s and (inputs ->> 'final')::boolean;
 
 -- name: members
-select listener_id, candidate_version, champion_version from rollout.members
+select listener_id, candidate_version, champion_version, left_at is not null as left from rollout.members
 where release_id = %(release_id)s order by listener_id;
 
 -- name: ratings

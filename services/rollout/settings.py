@@ -18,6 +18,8 @@ class RolloutSettings(Settings):
 
     rollout_poll_s: Annotated[float, Field(gt=0)] = 2.0
     """Seconds between two readings of the feedback."""
+    rollout_lease_s: Annotated[float, Field(gt=0)] = 30.0
+    """How long, in seconds, a rollout process that says nothing keeps another from taking over."""
     rollout_base_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """Share of tracks on the base arm."""
     rollout_cold_share: Annotated[float, Field(ge=0.1, lt=1)] = 0.15
@@ -44,9 +46,22 @@ class RolloutSettings(Settings):
     rollout_watch_s: Annotated[float, Field(gt=0)] = 14 * 86_400.0
     """How long, in seconds, a promotion is watched before it is confirmed."""
 
+    rollout_ramp: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.05, 0.5, 1.0)
+    """Fractions of a release's members who are in its canary at each step."""
+    rollout_ramp_least: Annotated[int, Field(ge=1)] = 20
+    """Listeners below whom a step is left out: the guardrails would see nothing."""
+    rollout_ramp_s: Annotated[float, Field(gt=0)] = 86_400.0
+    """How long, in seconds, a step waits for the ratings of those who have joined."""
+
     def care(self) -> Care:
         """How a release that starts now is brought in and watched."""
-        return Care(held_back=self.rollout_held_back, watch_s=self.rollout_watch_s)
+        return Care(
+            held_back=self.rollout_held_back,
+            watch_s=self.rollout_watch_s,
+            ramp=self.rollout_ramp,
+            ramp_least=self.rollout_ramp_least,
+            ramp_s=self.rollout_ramp_s,
+        )
 
     def plan(self) -> Plan:
         """The plan of a canary that starts now.

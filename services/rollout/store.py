@@ -19,6 +19,7 @@ from services.rollout.care import Care
 from services.rollout.decide import Decision
 from services.rollout.evidence import ArmCounts, Evidence, ListenerRatings, Look
 from services.rollout.plan import Plan
+from services.rollout.ramp import steps
 from services.rollout.stats import Ratings, clustered_interval
 
 # Over `cold` is what was learned; over `base` is that and what the songs gave.
@@ -46,7 +47,8 @@ class WaitingRound:
 @dataclass(frozen=True, slots=True)
 class Running:
     """A release whose status is canary. `age_s` is by the database's clock, in seconds; `stored_plan` is what was
-    written when it started, perhaps by an older version."""
+    written when it started, perhaps by an older version. While it is `paused` its age stands still.
+    `step` is how far it is in `care.steps`, since `step_age_s` seconds."""
 
     release_id: UUID
     round_id: UUID
@@ -54,6 +56,15 @@ class Running:
     started_at: datetime
     age_s: float
     listeners: int
+    paused: bool
+    care: Care
+    step: int
+    step_age_s: float
+
+    @property
+    def joined(self) -> int:
+        """How many members the canary has reached."""
+        return self.care.steps[self.step] if self.step < len(self.care.steps) else self.listeners
 
     @property
     def plan(self) -> Plan:
@@ -68,11 +79,13 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`champion_version` is what it was when the release started; None is the cold start."""
+    """`champion_version` is what it was when the release started; None is the cold start. `left`: before it
+    ended."""
 
     listener_id: UUID
     candidate_version: int
     champion_version: int | None
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +98,9 @@ class Outcome:
     decided_at: datetime
     keeps: frozenset[UUID]
 
-    def adopts(self, listener_id: UUID) -> bool:
+    def adopts(self, member: Member) -> bool:
         """Whether this listener's candidate becomes their champion."""
-        return self.verdict == "promote" and listener_id not in self.keeps
+        return self.verdict == "promote" and not member.left and member.listener_id not in self.keeps
 
 
 class Conflict(Exception):
@@ -129,9 +142,21 @@ class Store:
             if connection.execute(self._queries["open_release"], row).fetchone() is None:
                 return None
             members = connection.execute(self._queries["add_members"], ids).rowcount
+            ramped = care.model_copy(update={"steps": steps(care.ramp, members, care.ramp_least)})
+            connection.execute(self._queries["spread_members"], {**row, "counts": list(ramped.steps)})
+            connection.execute(self._queries["keep_care"], {**ids, "care": ramped.model_dump_json()})
             if connection.execute(self._queries["serve_candidates"], ids).rowcount != members:
                 raise Conflict(str(round_id))
         return release_id
+
+    def step_up(self, running: Running, reason: str) -> bool:
+        """Let the members of the next step join; False if that was done before, or must not be now."""
+        ids = {"release_id": running.release_id}
+        with transaction(self._pool) as connection:
+            if connection.execute(self._queries["step_up"], {**ids, "step": running.step}).fetchone() is None:
+                return False
+            connection.execute(self._queries["told_step"], {**ids, "action_id": uuid7(), "reason": reason})
+        return True
 
     def candidates(self, release_id: UUID) -> list[AdapterRef]:
         """The adapters under test."""
@@ -147,6 +172,10 @@ class Store:
                 started_at=row["started_at"],
                 age_s=row["age_s"],
                 listeners=row["listeners"],
+                paused=row["paused"],
+                care=Care.model_validate(row["care"]),
+                step=row["step"],
+                step_age_s=row["step_age_s"],
             )
             for row in self._rows("running")
         ]

@@ -16,6 +16,7 @@ from schemas.registry import CHAMPION, PREVIOUS, model_name
 from services.errors import BackendAway
 from services.rollout import announce, metrics
 from services.rollout.command import revert
+from services.rollout.lease import ENDS_TURN
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
 from services.rollout.store import Store
 from services.rollout.watches import Hears, Reverting, Watch, Watches, seen
@@ -56,7 +57,7 @@ class Watching:
             try:
                 self._carry_out(reverting)
             except BackendAway as error:
-                if error.backend == "postgres":
+                if error.backend in ENDS_TURN:
                     raise
                 unfinished += 1
                 metrics.AWAY.labels(error.backend).inc()

@@ -41,6 +41,8 @@ async def create_pair(
             raise unknown_listener()
         await require_open_slots(planning, parts.settings.open_tracks_per_listener, 2)
         own = await planning.taste()
+        if len(own.pair_shares) < 2:
+            raise nothing_to_compare()
         draws = draw_pair(own.salt or parts.settings.arm_salt, body.listener_id, pair_id, own.pair_shares)
         await planning.add_pair(pair_id, *ids)
         first, second = [
@@ -63,6 +65,16 @@ async def create_pair(
     parts.maker.wake()
     response.headers["Location"] = f"/v1/pairs/{pair_id}"
     return Pair(pair_id=pair_id, first=first, second=second)
+
+
+def nothing_to_compare() -> ServiceError:
+    return ServiceError(
+        "nothing_to_compare",
+        "Learning is switched off for this listener, and without songs there is one kind of track only.",
+        status=409,
+        field="listener_id",
+        expected="a listener with songs, or one whom no switch names",
+    )
 
 
 @router.get("/{pair_id}")

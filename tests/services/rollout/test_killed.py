@@ -54,7 +54,9 @@ class Fuse:
 def fused(world: World, fuse: Fuse) -> Control:
     store, registry, producer = (fuse.around(part) for part in (world.store, world.registry, world.broker.producer()))
     watching = Watching(store, fuse.around(world.watches), registry, producer)
-    return Control(store, registry, producer, fuse.step(world.prefetched.extend), PLAN, world.care, watching)
+    return Control(
+        world.pool, store, registry, producer, fuse.step(world.prefetched.extend), PLAN, world.care, watching
+    )
 
 
 def state(world: World, people: list[UUID]) -> tuple[object, ...]:

@@ -41,7 +41,9 @@ class World:
         """A process that has just started."""
         producer = self.broker.producer()
         watching = Watching(self.store, self.watches, self.registry, producer)
-        return Control(self.store, self.registry, producer, self.prefetched.extend, plan, self.care, watching)
+        return Control(
+            self.pool, self.store, self.registry, producer, self.prefetched.extend, plan, self.care, watching
+        )
 
     def do(self, statement: Any, *values: object) -> list[dict[str, Any]]:
         with transaction(self.pool) as connection:

@@ -1,0 +1,144 @@
+"""Rows of what operators do to the running of releases, with who and why, and of their kill switches and orders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from schemas.operating import Action
+from services.identifiers import uuid7
+from services.postgres import Pool, load_queries, transaction
+
+MOST: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator wants done to what, why, and their name."""
+
+    action: Action
+    reason: str
+    by: str
+    release_id: UUID | None = None
+    listener_id: UUID | None = None
+
+
+class Operating:
+    """All methods raise `BackendAway` while Postgres cannot be reached. What is done already may be done again."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._queries = load_queries(Path(__file__).with_name("operating.sql"))
+
+    def pause_or_resume(self, wish: Wish) -> str:
+        """A paused release gets no new tracks on its candidates, and its clock stands still.
+
+        Raises:
+            ValueError: no such release, or it is no canary.
+        """
+        ids = {"release_id": wish.release_id}
+        with transaction(self._pool) as connection:
+            if connection.execute(self._queries[wish.action], ids).fetchone() is not None:
+                self._act(connection, wish)
+                return f"{wish.action} recorded for {wish.release_id}"
+            release = connection.execute(self._queries["release"], ids).fetchone()
+        if release is None or release["status"] != "canary":
+            is_now = "unknown" if release is None else release["status"]
+            raise ValueError(f"The release {wish.release_id} is {is_now}; only a canary is paused or resumed.")
+        return f"the release {wish.release_id} {'is paused' if release['paused'] else 'runs'} already"
+
+    def stop_or_start(self, wish: Wish) -> str:
+        """Whether rounds that wait become canaries; those that run go on."""
+        wanted = wish.action == "stop"
+        with transaction(self._pool) as connection:
+            if self._stopped(connection) is not wanted:
+                self._act(connection, wish)
+        return "no new canary begins" if wanted else "new canaries begin"
+
+    def opt(self, wish: Wish) -> str:
+        """Opted out, a listener is compared with nothing and held back from nothing: every track is the champion's.
+
+        Raises:
+            ValueError: no such listener.
+        """
+        ids = {"listener_id": wish.listener_id}
+        with transaction(self._pool) as connection:
+            if connection.execute(self._queries["known_listener"], ids).fetchone() is None:
+                raise ValueError(f"There is no listener {wish.listener_id}.")
+            if wish.action == "opt_out":
+                connection.execute(self._queries["leave_canary"], ids)
+            connection.execute(self._queries[wish.action], ids)
+            self._act(connection, wish)
+        return f"{wish.action} recorded for {wish.listener_id}"
+
+    def stopped(self) -> bool:
+        """Whether an operator lets no new canary begin."""
+        with transaction(self._pool) as connection:
+            return self._stopped(connection)
+
+    def actions(self) -> list[dict[str, Any]]:
+        """What was done, the newest first, at most `MOST`."""
+        return self._rows("actions", limit=MOST)
+
+    def orders(self) -> dict[UUID, Wish]:
+        """Orders that nobody answered, the oldest first."""
+        return {row.pop("order_id"): Wish(**row) for row in self._rows("waiting_orders")}
+
+    def answer(self, order_id: UUID, says: str, *, done: bool) -> None:
+        """May be repeated; the first answer stays."""
+        with transaction(self._pool) as connection:
+            connection.execute(self._queries["answer"], {"order_id": order_id, "done": done, "says": says})
+
+    def decided(self, wish: Wish) -> bool:
+        """Whether this very wish has ended its canary already."""
+        row = {"release_id": wish.release_id, "verdict": wish.action, "reason": wish.reason, "by": wish.by}
+        return bool(self._rows("decided", **row))
+
+    def throw(self, listener_id: UUID | None, cohort: str | None, reason: str, by: str) -> UUID:
+        """Switch learning off at once for a listener, a cohort such as `home=folk`, or (both None) everyone.
+
+        Raises:
+            ValueError: the cohort is not written as `attribute=value`, or there is no such listener.
+        """
+        attribute, equals, value = (cohort or "").partition("=")
+        if cohort is not None and not (attribute and equals and value):
+            raise ValueError(f"A cohort is written as attribute=value, such as home=folk, not {cohort!r}.")
+        switch_id = uuid7()
+        row = {"switch_id": switch_id, "listener_id": listener_id, "reason": reason, "by": by}
+        with transaction(self._pool) as connection:
+            known = connection.execute(self._queries["known_listener"], {"listener_id": listener_id}).fetchone()
+            if listener_id is not None and known is None:
+                raise ValueError(f"There is no listener {listener_id}.")
+            connection.execute(self._queries["throw"], {**row, "attribute": attribute or None, "value": value or None})
+        return switch_id
+
+    def lift(self, switch_id: UUID, reason: str, by: str) -> None:
+        """Raises ValueError where no such switch is thrown."""
+        with transaction(self._pool) as connection:
+            row = {"switch_id": switch_id, "reason": reason, "by": by}
+            if connection.execute(self._queries["lift"], row).fetchone() is None:
+                raise ValueError(f"No switch {switch_id} is thrown.")
+
+    def switches(self) -> list[dict[str, Any]]:
+        """Those that are thrown, the newest first."""
+        return self._rows("switches")
+
+    def _stopped(self, connection: Any) -> bool:
+        last = connection.execute(self._queries["last_of_all"]).fetchone()
+        return last is not None and last["action"] == "stop"
+
+    def _act(self, connection: Any, wish: Wish) -> None:
+        row: Mapping[str, Any] = {
+            "action_id": uuid7(),
+            "action": wish.action,
+            "release_id": wish.release_id,
+            "listener_id": wish.listener_id,
+            "reason": wish.reason,
+            "by": wish.by,
+        }
+        connection.execute(self._queries["act"], row)
+
+    def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
+        with transaction(self._pool) as connection:
+            return connection.execute(self._queries[name], values).fetchall()
