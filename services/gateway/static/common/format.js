@@ -7,6 +7,9 @@ export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.flo
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 export const date = (iso) => dates.format(new Date(iso));
 
+const weekdays = new Intl.DateTimeFormat(language, { weekday: "long" });
+export const weekday = (time) => weekdays.format(new Date(time));
+
 const decimals = new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const signs = new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" });
 const counts = new Intl.NumberFormat(language);
@@ -16,6 +19,9 @@ const known = (format) => (value) => (value === null || value === undefined ? NO
 export const decimal = known(decimals);
 export const signed = known(signs);
 export const count = known(counts);
+
+const parts = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+export const percent = known(parts);
 
 // The end of an identifier tells one from another; the beginning of a UUID of version 7 is the time.
 export const short = (id) => id.slice(-8);

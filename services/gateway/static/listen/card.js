@@ -42,7 +42,7 @@ export async function fillCard(card, listenerId, track, onHeard) {
   const place = card.querySelector(".player");
   let player = null;
   const offer = (known) => {
-    player ??= new Player(card, listenerId, known, { onHeard });
+    player ??= new Player(card, listenerId, known, { onHeard: (ms) => onHeard?.(ms, player.track.seconds) });
     place.hidden = false;
   };
   const finished = await followed(card, track, () => offer(track));

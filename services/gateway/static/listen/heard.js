@@ -45,7 +45,7 @@ export class Heard {
 
   // Left one position for another.
   seeked(from, to) {
-    if (!this.isPlay) return;
+    if (!this.isPlay || from === to) return;
     if (this.sounds) this.upTo = from;
     this.emit("seeked", to);
     this.from = this.upTo = to;

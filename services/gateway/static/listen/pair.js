@@ -9,22 +9,19 @@ import { keep, kept } from "./kept.js";
 const ENOUGH_MS = 4000;
 const ENOUGH_PART = 900; // of 1000, of a track that is shorter
 const CHOICES = [["first", ""], ["second", ""], ["tie", "quiet"], ["both_bad", "quiet"]];
+const SIDES = ["first", "second"];
 
-export function pairCard(listenerId, pair, onVoted = () => {}) {
+// Where one votes, once enough of both was heard: `element`, and `heard(side, ms, seconds)` to be told of it.
+export function ballot(listenerId, pair, onVoted = () => {}) {
+  const heard = { first: 0, second: 0 }, enough = { first: Infinity, second: Infinity };
   const state = h("p", { class: "state", role: "status" }, t.pair.hear(ENOUGH_MS / 1000));
   const buttons = CHOICES.map(([choice, look]) =>
-    h("button", { type: "button", class: look, "data-choice": choice, disabled: true }, t.pair[choice]));
-  const sides = h("div", { class: "sides" });
-  const card = h("article", { class: "card pair", tabIndex: -1, "data-pair": pair.pair_id },
-    h("h3", {}, pair.first.prompt || t.pair.surprise), sides,
-    h("fieldset", { class: "vote" }, h("legend", {}, t.pair.legend), buttons), state);
-  const heard = { first: 0, second: 0 }, enough = { first: Infinity, second: Infinity };
+    h("button", { type: "button", class: look, "data-choice": choice, onclick: () => cast(choice) }, t.pair[choice]));
   let vote = kept(pair.pair_id);
-
+  const mayVote = () => !vote && SIDES.every((side) => heard[side] >= enough[side]);
   const show = () => {
-    const may = !vote && ["first", "second"].every((side) => heard[side] >= enough[side]);
     for (const button of buttons) {
-      button.disabled = !may;
+      button.disabled = !mayVote();
       button.classList.toggle("chosen", button.dataset.choice === vote);
     }
     if (vote) state.textContent = t.pair.counted;
@@ -41,13 +38,25 @@ export function pairCard(listenerId, pair, onVoted = () => {}) {
     }
     show();
   };
-  for (const button of buttons) button.onclick = () => cast(button.dataset.choice);
-  for (const side of ["first", "second"]) {
-    const half = bareCard(pair[side], t.pair[side]);
-    sides.append(half);
-    fillCard(half, listenerId, pair[side], (ms) => { heard[side] = ms; show(); })
-      .then((ready) => { if (ready) enough[side] = Math.min(ENOUGH_MS, ready.seconds * ENOUGH_PART); });
-  }
   show();
-  return card;
+  return {
+    element: h("div", { class: "ballot" }, h("fieldset", { class: "vote" }, h("legend", {}, t.pair.legend), buttons), state),
+    heard: (side, ms, seconds) => {
+      heard[side] = ms;
+      enough[side] = Math.min(ENOUGH_MS, seconds * ENOUGH_PART);
+      show();
+    },
+    isOpen: () => !vote,
+  };
+}
+
+export function pairCard(listenerId, pair) {
+  const votes = ballot(listenerId, pair);
+  const halves = SIDES.map((side) => {
+    const half = bareCard(pair[side], t.pair[side]);
+    fillCard(half, listenerId, pair[side], (ms, seconds) => votes.heard(side, ms, seconds));
+    return half;
+  });
+  return h("article", { class: "card pair", tabIndex: -1, "data-pair": pair.pair_id },
+    h("h3", {}, pair.first.prompt || t.pair.surprise), h("div", { class: "sides" }, halves), votes.element);
 }

@@ -2,22 +2,24 @@
 // ended or is paused, from then on from its file.
 
 import { clock } from "../common/format.js";
-import { blob } from "../common/http.js";
 import { tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
 import { takeOver } from "./alone.js";
 import { Heard } from "./heard.js";
+import { offerKeys, showKeys } from "./keys.js";
 import { LiveSound } from "./live.js";
+import { sound } from "./sounds.js";
 import { Wave } from "./wave.js";
 
 const LOOK_MS = 60;
 const BEFORE_END_S = 0.05;
 
 export class Player {
-  // root: the element that holds .play, .wave and .clock; audio: the element to sound with; onHeard(ms) is told how much
-  // was heard so far, onChange() that it started or stopped, onEnd() that it ended.
-  constructor(root, listenerId, track, { audio = new Audio(), onHeard = () => {}, onChange = () => {}, onEnd = () => {} } = {}) {
-    Object.assign(this, { listenerId, track, onChange, onEnd, file: audio });
+  // root: the element that holds .play, .wave and .clock; audio: the element to sound with; from: seconds to begin at;
+  // onHeard(ms) is told how much was heard so far, onEnd() that it ended; next() skips.
+  constructor(root, listenerId, track, options = {}) {
+    const { audio = new Audio(), from = 0, onHeard = () => {}, onEnd = () => {}, next = null } = options;
+    Object.assign(this, { listenerId, track, from, onEnd, next, file: audio });
     this.button = root.querySelector(".play");
     this.clock = root.querySelector(".clock");
     this.untold = []; // the gateway takes no events of a track that may still fail
@@ -31,6 +33,8 @@ export class Player {
     this.show();
   }
 
+  get title() { return this.track.prompt || t.track.surprise; }
+  get at() { return this.audio.currentTime; }
   get isReady() { return this.track.status === "ready"; }
   get isLive() { return this.audio instanceof LiveSound; }
   get isSounding() { return !this.audio.paused; }
@@ -65,20 +69,23 @@ export class Player {
     const at = this.audio.ended ? 0 : this.audio.currentTime;
     this.audio.close();
     this.use(this.file);
-    this.load().then(() => { if (at > 0) this.audio.currentTime = at; }, console.warn);
+    this.load().then(() => { if (at > 0 && !this.isClosed) this.audio.currentTime = at; }, console.warn);
   }
 
   async load() {
     this.loading ??= this.fetchAndDraw();
     await this.loading;
-    if (!this.isLive && this.audio.src !== this.address) this.audio.src = this.address;
+    if (this.isClosed || this.isLive || this.audio.src === this.address) return;
+    this.audio.src = this.address;
+    if (this.from > 0) this.audio.currentTime = this.from;
+    this.show();
   }
 
   async fetchAndDraw() {
     try {
-      const sound = await blob(`/v1/tracks/${this.track.track_id}/audio`);
-      this.address = URL.createObjectURL(sound);
-      this.wave.draw(sound).catch(console.warn);
+      const file = await sound(this.track.track_id);
+      this.address = URL.createObjectURL(file);
+      this.wave.draw(file).catch(console.warn);
     } catch (error) {
       this.loading = null;
       throw error;
@@ -87,21 +94,29 @@ export class Player {
 
   async toggle() {
     if (this.isLive && (this.audio.ended || this.audio.broken)) return; // the file comes soon
-    if (this.isSounding) this.audio.pause();
+    if (this.isSounding) this.pause();
     else await this.play();
+  }
+
+  pause() {
+    this.audio.pause();
   }
 
   async play() {
     if (!this.isLive) await this.load();
+    if (this.isClosed) return;
+    this.begins = this.positionMs; // the event that it plays comes a little later
     await this.audio.play();
   }
 
   started() {
     takeOver(this);
-    this.heard.started(this.positionMs);
+    offerKeys(this, this.next);
+    this.heard.started(this.begins ?? this.positionMs);
+    this.begins = null;
     this.button.dataset.sounds = "";
     this.button.setAttribute("aria-label", t.player.pause);
-    this.onChange();
+    showKeys(this);
     this.follow();
   }
 
@@ -115,12 +130,12 @@ export class Player {
   stopped() {
     delete this.button.dataset.sounds;
     this.button.setAttribute("aria-label", t.player.play);
-    this.onChange();
   }
 
   paused() {
     if (!this.audio.ended) this.heard.paused(this.positionMs);
     this.stopped();
+    showKeys(this);
     this.settle();
   }
 
@@ -128,6 +143,7 @@ export class Player {
     this.heard.seeked(this.leaving ?? this.heard.upTo, this.positionMs);
     this.leaving = null;
     this.show();
+    showKeys(this);
   }
 
   ended() {
@@ -140,8 +156,17 @@ export class Player {
   }
 
   interrupt() {
+    if (this.isClosed) return; // its audio element may sound for another
     this.heard.interrupted(this.positionMs);
     this.audio.pause();
+  }
+
+  // It is not played any more.
+  close() {
+    this.interrupt();
+    this.isClosed = true;
+    if (this.isLive) this.audio.close();
+    if (this.address) URL.revokeObjectURL(this.address);
   }
 
   report(kind, data) {

@@ -5,7 +5,7 @@ import { clock } from "../common/format.js";
 import { t } from "../common/strings.js";
 
 const STEP_S = 2;
-const HEIGHT = 56;
+const TALL = 56;
 
 export class Wave {
   // place: the slider's element; seek(seconds) and toggle() are what its keys and clicks do.
@@ -32,7 +32,7 @@ export class Wave {
     const colours = getComputedStyle(this.place);
     this.picture?.destroy();
     this.picture = WaveSurfer.create({
-      container: this.place, height: HEIGHT, interact: false, barWidth: 2, barGap: 1, barRadius: 2, normalize: true,
+      container: this.place, height: this.place.clientHeight || TALL, interact: false, barWidth: 2, barGap: 1, barRadius: 2, normalize: true,
       waveColor: colours.getPropertyValue("--wave"), progressColor: colours.getPropertyValue("--accent"), cursorWidth: 0,
     });
     await this.picture.loadBlob(blob);

@@ -1,40 +1,25 @@
-// Operate: what runs and what was decided.
+// Operate: what needs someone now, releases, switches, rounds, the engine, and two versions side by side.
 
 import { fill, h } from "../common/dom.js";
-import { count, date, short } from "../common/format.js";
-import { get } from "../common/http.js";
 import { room } from "../common/shell.js";
-import { shown } from "../common/states.js";
 import { t } from "../common/strings.js";
-import { table } from "../common/table.js";
+import { comparing } from "./compare.js";
+import { feedback } from "./feedback.js";
+import { now } from "./now.js";
+import { orders } from "./orders.js";
+import { releases } from "./releases.js";
+import { rounds } from "./rounds.js";
+import { switches } from "./switches.js";
 
-const number = (text) => ({ text, number: true });
-
-async function releases() {
-  const rows = (await get("/v1/releases?limit=50")).map((each) =>
-    [date(each.started_at), short(each.release_id), t.releases.status[each.status], count(each.listeners), each.decisions.at(-1)?.reason ?? ""]);
-  return table(t.releases.title, [t.releases.started, t.releases.release, t.releases.state, number(t.releases.listeners), t.releases.reason], rows, t.releases.none);
-}
-
-async function rounds() {
-  const rows = (await get("/v1/rounds?limit=50")).map((each) =>
-    [date(each.created_at), short(each.round_id), t.rounds.status[each.status], count(each.listeners), count(each.versions), each.detail]);
-  return table(t.rounds.title, [t.rounds.asked, t.rounds.round, t.rounds.state, number(t.rounds.listeners), number(t.rounds.versions), t.rounds.detail], rows, t.rounds.none);
-}
-
-async function feedback() {
-  const counts = await get("/v1/feedback");
-  const rows = Object.entries(counts.lag).map(([topic, waiting]) => [topic, count(waiting)]);
-  return [
-    h("p", {}, t.feedback.sum(count(counts.folded), count(counts.dead_lettered))),
-    table(t.feedback.title, [t.feedback.topic, number(t.feedback.waiting)], rows),
-  ];
-}
+const PARTS = { now, releases, switches, orders, rounds, feedback, compare: comparing };
 
 function begin(main) {
-  const parts = [releases, rounds, feedback].map((load) => ({ load, place: h("section", { "aria-live": "polite" }) }));
-  fill(main, parts.map(({ place }) => place));
-  parts.forEach(({ place, load }) => shown(place, load));
+  const parts = Object.entries(PARTS).map(([name, part]) =>
+    h("section", { id: name, "aria-labelledby": `${name}-title` },
+      h("h2", { id: `${name}-title` }, t.operate[name].title), part()));
+  const places = h("nav", { class: "places", "aria-label": t.operate.places }, Object.keys(PARTS).map((name) =>
+    h("button", { type: "button", class: "quiet small", onclick: () => document.getElementById(name).scrollIntoView() }, t.operate[name].title)));
+  fill(main, places, parts);
 }
 
 room("operate", begin);

@@ -1,0 +1,27 @@
+// Media keys, headsets and the lock screen speak to the player that sounds.
+
+import { t } from "../common/strings.js";
+
+const session = navigator.mediaSession;
+const STEP_S = 10;
+
+// `next` skips, where there is something to skip to.
+export function offerKeys(player, next) {
+  if (!session) return;
+  session.metadata = new MediaMetadata({ title: player.title, artist: t.shell.brand });
+  const actions = {
+    play: () => player.play(),
+    pause: () => player.pause(),
+    seekto: ({ seekTime }) => player.seek(seekTime),
+    seekbackward: ({ seekOffset }) => player.seek(player.at - (seekOffset ?? STEP_S)),
+    seekforward: ({ seekOffset }) => player.seek(player.at + (seekOffset ?? STEP_S)),
+    nexttrack: next,
+  };
+  for (const [name, act] of Object.entries(actions)) session.setActionHandler(name, act);
+}
+
+export function showKeys(player) {
+  if (!session) return;
+  session.playbackState = player.isSounding ? "playing" : "paused";
+  session.setPositionState({ duration: player.track.seconds, position: Math.min(player.at, player.track.seconds) });
+}

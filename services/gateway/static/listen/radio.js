@@ -1,0 +1,161 @@
+// The station as one hears it: what plays stays at the foot of the page, is rated there, and survives a reload.
+
+import { fill, h } from "../common/dom.js";
+import { t } from "../common/strings.js";
+import { playerView } from "./card.js";
+import { kept } from "./kept.js";
+import { ballot } from "./pair.js";
+import { Player } from "./player.js";
+import { Station } from "./station.js";
+import { rate, stars } from "./stars.js";
+
+const KEPT = "encore-station";
+const KEEP_MS = 1000;
+const MOST_STARS = 5;
+
+export class Radio {
+  constructor(listener, bar) {
+    this.listener = listener;
+    this.bar = bar;
+    this.audio = new Audio(); // one for all tracks: a phone lets only that one go on that a finger started
+    this.ballot = null; // of the last pair; it stays until it is voted on
+    this.upNext = h("p", { class: "state next" });
+    this.state = h("p", { class: "state", role: "status" });
+    setInterval(() => this.keep(), KEEP_MS);
+    addEventListener("pagehide", () => this.keep());
+  }
+
+  // Begins a station of this wish ({ prompt, seconds }).
+  play(wish) {
+    this.begin({ listener_id: this.listener.listener_id, ...wish });
+    this.wanted = true;
+    this.station.fill();
+  }
+
+  begin(wish, made) {
+    this.close();
+    this.station = new Station(wish, () => this.show(), made);
+  }
+
+  close() {
+    this.station?.close();
+    this.player?.close();
+    this.station = this.player = this.item = null;
+    this.wanted = false;
+    fill(this.bar);
+    this.bar.hidden = true;
+    sessionStorage.removeItem(KEPT);
+  }
+
+  // What played before a reload is there again, where it was; it sounds when it is asked to.
+  restore() {
+    const was = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+    if (was?.wish.listener_id !== this.listener.listener_id) return;
+    this.begin(was.wish, was.made);
+    this.from = was.at;
+    this.station.restore(was.items);
+    this.station.fill();
+  }
+
+  keep() {
+    if (!this.station?.present) return;
+    const items = this.station.items.map(({ track, pair, side }) => ({ track, pair, side }));
+    const { wish, made } = this.station;
+    sessionStorage.setItem(KEPT, JSON.stringify({ wish, made, items, at: this.player?.at ?? this.from ?? 0 }));
+  }
+
+  skip() {
+    this.player?.close();
+    this.player = null;
+    this.wanted = true;
+    this.from = 0;
+    this.station.advance();
+  }
+
+  // Called whenever something of the station has changed.
+  show() {
+    const { station } = this;
+    if (!station) return;
+    this.bar.hidden = false;
+    if (station.present !== this.item || !this.bar.hasChildNodes()) this.turnTo(station.present);
+    const track = station.present?.track;
+    if (this.player && !this.player.isReady && track.status === "ready") this.finish(track);
+    if (!this.player && this.isAudible(station.present)) this.offer(station.present);
+    this.say(this.told());
+    this.upNext.textContent = t.station.next(station.upcoming.filter((item) => item.track.status === "ready").length);
+  }
+
+  // What is heard live is ready.
+  finish(track) {
+    this.player.finish(track).catch((error) => this.say(error.message));
+    this.fillActions(this.item);
+  }
+
+  say(text) {
+    if (this.state.textContent !== text) this.state.textContent = text;
+  }
+
+  told() {
+    const { present, trouble } = this.station;
+    if (trouble && present?.track.status !== "ready") return trouble.message;
+    if (!present) return t.station.asking;
+    if (present.side) return t.station.side[present.side];
+    return present.track.status === "ready" ? "" : t.track.told(present.news?.event ?? "queued", present.news?.data ?? {});
+  }
+
+  isAudible(item) {
+    return Boolean(item) && (item.track.status === "ready" || Boolean(item.news?.data?.ready_s));
+  }
+
+  // Another item is at the front: its place at the foot of the page.
+  turnTo(item) {
+    this.player?.close();
+    this.player = null;
+    this.item = item;
+    this.view = playerView();
+    this.actions = h("div", { class: "row actions" });
+    const title = item?.track.prompt || t.track.surprise;
+    fill(this.bar,
+      h("div", { class: "now" }, h("p", { class: "title" }, title), this.state, this.upNext),
+      this.view, this.actions);
+    this.fillActions(item);
+  }
+
+  fillActions(item) {
+    fill(this.actions,
+      item?.track.status === "ready" ? this.ratings(item) : null,
+      h("button", { type: "button", class: "quiet small", onclick: () => this.skip() }, t.station.skip),
+      h("button", { type: "button", class: "quiet small", onclick: () => this.close() }, t.station.stop),
+      this.votes(item));
+  }
+
+  ratings(item) {
+    const id = this.listener.listener_id;
+    const say = (text) => this.say(text);
+    const heart = h("button", {
+      type: "button", class: "heart", "aria-label": t.station.heart, "aria-pressed": String(kept(item.track.track_id) === MOST_STARS),
+      onclick: () => rate(id, item.track, MOST_STARS, say).then(() => this.fillActions(item), () => {}),
+    });
+    return [heart, stars(id, item.track, say, () => this.fillActions(item))];
+  }
+
+  votes(item) {
+    if (item?.pair && this.ballot?.pairId !== item.pair.pair_id) {
+      this.ballot = { pairId: item.pair.pair_id, ...ballot(this.listener.listener_id, item.pair) };
+    }
+    return item?.pair || this.ballot?.isOpen() ? this.ballot.element : null;
+  }
+
+  offer(item) {
+    const votes = item.pair && this.ballot;
+    this.view.hidden = false;
+    this.player = new Player(this.view, this.listener.listener_id, item.track, {
+      audio: this.audio, from: this.from ?? 0, next: () => this.skip(), onEnd: () => this.skip(),
+      onHeard: (ms) => votes?.heard(item.side, ms, item.track.seconds),
+    });
+    this.from = 0;
+    this.fillActions(item);
+    const begin = this.wanted ? this.player.play() : this.player.isLive ? null : this.player.load();
+    begin?.catch((error) => this.say(error.name === "NotAllowedError" ? t.station.press : error.message));
+  }
+}

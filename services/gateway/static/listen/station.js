@@ -1,0 +1,118 @@
+// A station: tracks without end, the next ones always in the making, now and then two to be compared blind.
+
+import { Away, post, Refused } from "../common/http.js";
+import { follow } from "../common/stream.js";
+import { sound } from "./sounds.js";
+
+const AHEAD = 2;
+const PAIR_EVERY = 5;
+const PAUSE_MS = 3000;
+const MOST_FAILURES = 3; // in a row; then something is wrong that more tracks do not mend
+
+// An item is { track, pair, side }; pair and side are null but for the two of a pair. `news` is the last of its progress.
+export class Station {
+  // wish: { listener_id, prompt, seconds }; onNews() is called when something in it has changed.
+  constructor(wish, onNews, made = 0) {
+    this.wish = wish;
+    this.onNews = onNews;
+    this.made = made; // how many wishes were made into items
+    this.items = []; // the first one plays
+    this.trouble = null;
+    this.failures = 0;
+    this.isOver = false;
+  }
+
+  get present() { return this.items[0]; }
+  get upcoming() { return this.items.slice(1); }
+
+  // Puts back what was there before a reload.
+  restore(items) {
+    items.forEach((item) => this.take(item));
+  }
+
+  // Leaves what plays; what comes next is asked for.
+  advance() {
+    this.items.shift();
+    this.fill();
+    this.onNews();
+  }
+
+  close() {
+    this.isOver = true;
+  }
+
+  // Asks for what is missing; one at a time, and again when it could not be had.
+  async fill() {
+    if (this.filling || this.isOver) return;
+    this.filling = true;
+    while (!this.isOver && this.items.length <= AHEAD) {
+      try {
+        for (const item of await this.asked()) this.take(item);
+        this.trouble = null;
+      } catch (error) {
+        if (error instanceof Refused && error.status < 500 && error.status !== 429) this.close();
+        else if (!(error instanceof Away || error instanceof Refused)) throw error;
+        this.trouble = error;
+        this.onNews();
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+    this.filling = false;
+  }
+
+  async asked() {
+    const isPair = (this.made + 1) % PAIR_EVERY === 0;
+    if (!isPair) {
+      const track = await post("/v1/tracks", this.wish);
+      this.made += 1;
+      return [{ track, pair: null, side: null }];
+    }
+    const pair = await post("/v1/pairs", this.wish);
+    this.made += 1;
+    return ["first", "second"].map((side) => ({ track: pair[side], pair, side }));
+  }
+
+  take(item) {
+    this.items.push(item);
+    this.onNews();
+    this.make(item).catch((error) => this.lost(item, error));
+  }
+
+  async make(item) {
+    if (item.track.status !== "ready") {
+      await follow(item.track.track_id, (event, data) => {
+        item.news = { event, data };
+        if (event === "ready") item.track = data;
+        if (event !== "failed") this.onNews();
+      });
+    }
+    if (item.track.status !== "ready") return this.lost(item);
+    this.failures = 0;
+    this.onNews();
+    await this.fetched(item);
+  }
+
+  // What can be heard without the network.
+  async fetched(item) {
+    while (!this.isOver) {
+      try {
+        await sound(item.track.track_id);
+        break;
+      } catch (error) {
+        if (!(error instanceof Away)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
+
+  lost(item, error = item.news.data.problem) {
+    this.failures += 1;
+    if (this.failures >= MOST_FAILURES) {
+      this.trouble = error;
+      this.close();
+    }
+    this.items = this.items.filter((other) => other !== item);
+    this.fill();
+    this.onNews();
+  }
+}

@@ -1,0 +1,66 @@
+// What needs someone now, the most pressing first; each with what to do about it.
+
+import { h } from "../common/dom.js";
+import { count, date, short } from "../common/format.js";
+import { get } from "../common/http.js";
+import { t } from "../common/strings.js";
+import { watched } from "../common/watch.js";
+
+const HOUR_MS = 3_600_000;
+const WAITS_LONG_MS = HOUR_MS / 4;
+const RUNS_LONG_MS = 2 * HOUR_MS;
+const RECENT_MS = 48 * HOUR_MS;
+const MUCH_WAITING = 1000; // events
+const ASKED = {
+  releases: "/v1/releases?limit=20", rounds: "/v1/rounds?limit=20", feedback: "/v1/feedback",
+  switches: "/v1/switches?thrown=true", orders: "/v1/orders?limit=20",
+};
+const NOTHING = { releases: [], rounds: [], feedback: { lag: {}, dead_lettered: 0 }, switches: [], orders: [] };
+
+export function now() {
+  const place = h("div", { "aria-live": "polite" });
+  const load = async () => {
+    const answers = await Promise.allSettled(Object.values(ASKED).map(get));
+    const parts = Object.keys(ASKED).map((name, index) => [name, answers[index]]);
+    const unread = parts.filter(([, { reason }]) => reason).map(([name, { reason }]) =>
+      ({ kind: "unseen", says: t.operate.now.unseen(t.operate[name].title, reason.message), where: name }));
+    const seen = Object.fromEntries(parts.filter(([, { value }]) => value).map(([name, { value }]) => [name, value]));
+    return [...unread, ...needs({ ...NOTHING, ...seen })];
+  };
+  watched(place, load, (found) => found.length
+    ? h("ul", { class: "plain needs" }, found.map(({ kind, says, where }) =>
+      h("li", { "data-kind": kind },
+        h("span", {}, h("strong", {}, t.operate.now.kind[kind]), ` ${says}`),
+        h("a", { href: `#${where}`, onclick: (event) => go(event, where) }, t.operate.now.look))))
+    : h("p", { class: "state calm" }, t.operate.now.calm));
+  return place;
+}
+
+function go(event, where) {
+  event.preventDefault();
+  document.getElementById(where).scrollIntoView();
+}
+
+// Pure: what of all this needs someone, the most pressing first.
+export function needs({ releases, rounds, feedback, switches, orders }, time = Date.now()) {
+  const age = (iso) => time - new Date(iso).getTime();
+  const words = t.operate.now;
+  const found = [];
+  const add = (kind, says, where) => found.push({ kind, says, where });
+  for (const each of switches) add("switch", words.switch(t.operate.switches.whom(each), each.reason), "switches");
+  for (const each of rounds) {
+    if (each.status === "failed" && age(each.created_at) < RECENT_MS) add("failed", words.failed(short(each.round_id), each.detail), "rounds");
+    if (each.status === "requested" && age(each.created_at) > WAITS_LONG_MS) add("stuck", words.waits(short(each.round_id), date(each.created_at)), "rounds");
+    if (each.status === "running" && age(each.created_at) > RUNS_LONG_MS) add("stuck", words.runs(short(each.round_id), date(each.created_at)), "rounds");
+  }
+  for (const each of orders) if (each.status === "refused" && age(each.ordered_at) < RECENT_MS) add("refused", words.refused(each.action, each.says), "orders");
+  const waiting = Object.values(feedback.lag).reduce((sum, lag) => sum + lag, 0);
+  if (waiting > MUCH_WAITING) add("lag", words.lag(count(waiting)), "feedback");
+  if (feedback.dead_lettered > 0) add("unread", words.unread(count(feedback.dead_lettered)), "feedback");
+  for (const each of releases) {
+    const last = each.decisions.at(-1);
+    if (each.status === "rolled_back" && age(each.decided_at) < RECENT_MS) add("rolled_back", words.rolledBack(short(each.release_id), last?.reason ?? ""), "releases");
+    if (each.status === "canary") add("canary", last ? words.canary(short(each.release_id), last.look, last.reason) : words.young(short(each.release_id)), "releases");
+  }
+  return found;
+}

@@ -1,0 +1,60 @@
+// Orders to the rollout: given with a name and a reason, and the record of who ordered what.
+
+import { h } from "../common/dom.js";
+import { date, short } from "../common/format.js";
+import { get, post } from "../common/http.js";
+import { act } from "../common/shell.js";
+import { t } from "../common/strings.js";
+import { table } from "../common/table.js";
+import { watched } from "../common/watch.js";
+
+const NAME = "encore-operator";
+
+// A name and a reason, which everything that an operator does carries: `fields`, and `signed()` to read them.
+export function signature(id) {
+  const by = h("input", { id: `${id}-by`, required: true, maxLength: 100, autocomplete: "name", value: localStorage.getItem(NAME) ?? "" });
+  const reason = h("input", { id: `${id}-reason`, required: true, maxLength: 500, autocomplete: "off" });
+  const fields = h("div", { class: "pair-of-fields" },
+    h("div", {}, h("label", { for: by.id }, t.operate.orders.by), by),
+    h("div", {}, h("label", { for: reason.id }, t.operate.orders.reason), reason));
+  const signed = () => {
+    localStorage.setItem(NAME, by.value.trim());
+    return { by: by.value.trim(), reason: reason.value.trim() };
+  };
+  return { fields, signed };
+}
+
+// A form of these actions about one thing, or null when there are none.
+export function ordering(actions, about = {}) {
+  if (!actions.length) return null;
+  const words = t.operate.orders;
+  const { fields, signed } = signature(`order-${Object.values(about)[0] ?? "all"}`);
+  const said = h("p", { class: "state", role: "status" });
+  const order = (event) => {
+    event.preventDefault();
+    act(async () => {
+      const given = await post("/v1/orders", { action: event.submitter.value, ...about, ...signed() });
+      said.textContent = words.given(words.action[given.action]);
+    }, event.submitter);
+  };
+  return h("form", { class: "order", onsubmit: order }, fields,
+    h("div", { class: "row" }, actions.map((action) => h("button", { class: "quiet small", value: action }, words.action[action]))), said);
+}
+
+export function orders() {
+  const words = t.operate.orders;
+  const place = h("div", { "aria-live": "polite" });
+  watched(place, () => get("/v1/orders?limit=50"), (found) => table(words.list,
+    [words.when, words.who, words.what, words.about, words.reason, words.answer],
+    found.map((each) => [
+      date(each.ordered_at), each.by, words.action[each.action], about(each), each.reason,
+      each.status === "waiting" ? words.waiting : `${words.status[each.status]} ${each.says}`,
+    ]), words.none));
+  return h("div", {}, ordering(["stop", "start"]), place);
+}
+
+function about({ release_id: release, listener_id: listener }) {
+  const words = t.operate.orders;
+  if (release) return words.ofRelease(short(release));
+  return listener ? words.ofListener(short(listener)) : words.ofAll;
+}

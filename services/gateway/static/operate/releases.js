@@ -1,0 +1,61 @@
+// Releases, newest first: state, looks against the boundary, the reason, and what may be ordered.
+
+import { h } from "../common/dom.js";
+import { count, date, decimal, percent, short } from "../common/format.js";
+import { get } from "../common/http.js";
+import { t } from "../common/strings.js";
+import { table } from "../common/table.js";
+import { watched } from "../common/watch.js";
+import { ordering } from "./orders.js";
+
+const ORDERS = { canary: ["promote", "hold", "roll_back", "pause", "resume"], promoted: ["revert"], held: [], rolled_back: [] };
+
+export function releases() {
+  const place = h("div", { "aria-live": "polite" });
+  const draw = (found) => found.length
+    ? h("ol", { class: "plain timeline" }, found.map((release, index) => entry(release, index === 0)))
+    : h("p", { class: "state empty" }, t.operate.releases.none);
+  watched(place, () => get("/v1/releases?limit=50"), draw);
+  return place;
+}
+
+function entry(release, isOpen) {
+  const words = t.operate.releases;
+  const last = release.decisions.at(-1);
+  const body = h("div", { class: "details" });
+  const details = h("details", { open: isOpen, ontoggle: () => details.open && !body.hasChildNodes() && body.append(...inside(release)) },
+    h("summary", {},
+      h("span", { class: "chip", "data-status": release.status }, words.status[release.status]),
+      h("strong", {}, words.name(short(release.release_id))),
+      h("span", { class: "hint" }, words.since(date(release.started_at), count(release.listeners))),
+      h("p", { class: "reason" }, last ? last.reason : words.noLook)),
+    body);
+  return h("li", { id: `release-${release.release_id}` }, details);
+}
+
+function inside(release) {
+  const words = t.operate.releases;
+  const looks = release.decisions.filter(({ inputs }) => typeof inputs.estimate === "number");
+  const picture = h("div");
+  if (looks.length) import("./looks.js").then(({ looksChart }) => picture.append(looksChart(looks)));
+  const rows = release.decisions.map(({ look, verdict, reason, decided_at: at, inputs }) => [
+    count(look), date(at), words.verdict[verdict], decimal(inputs.estimate), decimal(inputs.low), percent(inputs.fraction),
+    inputs.by ? words.by(reason, inputs.by) : reason,
+  ]);
+  const number = (text) => ({ text, number: true });
+  return [
+    picture,
+    table(words.decisions, [number(words.look), words.when, words.what, number(words.estimate), number(words.bound), number(words.information), words.why], rows, words.noLook),
+    ...release.decisions.map((decision) => h("details", { class: "inputs" },
+      h("summary", {}, words.followed(decision.look)), h("pre", { tabIndex: 0 }, JSON.stringify(decision.inputs, null, 2)))),
+    lineage(release),
+    ordering(ORDERS[release.status], { release_id: release.release_id }),
+  ].filter(Boolean);
+}
+
+function lineage(release) {
+  const words = t.operate.releases;
+  const uplift = `../analyse/#release=${release.release_id}`;
+  return h("p", { class: "hint" }, words.round(short(release.round_id)), " ", h("a", { href: uplift }, words.analyse));
+}
+

@@ -1,0 +1,95 @@
+"""One gateway and one browser for all tests of a module; each test has its own listener and its own window."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from psycopg import sql
+
+from infra.local.postgres import with_database
+from schemas.topics import PARTITIONS, RETENTION_MS
+from services.gateway.settings import GatewaySettings
+from services.streams_memory import MemoryBroker
+from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, TOKEN, Gateway, running, served
+from tests.services.gateway.engine import ToneEngine
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def database(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """A fresh, migrated database, dropped after the module."""
+    name = f"rooms_{uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        copy = sql.SQL("create database {} template {}")
+        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(postgres_template)))
+        yield with_database(postgres_server, name)
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def house(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    engine = ToneEngine()
+    with served(engine.app()) as engine_url:
+        settings = GatewaySettings(
+            postgres_dsn=database,
+            api_token=TOKEN,
+            engine_url=engine_url,
+            store_url=f"file://{tmp_path_factory.mktemp('store')}",
+            engine_patience=1.0,
+        )
+        with running(settings, engine, MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))) as gateway:
+            yield gateway
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile of its own; its pages' faults are the test's."""
+    context = browser.new_context(viewport={"width": 900, "height": 1000})
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    faults: list[str] = []
+    context.on("weberror", lambda error: faults.append(str(error.error)))
+    yield context
+    context.close()
+    assert not faults
+
+
+@pytest.fixture
+def enter(house: Gateway, window: BrowserContext) -> Opened:
+    """Opens a room with the token; `listener` is who is known there."""
+
+    def opened(path: str = "/", listener: str | None = None) -> Page:
+        if listener:
+            known = f"localStorage.setItem('encore-listeners', JSON.stringify(['{listener}']))"
+            window.add_init_script(f"if (location.protocol.startsWith('http')) {known}")
+        page = window.new_page()
+        page.goto(f"{house.url}{path}#token={TOKEN}")
+        return page
+
+    return opened
+
+
+AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds on the page as it is, as `rule: element`."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [f"{rule['id']}: {node['html'][:160]}" for rule in found["violations"] for node in rule["nodes"]]

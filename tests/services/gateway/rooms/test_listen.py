@@ -1,0 +1,121 @@
+"""The room to listen in: a station that plays on, what is said of its tracks, and a taste that can be corrected."""
+
+import io
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from schemas.topics import PAIRS, PLAYS, RATINGS
+from tests.services.gateway.conftest import Gateway, until
+from tests.services.gateway.engine import wav
+from tests.services.gateway.rooms.conftest import Opened, violations
+
+
+@pytest.fixture
+def listener(house: Gateway) -> str:
+    return house.listener(home="folk")
+
+
+def of(house: Gateway, topic: str, listener: str) -> list[dict[str, Any]]:
+    return [event for event in house.events(topic) if event["subject"] == listener]
+
+
+def tuned(page: Page, words: str = "") -> None:
+    """Presses play and waits until it sounds."""
+    page.locator("#mood").fill(words)
+    page.locator("#length").select_option("10")
+    page.get_by_role("button", name="Play the station").click()
+    expect(page.locator(".bar .play[data-sounds]")).to_be_visible()
+
+
+def playing(page: Page) -> str:
+    """The track at the front of the station."""
+    return str(page.evaluate("JSON.parse(sessionStorage.getItem('encore-station')).items[0].track.track_id"))
+
+
+def skip(page: Page) -> None:
+    page.get_by_role("button", name="Skip", exact=True).click()
+    expect(page.locator(".bar .play[data-sounds]")).to_be_visible()
+
+
+def test_a_station_plays_on_and_what_is_said_of_it_counts(house: Gateway, enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    tuned(page, "calm piano")
+    assert page.evaluate("navigator.mediaSession.metadata.title") == "calm piano"
+    page.get_by_role("button", name="Love it: five stars").click()
+    expect(page.get_by_role("button", name="Love it: five stars")).to_have_attribute("aria-pressed", "true")
+    until(lambda: [each["data"]["stars"] for each in of(house, RATINGS, listener)] == [5])
+    page.locator(".bar").get_by_title("2 of 5").click()
+    expect(page.get_by_role("button", name="Love it: five stars")).to_have_attribute("aria-pressed", "false")
+    until(lambda: [each["data"]["stars"] for each in of(house, RATINGS, listener)] == [5, 2])
+    assert violations(page) == []
+    skip(page)
+    until(lambda: len({each["data"]["track_id"] for each in of(house, PLAYS, listener)}) == 2)
+    kinds = [each["type"] for each in sorted(of(house, PLAYS, listener), key=lambda event: str(event["id"]))]
+    assert kinds[:3] == ["encore.play.started", "encore.play.interrupted", "encore.play.started"]
+
+
+def test_it_is_there_again_after_a_reload_and_plays_on_without_a_network(
+    house: Gateway, enter: Opened, listener: str
+) -> None:
+    page = enter(listener=listener)
+    tuned(page)
+    expect(page.locator(".bar .next")).to_contain_text("more ready")
+    until(lambda: page.evaluate("JSON.parse(sessionStorage.getItem('encore-station')).at") > 1)
+    before = playing(page)
+    page.reload()
+    expect(page.locator(".bar .wave")).not_to_have_attribute("aria-valuenow", "0")
+    assert playing(page) == before
+    expect(page.locator(".bar .next")).to_contain_text("2 more ready")
+    until(
+        lambda: (
+            page.evaluate("performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/audio')).length")
+            > 2
+        )
+    )
+    page.context.set_offline(True)
+    expect(page.locator("#offline")).to_be_visible()
+    page.locator(".bar .play").click()
+    expect(page.locator(".bar .play[data-sounds]")).to_be_visible()
+    skip(page)
+    assert playing(page) != before
+    page.context.set_offline(False)
+    expect(page.locator("#offline")).to_be_hidden()
+    until(lambda: len({each["data"]["track_id"] for each in of(house, PLAYS, listener)}) == 2)
+
+
+def test_a_pair_comes_now_and_then_and_is_voted_on_in_the_station(house: Gateway, enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    tuned(page)
+    for _ in range(4):
+        skip(page)
+    expect(page.locator(".bar .now")).to_contain_text("A of two")
+    vote = page.locator(".bar .ballot").get_by_role("button", name="B", exact=True)
+    expect(vote).to_be_disabled()
+    expect(page.locator(".bar .clock")).to_contain_text("0:04")
+    skip(page)
+    expect(page.locator(".bar .now")).to_contain_text("B of two")
+    vote.click()
+    until(lambda: [each["data"]["choice"] for each in of(house, PAIRS, listener)] == ["second"])
+
+
+def test_songs_are_dropped_heard_and_listed(enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    expect(page.locator("#song-list")).to_contain_text("No songs yet")
+    page.set_input_files("#files", {"name": "mine.wav", "mimeType": "audio/wav", "buffer": io.BytesIO(wav(6)).read()})
+    expect(page.locator("#song-list")).to_contain_text("mine.wav, 6 s")
+    page.set_input_files("#files", {"name": "not.wav", "mimeType": "audio/wav", "buffer": b"words"})
+    expect(page.get_by_role("alert")).to_contain_text("no audio")
+
+
+def test_a_taste_is_told_and_corrected(house: Gateway, enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    expect(page.locator("#taste")).to_contain_text("Nothing yet")
+    page.get_by_label("Something it does not know yet").fill("brass")
+    page.locator("#taste").get_by_role("button", name="I do not", exact=True).click()
+    expect(page.locator("#taste")).to_contain_text("dislikes brass")
+    assert violations(page) == []
+    page.get_by_role("button", name="Take back what I said of brass").click()
+    expect(page.locator("#taste")).to_contain_text("Nothing yet")
+    assert house.http.get(f"/v1/listeners/{listener}/taste").json()["words"] == []

@@ -1,0 +1,116 @@
+"""Each room in each of its states: nothing yet, something, wrong, narrow and dark. axe finds nothing in any of them."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.services.gateway.conftest import Gateway
+from tests.services.gateway.rooms.conftest import Opened, violations
+from tests.services.gateway.rooms.past import write_past
+
+ROOMS = ("/", "/operate/", "/analyse/")
+
+
+@pytest.fixture(scope="module")
+def past(house: Gateway) -> list[UUID]:
+    return write_past(house.settings.postgres_dsn)
+
+
+def nothing(route: Route) -> None:
+    path = route.request.url.partition("/v1/")[2]
+    empty = {"uplift": '{"arms": [], "uplift": []}', "feedback": '{"folded": 0, "dead_lettered": 0, "lag": {}}'}
+    route.fulfill(status=200, content_type="application/json", body=empty.get(path.partition("?")[0], "[]"))
+
+
+def broken(route: Route) -> None:
+    body = '{"code": "postgres_away", "message": "The database is away."}'
+    route.fulfill(status=503, content_type="application/json", body=body)
+
+
+@pytest.mark.parametrize("path", ROOMS)
+def test_who_has_no_token_is_asked_for_one(enter: Opened, path: str) -> None:
+    page = enter(path)
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    expect(page.get_by_role("heading", name="Enter")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "says"),
+    [
+        ("/operate/", nothing, "No release yet"),
+        ("/operate/", broken, "The database is away"),
+        ("/analyse/", nothing, "Nothing to compare yet"),
+        ("/analyse/", broken, "The database is away"),
+        ("/", broken, "The database is away"),
+    ],
+)
+def test_nothing_and_wrong_say_what_to_do(enter: Opened, path: str, answer: Callable[[Route], None], says: str) -> None:
+    page = enter(path)
+    page.route("**/v1/**", answer)
+    page.evaluate("localStorage.setItem('encore-listeners', JSON.stringify(['019a0000-0000-7000-8000-000000000000']))")
+    page.reload()
+    expect(page.locator("body")).to_contain_text(says)
+    assert violations(page) == []
+
+
+def narrow(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 700})
+
+
+def dark(page: Page) -> None:
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+
+
+@pytest.mark.usefixtures("past")
+@pytest.mark.parametrize("look", [narrow, dark])
+@pytest.mark.parametrize("path", ROOMS)
+def test_narrow_and_dark_are_as_good(house: Gateway, enter: Opened, path: str, look: Callable[[Page], None]) -> None:
+    page = enter(path, listener=house.listener(home="folk"))
+    look(page)
+    shown = {"/": "#station", "/operate/": ".chart svg", "/analyse/": ".chart svg"}[path]
+    expect(page.locator(shown).first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert violations(page) == []
+
+
+def test_a_release_shows_its_looks_and_their_reasons(enter: Opened, past: list[UUID]) -> None:
+    page = enter("/operate/")
+    entry = page.locator(f"#release-{past[0]}")
+    entry.locator("summary").first.click()
+    expect(entry.get_by_role("img")).to_have_attribute(
+        "aria-label",
+        "2 looks. At the last one, with 102% of the planned "
+        "ratings, candidate less champion is +0.38 stars, and at least +0.11 at the error that this look may make. "
+        "A bound above zero promotes.",
+    )
+    expect(entry.get_by_role("row")).to_have_count(3)
+    expect(page.locator("#now")).to_contain_text("the candidate is skipped early more often: 19 against 4")
+
+
+def test_a_link_opens_the_same_picture_and_its_numbers_are_the_gateways(
+    house: Gateway, enter: Opened, past: list[UUID]
+) -> None:
+    page = enter("/analyse/")
+    page.get_by_label("Compared").select_option("candidate-base")
+    page.get_by_label("By", exact=True).select_option("home")
+    page.get_by_label("Release").select_option(str(past[1]))
+    expect(page.get_by_role("row")).to_have_count(7)
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.get_by_label("Compared")).to_have_value("candidate-base")
+    report = house.http.get("/v1/uplift", params={"release_id": str(past[1])}).json()
+    wanted = [each for each in report["uplift"] if (each["arm"], each["baseline"]) == ("candidate", "base")]
+    folk = next(each for each in wanted if each["cohort"] == "home=folk")
+    expect(page.get_by_role("row").filter(has_text="home=folk")).to_contain_text(f"{folk['estimate']:+.2f}")
+    expect(page.get_by_role("row").filter(has_text="home=polka")).to_contain_text("too few listeners")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    line = next(line for line in lines if line.startswith("home=folk"))
+    assert float(line.split(",")[4]) == pytest.approx(folk["estimate"], abs=1e-12)
+    assert violations(page) == []
