@@ -15,10 +15,11 @@ from schemas.topics import FEEDBACK
 from services.aggregator import metrics
 from services.aggregator.batch import Batch, halves, sort_out
 from services.aggregator.gaps import Gap
+from services.aggregator.keeper import Keeper
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.store import OwnershipLost, Store, Unstorable, Written
 from services.errors import BackendAway
-from services.postgres import open_pool
+from services.postgres import PATIENT, open_pool
 from services.settings import read
 from services.streams import Consumer, Message, PositionLost, Start, TopicPartition
 from services.streams_kafka import KafkaReader
@@ -209,7 +210,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     serve_metrics(settings.metrics_host, settings.metrics_port)
     consumer = KafkaReader(settings.kafka_bootstrap, GROUP, session_timeout_s=settings.aggregator_session_s)
-    with open_pool(settings.postgres_dsn) as pool:
+    with open_pool(settings.postgres_dsn) as pool, open_pool(settings.postgres_dsn, limits=PATIENT) as kept:
+        threading.Thread(target=Keeper(kept, stop).run, name="keeper", daemon=True).start()
         Aggregator(consumer, Store(pool), settings.aggregator_batch, stop).run()
 
 

@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from services.gateway import problems
 from services.gateway.access import BEARER, Guarded
+from services.gateway.analysis import Analysis
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.bodies import Bounded
@@ -23,7 +24,19 @@ from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
 from services.gateway.reports import Reports
-from services.gateway.routes import audio, events, health, listeners, operating, operators, pairs, songs, taste, tracks
+from services.gateway.routes import (
+    analysts,
+    audio,
+    events,
+    health,
+    listeners,
+    operating,
+    operators,
+    pairs,
+    songs,
+    taste,
+    tracks,
+)
 from services.gateway.settings import GatewaySettings
 from services.gateway.slots import Slots
 from services.gateway.store import Store
@@ -57,7 +70,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for router in (*_GUARDED, taste.router, operators.router, operating.router):
+    for router in (*_GUARDED, taste.router, operators.router, operating.router, analysts.router):
         app.include_router(router, dependencies=[Depends(BEARER)])
     app.include_router(health.router)
     app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")
@@ -87,4 +100,5 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     for work in (maker.run(), tidy(blobs, claims), bookkeeper.run()):
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads = Slots(settings.uploads_at_once)
-    return Parts(settings, store, blobs, engine, outbox, board, maker, Reports(Store(asked)), uploads)
+    reports, analysis = Reports(Store(asked)), Analysis(Store(asked))
+    return Parts(settings, store, blobs, engine, outbox, board, maker, reports, analysis, uploads)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from services.errors import BackendAway
+from services.gateway.analysis import Analysis
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.engine import Engine
@@ -27,6 +28,7 @@ class Parts:
     board: Board
     maker: TrackMaker
     reports: Reports  # with connections of its own: a question must not stop the answers
+    analysis: Analysis  # likewise
     uploads: Slots
 
 

@@ -17,13 +17,8 @@ from schemas.api import Verdict
 from services.rollout.evidence import Evidence, ListenerRatings, Look
 from services.rollout.plan import Plan
 from services.rollout.sequential import Signed, anytime_p, nominal_levels, spent
-from services.rollout.stats import (
-    difference,
-    own_upper_bound,
-    sample_ratio_p,
-    standard_error,
-    t_isf,
-)
+from services.rollout.stats import difference, own_upper_bound, sample_ratio_p, standard_error
+from services.student import t_isf
 
 MIDDLE_STARS: Final = 3.0
 MIDDLE_WEIGHT: Final = 2  # ratings that the middle counts for when a listener has given few

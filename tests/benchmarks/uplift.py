@@ -1,67 +1,104 @@
-"""How long an uplift report takes as ratings grow, and the same by its plain definition.
+"""How long uplift questions take as ratings grow, and what it costs to keep what they read.
 
-    python -m tests.benchmarks.uplift --postgres DSN [--ratings 10000 100000] [--plain-up-to 10000]
+    python -m tests.benchmarks.uplift --postgres DSN [--ratings 100000 1000000 10000000]
 
-A hundred ratings a listener on four arms, in six releases and outside of any; 26 cohorts. The DSN's user must be
-allowed to create databases; one is made for each size, and dropped. Each figure is the best of three, in seconds.
+A hundred ratings and plays a listener on four arms, over fourteen days, in six releases and outside of any; 500
+crossings of what listeners told of themselves. The DSN's user must be allowed to create databases; one is made for each
+size, and dropped (10^7: 8 GB). Facts are written with the triggers off; `rebuild_s` then makes the roll-ups from them,
+`refresh_s` the cells of one release. Questions are the best of three, in milliseconds.
 """
 
 import argparse
 import json
 import sys
 import time
-from typing import LiteralString
+from collections.abc import Mapping
+from typing import Final, LiteralString
 
 import psycopg
 
 from tests.benchmarks.aggregator import database
-from tests.services.analytics.plain import PLAIN_VIEWS
 
-FILL: LiteralString = """
+FILL: Final[LiteralString] = """
+set synchronous_commit = off;
+alter table feedback.tracks disable trigger user;
+alter table feedback.ratings disable trigger user;
+alter table feedback.plays disable trigger user;
 insert into gateway.listeners (listener_id, attributes)
-select md5(n::text)::uuid, jsonb_build_object('home', 'h' || n % 25) from generate_series(1, {listeners}) n;
+select lpad(to_hex(n), 32, '0')::uuid,
+       jsonb_build_object('country', 'c' || n % 25, 'age_band', 'a' || n / 25 % 5, 'device', 'd' || n / 125 % 2,
+                          'home', 'h' || n / 250 % 2)
+from generate_series(0, {listeners} - 1) n;
+insert into rollout.releases (release_id, round_id, status, salt, plan)
+select md5('r' || n)::uuid, md5('r' || n)::uuid, 'canary', '', '{}' from generate_series(1, 6) n;
 insert into feedback.tracks (track_id, listener_id, arm, propensity, release_id, prompt, seconds, features_url, sha256,
     made_at)
-select md5('t' || n)::uuid, md5((1 + n % {listeners})::text)::uuid,
-       (array['base', 'cold', 'champion', 'candidate'])[1 + (n / {listeners}) % 4], 0.25,
-       case when n % 7 > 0 then md5('r' || n % 7)::uuid end, '', 30, '', '', now()
-from generate_series(1, {ratings}) n;
+select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n / 100), 32, '0')::uuid,
+       (array['base', 'cold', 'champion', 'candidate'])[1 + n % 4], 0.25,
+       case when n % 7 > 0 then md5('r' || n % 7)::uuid end,
+       (array['slow solo piano', 'fast fiddle reel', 'swing jazz', ''])[1 + n / 4 % 4], 30, '', '',
+       timestamptz '2026-01-01 00:00+00' + n / 28 % 14 * interval '1 day'
+from generate_series(0, {ratings} - 1) n;
 insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id)
-select listener_id, track_id, 1 + abs(hashtext(track_id::text)) % 5, now(), track_id from feedback.tracks;
+select listener_id, track_id, 1 + abs(hashtext(track_id::text)) % 5, made_at, track_id from feedback.tracks;
+insert into feedback.plays (listener_id, track_id, heard, reached_ms, first_at, last_at)
+select listener_id, track_id, int4multirange(int4range(0, 1000 + abs(hashtext(track_id::text)) % 29000)), 0, made_at,
+       made_at
+from feedback.tracks;
+alter table feedback.tracks enable trigger user;
+alter table feedback.ratings enable trigger user;
+alter table feedback.plays enable trigger user;
 analyze
 """
-ASKED: LiteralString = "select * from {schema}.uplift where cohort = 'all'"
-OF_ONE: LiteralString = " and release_id = md5('r1')::uuid"
+BY: Final[LiteralString] = (
+    "select * from analytics.uplift_by({by}, 'stars', 'candidate', 'cold', md5('r1')::uuid, {per})"
+)
+QUESTIONS: Final[Mapping[str, LiteralString]] = {
+    "everyone": BY.replace("{by}", "'{}'").replace("{per}", "'whole'"),
+    "by country": BY.replace("{by}", "'{country}'").replace("{per}", "'whole'"),
+    "500 cells": BY.replace("{by}", "'{country,age_band,device,home}'").replace("{per}", "'whole'"),
+    "by style": BY.replace("{by}", "'{style}'").replace("{per}", "'whole'"),
+    "by day": BY.replace("{by}", "'{}'").replace("{per}", "'day'"),
+    "cumulative by country": BY.replace("{by}", "'{country}'").replace("{per}", "'cumulative'"),
+    "one listener's versions": "select version, sum(stars), sum(ratings) from feedback.rollups"
+    " where listener_id = lpad('1', 32, '0')::uuid group by version",
+    "evidence of a canary": "select listener_id, arm, sum(ratings), sum(stars), sum(squares) from feedback.rollups"
+    " where release_id = md5('r1')::uuid and ratings > 0 group by listener_id, arm",
+    "counts of feedback": "select sum(folded), sum(dead_lettered) from feedback.counts",
+    "view, everyone": "select * from analytics.uplift where cohort = 'all' and release_id = md5('r1')::uuid",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postgres", required=True)
-    parser.add_argument("--ratings", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--plain-up-to", type=int, default=10_000)
+    parser.add_argument("--ratings", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     options = parser.parse_args()
     for ratings in options.ratings:
         with database(options.postgres) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(FILL.replace("{listeners}", str(ratings // 100)).replace("{ratings}", str(ratings)))
-            connection.execute(PLAIN_VIEWS)
-            plain = _seconds(connection, "plain") if ratings <= options.plain_up_to else None
-            facts = {
+            facts: dict[str, object] = {
                 "ratings": ratings,
-                "one_release_s": _seconds(connection, "analytics", OF_ONE),
-                "every_release_s": _seconds(connection, "analytics"),
-                "plain_every_release_s": plain,
+                "rebuild_s": _seconds(connection, "select feedback.rebuild_rollups()"),
+                "refresh_s": _seconds(connection, "select feedback.refresh_cells(md5('r1')::uuid)"),
             }
+            connection.execute("vacuum analyze feedback.rollups, feedback.cells")
+            questions = {name: min(_seconds(connection, asked) for _ in range(3)) for name, asked in QUESTIONS.items()}
+            facts |= {f"{name} (ms)": round(1000 * seconds, 1) for name, seconds in questions.items()}
+            row = connection.execute(
+                "select pg_total_relation_size('feedback.rollups') / 1e6,"
+                " pg_total_relation_size('feedback.ratings') / 1e6"
+            ).fetchone()
+            assert row is not None
+            facts |= {"rollups_mb": round(row[0]), "ratings_mb": round(row[1])}
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
 
 
-def _seconds(connection: psycopg.Connection, schema: str, of: LiteralString = "") -> float:
-    rounds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        connection.execute(ASKED.replace("{schema}", schema) + of).fetchall()
-        rounds.append(time.perf_counter() - began)
-    return round(min(rounds), 3)
+def _seconds(connection: psycopg.Connection, asked: LiteralString) -> float:
+    began = time.perf_counter()
+    connection.execute(asked).fetchall()
+    return round(time.perf_counter() - began, 4)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""For operators and analysts: training rounds, releases and their decisions, uplift, how far feedback is."""
+"""For operators: training rounds, releases and their decisions, how far feedback is."""
 
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Response
 
-from schemas.api import FeedbackCounts, ReleaseView, RoundCreate, RoundView, UpliftReport
+from schemas.api import FeedbackCounts, ReleaseView, RoundCreate, RoundView
 from schemas.topics import FEEDBACK
 from services.errors import ServiceError
 from services.gateway.parts import At
@@ -15,20 +15,6 @@ from services.gateway.routes.listeners import unknown_listener
 router = APIRouter(prefix="/v1", tags=["operators"])
 
 Limit = Annotated[int, Query(ge=1, le=500)]
-
-
-@router.get("/uplift")
-async def get_uplift(
-    parts: At,
-    cohort: Annotated[
-        str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="such as `home=folk`, or `all`")
-    ] = None,
-    release_id: Annotated[UUID | None, Query(description="only tracks of this release's canary")] = None,
-) -> UpliftReport:
-    """Mean rating of each arm, and the uplift over the baseline with its 95 % interval, clustered by listener.
-
-    Without a release: means over everything, uplift for each release and (`release_id` null) outside any canary."""
-    return await parts.reports.uplift(cohort, release_id)
 
 
 @router.post("/rounds", status_code=202)

@@ -30,6 +30,7 @@ def lived(postgres_dsn: str) -> Iterator[World]:
             vote(world, who, release_id)
         world.control().turn()
         world.ratings([(who, arm, 3) for who in people for arm in ARMS for _ in range(4)], None)
+        world.do("select feedback.refresh_cells(%s)", release_id)
         world.do(
             "insert into feedback.plays select listener_id, track_id, '{[0,9800)}', 9800, now(), now()"
             " from feedback.tracks where release_id is null"

@@ -28,9 +28,11 @@ Given = dict[tuple[UUID | None, UUID, Arm], list[int]]
 
 @pytest.fixture
 def world(postgres_dsn: str) -> Iterator[World]:
-    """Empty."""
+    """Empty; also small cohorts are shown."""
     with open_pool(postgres_dsn) as pool:
-        yield World(pool)
+        world = World(pool)
+        world.do("update analytics.policy set min_listeners = 1")
+        yield world
 
 
 def rated_at_random(world: World, seed: int) -> tuple[Given, dict[str, set[UUID]]]:
@@ -117,6 +119,21 @@ def test_arm_means_are_means_over_listeners(world: World) -> None:
         means = [sum(stars) / len(stars) for stars in own if stars]
         assert row["mean"] == pytest.approx(sum(means) / len(means))
         assert (row["listeners"], row["ratings"]) == (len(means), sum(map(len, own)))
+
+
+def test_small_cohorts_are_hidden_in_the_views_and_so_is_what_would_tell_of_them(world: World) -> None:
+    world.do("update analytics.policy set min_listeners = 10")
+    release, draw = uuid7(), random.Random(5)
+    for home, count in (("folk", 12), ("rare", 3), ("rock", 14)):
+        for _ in range(count):
+            who = world.listener(f'{{"home": "{home}"}}')
+            world.ratings([(who, arm, draw.randint(1, 5)) for arm in ("base", "candidate")], release)
+    for query in (
+        "select cohort, estimate as told from analytics.uplift",
+        "select cohort, mean as told from analytics.arm_means",
+    ):
+        told = {row["cohort"] for row in world.do(query) if row["told"] is not None}
+        assert told == {"all", "home=rock"}, query
 
 
 def test_t_975_is_that_of_scipy_for_all_degrees_of_freedom(world: World) -> None:

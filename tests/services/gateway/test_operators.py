@@ -20,37 +20,6 @@ def postgres(gateway: Gateway) -> Any:
         yield connection
 
 
-def rated(postgres: Any, listener_id: str, arm: str, stars: int, release_id: UUID | None = None) -> None:
-    track_id = uuid4()
-    postgres.execute(
-        "insert into feedback.tracks (track_id, listener_id, arm, propensity, release_id, prompt, seconds,"
-        " features_url, sha256, made_at) values (%s, %s, %s, 0.5, %s, '', 5, '', '', now())",
-        (track_id, listener_id, arm, release_id),
-    )
-    postgres.execute(
-        "insert into feedback.ratings values (%s, %s, %s, now(), %s)", (listener_id, track_id, stars, uuid4())
-    )
-
-
-def test_uplift_is_told_by_cohort_and_release(gateway: Gateway, postgres: Any) -> None:
-    release_id = uuid4()
-    for home, gain in (("folk", 1), ("folk", 3), ("rock", 0)):
-        listener_id = gateway.listener(home=home)
-        rated(postgres, listener_id, "base", 2, release_id)
-        rated(postgres, listener_id, "candidate", 2 + gain, release_id)
-        rated(postgres, listener_id, "base", 4)
-    report = gateway.http.get("/v1/uplift", params={"cohort": "home=folk", "release_id": str(release_id)}).json()
-    (uplift,) = report["uplift"]
-    assert (uplift["estimate"], uplift["listeners"], uplift["ratings"]) == (2, 2, 4)
-    assert uplift["low"] < 0 < uplift["high"]
-    means = {arm["arm"]: (arm["mean"], arm["ratings"], arm["listeners"]) for arm in report["arms"]}
-    assert means == {"base": (2, 2, 2), "candidate": (4, 2, 2)}
-    every = gateway.http.get("/v1/uplift").json()
-    assert {arm["cohort"] for arm in every["arms"]} == {"all", "home=folk", "home=rock"}
-    overall = {arm["arm"]: arm["mean"] for arm in every["arms"] if arm["cohort"] == "all"}
-    assert overall["base"] == 3
-
-
 def test_a_wish_for_a_round_is_found_before_and_after_it_became_one(gateway: Gateway, postgres: Any) -> None:
     listener_id = gateway.listener()
     asked = gateway.http.post("/v1/rounds", json={"listeners": [listener_id]})

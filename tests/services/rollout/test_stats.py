@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from services.rollout.stats import (
-    Ratings,
-    clustered_interval,
-    difference,
-    own_upper_bound,
-    sample_ratio_p,
-    t_isf,
-    t_quantile,
-    t_survival,
-)
+from services.rollout.stats import Ratings, clustered_interval, difference, own_upper_bound, sample_ratio_p
+from services.student import t_isf, t_quantile, t_survival
 
 STARS = st.lists(st.integers(1, 5), max_size=30)
 

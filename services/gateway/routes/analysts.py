@@ -1,0 +1,70 @@
+"""For analysts: uplift of arms over one another, for everyone, by cohort, and by any crossing of dimensions."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from schemas.analysis import DIMENSIONS, MOST_DIMENSIONS, ComparedCells, Dimension, Metric, Per
+from schemas.api import UpliftReport
+from schemas.events import Arm
+from services.errors import ServiceError
+from services.gateway.analysis import Question
+from services.gateway.parts import At
+
+router = APIRouter(prefix="/v1", tags=["analysts"])
+
+
+@router.get("/uplift")
+async def get_uplift(
+    parts: At,
+    cohort: Annotated[
+        str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="such as `home=folk`, or `all`")
+    ] = None,
+    release_id: Annotated[UUID | None, Query(description="only tracks of this release's canary")] = None,
+) -> UpliftReport:
+    """Mean rating of each arm, and the uplift over the baseline with its 95 % interval, clustered by listener.
+
+    Without a release: means over everything, uplift for each release and (`release_id` null) outside any canary. Null
+    where a cohort has fewer listeners than may be told apart. The interval is to be read once, after the release."""
+    return await parts.reports.uplift(cohort, release_id)
+
+
+@router.get("/uplift/cells")
+async def get_cells(
+    parts: At,
+    by: Annotated[str, Query(max_length=100, description="dimensions, with commas; none: everyone")] = "",
+    metric: Metric = "stars",
+    arm: Arm = "candidate",
+    baseline: Arm = "cold",
+    release_id: Annotated[UUID | None, Query(description="without: the time outside any canary")] = None,
+    per: Annotated[Per, Query(description="one row for each day, that day alone or all until then")] = "whole",
+    until: Annotated[date | None, Query(description="the last day (UTC) that counts")] = None,
+) -> ComparedCells:
+    """What one arm does beside another, by any crossing of dimensions, with what many comparisons allow to say.
+
+    Learning is `candidate` or `champion` over `cold`; over `base` the songs are in it. Cells with few listeners are
+    hidden."""
+    if arm == baseline:
+        raise _refused("baseline", "An arm is not compared with itself.", f"another arm than {arm}")
+    dimensions = _dimensions(by)
+    if "style" in dimensions and (per != "whole" or until is not None):
+        raise _refused("per", "By style there is the whole only.", "whole, and no until")
+    asked = Question(dimensions, metric, arm, baseline, release_id, per, until)
+    return await parts.analysis.ask(asked)
+
+
+def _dimensions(by: str) -> tuple[Dimension, ...]:
+    words = [word.strip() for word in by.split(",") if word.strip()]
+    known = tuple(dimension for word in words for dimension in DIMENSIONS if dimension == word)
+    if len(known) < len(words):
+        unknown = next(word for word in words if word not in DIMENSIONS)
+        raise _refused("by", f"There is no dimension {unknown!r}.", f"some of {', '.join(DIMENSIONS)}")
+    if len(set(known)) < len(known) or len(known) > MOST_DIMENSIONS:
+        raise _refused("by", "Too many dimensions, or one twice.", f"at most {MOST_DIMENSIONS} dimensions, each once")
+    return known
+
+
+def _refused(field: str, message: str, expected: str) -> ServiceError:
+    return ServiceError("invalid_value", message, status=422, field=field, expected=expected)
