@@ -5,12 +5,10 @@ song sounds like is the engine's to say.
 """
 
 import io
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
-import pyloudnorm
 import soundfile
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
@@ -18,6 +16,7 @@ from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from schemas.generation import LOUDNESS_LUFS, MIN_SONG_SECONDS, SAMPLE_RATE
 from serving.decoding.process import decoded, unusable
+from serving.loudness import block_powers, integrated
 
 Waveform = NDArray[np.float32]
 
@@ -56,7 +55,7 @@ def read_song(data: bytes) -> Levelled:
     """
     if not data:
         raise unusable("empty", "The file is empty.", "an audio file")
-    waveform = _mono(data)
+    waveform = mono(data)
     if (seconds := len(waveform) / SAMPLE_RATE) < MIN_SONG_SECONDS:
         raise unusable("too_short", f"The song lasts {seconds:.2f} s.", f">= {MIN_SONG_SECONDS:g} s")
     # Floats may be of any size, and their squares are summed.
@@ -72,15 +71,20 @@ def level(waveform: Waveform) -> Levelled:
     Raises:
         Refused: 422 `silent`.
     """
-    meter = pyloudnorm.Meter(SAMPLE_RATE)
-    loudness = float(meter.integrated_loudness(waveform))
+    powers, peak = block_powers(waveform, SAMPLE_RATE), np.abs(waveform).max()
+    loudness = integrated(powers)
     if not loudness > SILENCE_LUFS:
         raise unusable("silent", "The audio is silent.", f"louder than {SILENCE_LUFS:g} LUFS")
     gain_db = LOUDNESS_LUFS - loudness
     # The limiter takes some loudness from music with peaks; a few rounds give most of it back.
     for _ in range(LEVEL_ROUNDS):
-        limited = _limit(waveform * np.float32(10 ** (gain_db / 20)))
-        reached = float(meter.integrated_loudness(limited))
+        factor = np.float32(10 ** (gain_db / 20))
+        limited = waveform * factor
+        if peak * factor > CEILING:
+            limited = _limit(limited)
+            reached = integrated(block_powers(limited, SAMPLE_RATE))
+        else:
+            reached = integrated(powers * float(factor) ** 2)
         gain_db += LOUDNESS_LUFS - reached
         if abs(LOUDNESS_LUFS - reached) < LEVEL_TOLERANCE_DB:
             break
@@ -98,7 +102,7 @@ def finish(waveform: Waveform, seconds: float) -> Levelled:
 
 def gain(waveform: Waveform) -> float | None:
     """The factor that brings a waveform of at least 0.4 s to the common loudness; None if it is silent."""
-    loudness = float(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(waveform))
+    loudness = integrated(block_powers(waveform, SAMPLE_RATE))
     return float(10 ** ((LOUDNESS_LUFS - loudness) / 20)) if loudness > SILENCE_LUFS else None
 
 
@@ -121,34 +125,41 @@ def flac(waveform: Waveform) -> bytes:
     return target.getvalue()
 
 
-def _mono(data: bytes) -> Waveform:
-    """The sound of a file without its DC: the mean of its channels, or one of them where they cancel."""
+def mono(data: bytes) -> Waveform:
+    """The sound of a file without its DC: the mean of its channels, or one of them where they cancel [samples].
+
+    Raises:
+        Refused: 422 with the field `file`.
+    """
     blocks, power = [], np.zeros(2)
     with closing(decoded(data)) as sound:
-        for block in _without_dc(sound):
-            power += np.square(block, dtype=np.float64).sum(0)
+        for block in sound:
+            if not np.isfinite(block).all():
+                raise unusable("not_finite", "The audio holds numbers that are not finite.", "finite samples")
+            power += [_deviation(column) for column in block.T]
             blocks.append(block)
     column = int(power[0] < CANCELS * power[1])
-    return np.concatenate([block[:, column] for block in blocks]) if blocks else np.zeros(0, np.float32)
+    return _without_dc(np.concatenate([block[:, column] for block in blocks])) if blocks else np.zeros(0, np.float32)
 
 
-def _without_dc(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+def _deviation(samples: Waveform) -> float:
+    """Sum of squared distances from the mean."""
+    wide = samples.astype(np.float64)
+    wide -= wide.mean()
+    return float(wide @ wide)
+
+
+def _without_dc(waveform: Waveform) -> Waveform:
     """Takes away what no ear hears and the limiter would obey; starts at the first sample, so that there is no step."""
     sections = butter(2, DC_HZ, "highpass", fs=SAMPLE_RATE, output="sos")
-    state = None
-    for block in blocks:
-        if not np.isfinite(block).all():
-            raise unusable("not_finite", "The audio holds numbers that are not finite.", "finite samples")
-        state = sosfilt_zi(sections)[:, :, None] * block[0] if state is None else state
-        centred, state = sosfilt(sections, block, axis=0, zi=state)
-        yield centred.astype(np.float32)
+    centred, _ = sosfilt(sections, waveform, zi=sosfilt_zi(sections) * waveform[0])
+    found: Waveform = centred.astype(np.float32)
+    return found
 
 
 def _limit(waveform: Waveform) -> Waveform:
     """Lowers the gain around peaks over the ceiling, smoothly; nothing exceeds it afterwards."""
     peak = np.abs(waveform)
-    if peak.max() <= CEILING:
-        return waveform
     reach = round(LIMITER_S * SAMPLE_RATE)
     wanted = np.minimum(1.0, CEILING / np.maximum(peak, CEILING))
     # Each mean is over gains that all suit the sample in its middle, so it suits it too.

@@ -90,6 +90,9 @@ class Denoiser:
         self._registry.register(EngineCollector(replica, self._engine.state, self._cache))
         self._studio = Studio(base, self._engine, blobs, settings.engine_decoders, self._cache, self._metrics.adapter)
         self._tracks = Tracks(self._studio, settings.engine_deadline_s, settings.engine_seeds)
+        if choice.engine_compile == "yes":
+            # To be heard by the operator: it is the longest part of such a start.
+            LOG.info("compiled", seconds=self._engine.compile())
         self._engine.start()
         if not choice.most_rows:
             keep_rows(self._hardware, folder, self._engine.state().cap)
@@ -240,6 +243,7 @@ def hardware(settings: Settings) -> "tuple[Hardware, Path]":
         engine_dtype=settings.engine_dtype,
         pool_dtype=settings.engine_pool_dtype,
         engine_threads=settings.engine_threads,
+        engine_compile=settings.engine_compile,
         most_rows=settings.engine_rows,
     ), folder
 

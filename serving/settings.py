@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     """What adapters are held in; float32 takes twice the memory."""
     engine_threads: Annotated[int, Field(ge=0)] = 0
     """Threads of one forward. 0 takes as many as were measured to pay, of half the cores."""
+    engine_compile: Literal["measured", "no", "yes"] = "measured"
+    """Whether the denoiser is compiled at each start; `measured` does where a GPU gains by it. Needs a C++ compiler."""
     engine_replicas: Count = 1
     """Processes with one engine each; with `engine_max_replicas` above it, the fewest."""
     engine_max_replicas: Count | None = None

@@ -61,7 +61,8 @@ def numbers(told: dict[str, Any]) -> str:
     """What a machine computes in, in one sentence."""
     return (
         f"Measured on {told['processor']} ({told['cores']} cores, {told['device']}): "
-        f"engine {told['engine_dtype']}, threads {told['engine_threads']}, adapters {told['pool_dtype']}; "
+        f"engine {told['engine_dtype']}, threads {told['engine_threads']}, "
+        f"{'compiled' if told['engine_compile'] == 'yes' else 'not compiled'}, adapters {told['pool_dtype']}; "
         f"factory {told['factory_dtype']}, threads {told['factory_threads']}."
     )
 

@@ -38,7 +38,9 @@ CPU_S = 20
 # Ten minutes of the shortest packets that an encoder makes, 2.5 ms, are 240,000.
 MOST_PACKETS = 300_000
 MOST_LINKS = 300
-BLOCK = 1 << 16
+# Samples that go into a graph before it is asked, and of a block that comes out: asking after each short frame takes
+# longer than its work.
+AT_ONCE = 1 << 14
 
 
 class UnusableError(Exception):
@@ -64,7 +66,7 @@ def main(pipe: Connection, rate: int, most_seconds: float) -> None:
     pipe.send_bytes(json.dumps(problem).encode())
 
 
-def blocks(file: int, rate: int, most_seconds: float) -> Iterator[bytes]:
+def blocks(file: int, rate: int, most_seconds: float) -> Iterator[memoryview]:
     """PCM of a file as the module says, block by block.
 
     Args:
@@ -83,17 +85,12 @@ def blocks(file: int, rate: int, most_seconds: float) -> Iterator[bytes]:
     # Both take a part of the time that the sound itself takes. What packets say is a hint that need not be true.
     if all(_exceed(lengths, most_seconds + 1) for lengths in (_stated(links), _lengths(links))):
         raise too_long
-    samples, waiting = 0, bytearray()
+    samples = 0
     for piece in _mixed(_frames(links), rate):
-        waiting += piece
         samples += len(piece) // 8
         if samples > most_seconds * rate:
             raise too_long
-        if len(waiting) >= BLOCK:
-            yield bytes(waiting)
-            waiting.clear()
-    if waiting:
-        yield bytes(waiting)
+        yield piece
 
 
 def too_costly() -> UnusableError:
@@ -108,7 +105,9 @@ def _exceed(lengths: Iterator[float], most: float) -> bool:
 
 def _stated(links: Sequence[Link]) -> Iterator[float]:
     """How long each packet says it is, in seconds."""
-    return (float((packet.duration or 0) * packet.time_base) for packet in _packets(links))
+    for stream, packets in groupby(_packets(links), key=lambda packet: packet.stream):
+        unit = float(stream.time_base or 0)
+        yield from ((packet.duration or 0) * unit for packet in packets)
 
 
 def _lengths(links: Sequence[Link]) -> Iterator[float]:
@@ -198,13 +197,19 @@ def _mixed(frames: Iterator[AudioFrame], rate: int) -> Iterator[memoryview]:
     """Frames of any rate and layout, which may change on the way as in chained files, at one [samples, 2]."""
     for _, alike in groupby(frames, key=lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):
         graph: Graph | None = None
+        waiting = 0
         for frame in alike:
             graph = graph or _mixer(frame, rate)
             # Sound follows sound: what the file says of times could only add gaps.
             frame.pts = None
-            yield from _through(graph, frame)
+            graph.push(frame)
+            waiting += frame.samples
+            if waiting >= AT_ONCE:
+                waiting = 0
+                yield from _out_of(graph)
         if graph is not None:
-            yield from _through(graph, None)
+            graph.push(None)
+            yield from _out_of(graph)
 
 
 def _mixer(frame: AudioFrame, rate: int) -> Graph:
@@ -225,15 +230,15 @@ def _mixer(frame: AudioFrame, rate: int) -> Graph:
         graph.add("pan", f"stereo|c0={mean}|c1=c0"),
         graph.add("aresample", str(rate)),
         graph.add("aformat", "sample_fmts=flt"),
+        graph.add("asetnsamples", f"n={AT_ONCE}:p=0"),
         graph.add("abuffersink"),
     ]
     graph.link_nodes(source, *nodes).configure()
     return graph
 
 
-def _through(graph: Graph, frame: AudioFrame | None) -> Iterator[memoryview]:
-    """What comes out when this goes in; None ends the input."""
-    graph.push(frame)
+def _out_of(graph: Graph) -> Iterator[memoryview]:
+    """What comes out by what went in."""
     with contextlib.suppress(av.BlockingIOError, av.EOFError):
         while True:
             mixed = graph.pull()

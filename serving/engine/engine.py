@@ -19,6 +19,7 @@ from serving.engine.adapters.slots import AdapterKey, Slots
 from serving.engine.bases.base import Base
 from serving.engine.bases.interfaces import WINDOW_S
 from serving.engine.batch import Row, admit, advance
+from serving.engine.compiled import compile_forward
 from serving.engine.errors import EngineError
 from serving.engine.fair import FairQueue
 from serving.engine.params import Job, Limits, State, StepReport, Update
@@ -74,13 +75,15 @@ class Engine:
         self._stopping = self._stopped = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
+    def compile(self) -> float | None:
+        """Compiles the denoiser, before `start`; seconds it took, None where it cannot be and stays as it is."""
+        return compile_forward(self.base.transformer, self._forward())
+
     def start(self) -> None:
         """Finds the batch cap, if none was given, and starts the step loop."""
         if not self.limits.rows:
-            frames = self.base.codec.frames_for(WINDOW_S)
             weight = next(self.base.transformer.parameters())
-            step = profile.forward(self.base, self._pool, frames)
-            curve = profile.measure(step, first_is_slow=weight.device.type != "cpu")
+            curve = profile.measure(self._forward(), first_is_slow=weight.device.type != "cpu")
             with self._changed:
                 self._curve, self._cap = curve, profile.choose(curve)
         self._thread.start()
@@ -186,6 +189,9 @@ class Engine:
                 cap=self._cap,
                 curve=self._curve,
             )
+
+    def _forward(self) -> Callable[[int], None]:
+        return profile.forward(self.base, self._pool, self.base.codec.frames_for(WINDOW_S))
 
     def _run(self) -> None:
         reason: EngineError = StoppedError("the engine stopped")

@@ -226,6 +226,16 @@ def test_nothing_optional_is_there_unasked(render: Render) -> None:
     assert not kinds & {"KafkaTopic", "ServiceMonitor", "PodMonitor", "PrometheusRule", "Ingress", "ConfigMap"}
 
 
+def test_strangers_are_led_to_the_gateway_alone(render: Render) -> None:
+    resources = render("everything")
+    (ingress,) = named(resources, "Ingress").values()
+    backends = [path["backend"]["service"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+    assert backends == [{"name": "r-encore-gateway", "port": {"name": "http"}}]
+    assert {service["spec"].get("type", "ClusterIP") for service in named(resources, "Service").values()} == {
+        "ClusterIP"
+    }
+
+
 def test_every_process_is_scraped_on_a_port_that_it_has(render: Render) -> None:
     resources = render("everything")
     monitors = named(resources, "ServiceMonitor") | named(resources, "PodMonitor")

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Dtype = Literal["float32", "bfloat16"]
-# A forward of the engine, a forward and backward of the factory, the pool's factors of a batch gathered.
-Work = Literal["forward", "training", "gather"]
+Answer = Literal["no", "yes"]
+# A forward of the engine, the same compiled, compiling it, a forward and backward of the factory, the pool's factors of
+# a batch gathered.
+Work = Literal["forward", "compiled", "compiling", "training", "gather"]
 
 # How much faster bfloat16 must be: less is not worth its rounding, nor told from chance.
 WORTH = 1.15
+# How much faster a compiled forward must be, and how many seconds compiling the measured part may take: every start
+# compiles all of it.
+COMPILED, COMPILING_S = 1.2, 15.0
 # What doubling the threads must bring at least; less is better left to the others on the machine.
 DOUBLING = 1.3
 # Share of a forward that gathering a batch's factors may take before the pool is kept in float32, at twice its size.
@@ -36,6 +41,7 @@ class Choice:
 
     engine_dtype: Dtype
     engine_threads: int
+    engine_compile: Answer
     pool_dtype: Dtype
     factory_dtype: Dtype
     factory_threads: int
@@ -46,8 +52,8 @@ def choose(timings: Sequence[Timing], cores: int) -> Choice:
     """What the timings speak for.
 
     Args:
-        timings: of `forward`, `training` and `gather` in both dtypes with one thread, and of `forward` and `training`
-            with more threads in any dtype.
+        timings: of `forward`, `training` and `gather` in both dtypes with one thread, of `forward` and `training`
+            with more threads in any dtype, and of `compiled` and `compiling` where that was tried and worked.
         cores: that this process may use; the engine leaves half of them to its neighbours.
 
     Raises:
@@ -57,6 +63,7 @@ def choose(timings: Sequence[Timing], cores: int) -> Choice:
     return Choice(
         engine_dtype=engine_dtype,
         engine_threads=_threads(timings, "forward", engine_dtype, max(1, cores // 2)),
+        engine_compile=_compile(timings, engine_dtype),
         pool_dtype=_pool(timings, engine_dtype),
         factory_dtype=factory_dtype,
         factory_threads=_threads(timings, "training", factory_dtype, cores),
@@ -66,6 +73,15 @@ def choose(timings: Sequence[Timing], cores: int) -> Choice:
 def _faster(timings: Sequence[Timing], work: Work) -> Dtype:
     exact, rounded = (_alone(timings, work, dtype) for dtype in ("float32", "bfloat16"))
     return "bfloat16" if rounded * WORTH < exact else "float32"
+
+
+def _compile(timings: Sequence[Timing], engine_dtype: Dtype) -> Answer:
+    """Whether a start may take longer for it; no where it was not tried or did not work."""
+    compiled = _by_threads(timings, "compiled", engine_dtype).get(1)
+    compiling = _by_threads(timings, "compiling", engine_dtype).get(1)
+    if compiled is None or compiling is None or compiling > COMPILING_S:
+        return "no"
+    return "yes" if compiled * COMPILED < _alone(timings, "forward", engine_dtype) else "no"
 
 
 def _pool(timings: Sequence[Timing], engine_dtype: Dtype) -> Dtype:

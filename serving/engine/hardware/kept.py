@@ -86,8 +86,8 @@ def keep_rows(found: Hardware, folder: Path, most_rows: int) -> None:
             _write(file, replace(kept, choice=replace(kept.choice, most_rows=most_rows)))
 
 
-def _engine(choice: Choice) -> tuple[str, int, str]:
-    return choice.engine_dtype, choice.engine_threads, choice.pool_dtype
+def _engine(choice: Choice) -> tuple[str | int, ...]:
+    return choice.engine_dtype, choice.engine_threads, choice.engine_compile, choice.pool_dtype
 
 
 @contextmanager

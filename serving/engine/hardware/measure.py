@@ -9,13 +9,16 @@ threads bring is a matter of the wall's.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
 from diffusers import AceStepTransformer1DModel
 from torch import Tensor, nn
 
+from serving.engine.adapters.pool import attach
 from serving.engine.bases.load import untrained_denoiser
+from serving.engine.compiled import Backend, compile_forward
 from serving.engine.hardware.choice import Dtype, Timing
 
 LAYERS = 2
@@ -28,6 +31,8 @@ REPEATS = 3
 TOKENS = 24
 # Of the pool: slots that a batch of so many rows is gathered from, and their rank.
 SLOTS, RANK = 17, 8
+# How far a compiled velocity, of about unit size, may be from the written one.
+ALIKE = 0.05
 
 
 def measure(folder: Path, device: torch.device, cores: int) -> tuple[Timing, ...]:
@@ -44,7 +49,8 @@ def measure(folder: Path, device: torch.device, cores: int) -> tuple[Timing, ...
     before = torch.get_num_threads()
     try:
         model = untrained_denoiser(folder, LAYERS).to(device).requires_grad_(False)
-        return tuple(_timings(model, cores if device.type == "cpu" else 1))
+        found = tuple(_timings(model, cores if device.type == "cpu" else 1))
+        return found if device.type == "cpu" else (*found, *compiling(folder, device))
     finally:
         torch.set_num_threads(before)
 
@@ -66,6 +72,37 @@ def _timings(model: AceStepTransformer1DModel, cores: int) -> Iterator[Timing]:
             for work, step, alone in (("forward", _forward, forward), ("training", _training, training)):
                 yield Timing(work, dtype, threads, alone * _share(model, step, threads))  # type: ignore[arg-type]
             threads *= 2
+
+
+def compiling(folder: Path, device: torch.device, backend: Backend = "inductor") -> Iterator[Timing]:
+    """What compiling brings and costs in each dtype, adapters and all; nothing in a dtype that cannot be compiled.
+
+    Not for processors: there it brings nothing and costs a minute and more of every start (decision 0685).
+    """
+    dtypes: tuple[Dtype, Dtype] = ("float32", "bfloat16")
+    for dtype in dtypes:
+        model = untrained_denoiser(folder, LAYERS).to(device, getattr(torch, dtype)).requires_grad_(False)
+        alone = _seconds(model, _forward)
+        step = _adapted(model)
+        written, before = step(WHOLE[0]), _best(partial(step, WHOLE[0]), time.perf_counter)
+        seconds = compile_forward(model, step, backend)
+        if seconds is not None and torch.allclose(written, step(WHOLE[0]), atol=ALIKE):
+            share = _best(partial(step, WHOLE[0]), time.perf_counter) / before
+            yield Timing("compiled", dtype, 1, alone * share)
+            yield Timing("compiling", dtype, 1, seconds)
+        torch.compiler.set_stance("default")
+        torch.compiler.reset()
+
+
+def _adapted(model: AceStepTransformer1DModel) -> Callable[[int], Tensor]:
+    """The velocity of so many rows with an adapter each [rows, frames, channels]."""
+    pool = attach(model, SLOTS, RANK, torch.bfloat16)
+
+    def step(rows: int) -> Tensor:
+        pool.select([1 + row % (SLOTS - 1) for row in range(rows)])
+        return _forward(model, rows, WHOLE[1]).float()
+
+    return step
 
 
 Step = Callable[[AceStepTransformer1DModel, int, int], Tensor]

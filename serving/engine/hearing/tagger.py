@@ -6,7 +6,7 @@ are frozen and batch normalisation uses its stored statistics.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +26,8 @@ PATCH_FRAMES = 187
 TABLE_MAGIC = 0xDB4775248B80FB57
 FOOTER_BYTES = 48
 NORM_EPSILON = 1e-3
+# Convolutions of the front end, which are pooled over the bands, and of the middle.
+FRONT, MIDDLE = 5, 3
 
 
 class Musicnn(nn.Module):
@@ -33,7 +35,7 @@ class Musicnn(nn.Module):
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__()
-        for name, value in weights.items():
+        for name, value in (weights | dict(_kernels(weights))).items():
             self.register_buffer(_slot(name), value, persistent=False)
         basis = mel_filterbank(SAMPLE_RATE, WINDOW, BANDS, 0.0, SAMPLE_RATE / 2)
         self.register_buffer("basis", basis, persistent=False)
@@ -66,23 +68,29 @@ class Musicnn(nn.Module):
         return torch.cat(maps, dim=1)
 
     def _block(self, image: Tensor, layer: int) -> Tensor:
-        return self._norm(functional.relu(self._conv(image, layer)), layer + 1).amax(3)
+        """Convolution, ReLU and normalisation, then the highest of all bands.
+
+        The last two keep order, or turn it in channels whose scale is negative. So the highest is taken first, of
+        values with the scale's sign: the rest has a band's work to do instead of all bands'.
+        """
+        sign = self._weight("conv2d", layer, "sign")[:, None]
+        highest = functional.conv2d(image, *self._kernel(layer)).amax(3)
+        return self._norm(functional.relu(highest * sign), layer + 1)
 
     def _midend(self, front: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
         for layer in (5, 6, 7):
             below = maps[-1] if maps else front
-            image = functional.pad(below, (3, 3)).transpose(1, 2)[:, None]
-            found = self._norm(functional.relu(self._conv(image, layer)), layer + 1)[..., 0]
+            heard = functional.conv1d(below, *self._kernel(layer), padding=3)
+            found = self._norm(functional.relu(heard), layer + 1)
             maps.append(found + below if maps else found)
         return maps
 
     def _weight(self, kind: str, index: int, part: str) -> Tensor:
-        return self.get_buffer(_slot(f"{kind}_{index}/{part}" if index else f"{kind}/{part}"))
+        return self.get_buffer(_slot(_name(kind, index, part)))
 
-    def _conv(self, image: Tensor, layer: int) -> Tensor:
-        kernel = self._weight("conv2d", layer, "kernel").permute(3, 2, 0, 1)
-        return functional.conv2d(image, kernel, self._weight("conv2d", layer, "bias"))
+    def _kernel(self, layer: int) -> tuple[Tensor, Tensor]:
+        return self._weight("conv2d", layer, "kernel"), self._weight("conv2d", layer, "bias")
 
     def _norm(self, value: Tensor, layer: int) -> Tensor:
         names = ("moving_mean", "moving_variance", "gamma", "beta")
@@ -111,6 +119,25 @@ def read_checkpoint(folder: Path) -> dict[str, Tensor]:
             array = np.frombuffer(data[offset : offset + size], dtype="<f4").reshape(shape)
             tensors[key.removeprefix("model/")] = torch.from_numpy(array.copy())
     return tensors
+
+
+def _kernels(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Kernels as torch takes them: those of the front in two dimensions, with their biases times the sign of their
+    scale, and that sign; those of the middle see all bands at once and have one."""
+    for layer in range(FRONT + MIDDLE):
+        kernel_name, bias_name, sign_name = (_name("conv2d", layer, part) for part in ("kernel", "bias", "sign"))
+        if layer >= FRONT:
+            yield kernel_name, weights[kernel_name][:, :, 0].permute(2, 1, 0).contiguous()
+            continue
+        sign = torch.where(weights[_name("batch_normalization", layer + 1, "gamma")] < 0, -1.0, 1.0)
+        yield kernel_name, (weights[kernel_name] * sign).permute(3, 2, 0, 1).contiguous()
+        yield bias_name, weights[bias_name] * sign
+        yield sign_name, sign
+
+
+def _name(kind: str, index: int, part: str) -> str:
+    """Of the checkpoint's tensors, where the first of a kind has no number."""
+    return f"{kind}_{index}/{part}" if index else f"{kind}/{part}"
 
 
 def _slot(name: str) -> str:

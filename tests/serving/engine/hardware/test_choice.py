@@ -60,10 +60,24 @@ def test_the_pool_is_held_in_half_unless_that_shows_in_a_step() -> None:
     assert choose(timings(0.3, gather=0.2), cores=2).pool_dtype == "bfloat16"
 
 
+@pytest.mark.parametrize(
+    ("compiled", "compiling_s", "expected"),
+    [(0.5, 5.0, "yes"), (0.5, 50.0, "no"), (0.95, 5.0, "no"), (None, 5.0, "no"), (0.5, None, "no")],
+)
+def test_the_forward_is_compiled_where_that_pays_within_a_start(
+    compiled: float | None, compiling_s: float | None, expected: str
+) -> None:
+    seconds: dict[Work, float | None] = {"compiled": compiled, "compiling": compiling_s}
+    tried = [Timing(work, "float32", 1, each) for work, each in seconds.items() if each is not None]
+    assert choose([*timings(slower=14.9), *tried], cores=2).engine_compile == expected
+    # What compiling brings in another type than the engine's own says nothing.
+    assert choose([*timings(slower=0.3), *tried], cores=2).engine_compile == "no"
+
+
 def test_a_timing_that_is_absent_is_named() -> None:
     with pytest.raises(ValueError, match="training in bfloat16"):
         choose([t for t in timings(1.0) if (t.work, t.dtype) != ("training", "bfloat16")], cores=2)
 
 
 def test_the_batch_cap_is_left_to_the_engine_with_its_pool() -> None:
-    assert choose(timings(1.0), cores=2) == Choice("float32", 1, "bfloat16", "float32", 1, most_rows=0)
+    assert choose(timings(1.0), cores=2) == Choice("float32", 1, "no", "bfloat16", "float32", 1, most_rows=0)

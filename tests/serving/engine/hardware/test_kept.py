@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from serving.engine.errors import BaseError
 from serving.engine.hardware import machine
 from serving.engine.hardware.choice import Timing
 from serving.engine.hardware.kept import forced, keep_rows, known
-from serving.engine.hardware.measure import measure
+from serving.engine.hardware.measure import compiling, measure
 from tests.serving.engine.hardware.test_choice import timings
 
 CPU = torch.device("cpu")
@@ -90,11 +91,11 @@ def test_a_folder_that_cannot_be_written_costs_only_the_time(base: Path, tmp_pat
 def test_settings_force_each_choice(base: Path, tmp_path: Path) -> None:
     found = known(base, CPU, tmp_path, Clock(14.9))
     wanted: dict[str, str | int] = {
-        "engine_dtype": "bfloat16", "engine_threads": 7, "pool_dtype": "float32", "factory_dtype": "bfloat16",
-        "factory_threads": 9, "most_rows": 6,
+        "engine_dtype": "bfloat16", "engine_threads": 7, "engine_compile": "yes", "pool_dtype": "float32",
+        "factory_dtype": "bfloat16", "factory_threads": 9, "most_rows": 6,
     }  # fmt: skip
     assert vars(forced(found, **wanted).choice) == wanted
-    assert forced(found, engine_dtype="measured", engine_threads=0, most_rows=0) == found
+    assert forced(found, engine_dtype="measured", engine_compile="measured", engine_threads=0, most_rows=0) == found
 
 
 def test_status_and_log_tell_the_choice_and_the_machine_without_its_flags(base: Path, tmp_path: Path) -> None:
@@ -111,6 +112,27 @@ def test_the_measurement_times_all_that_is_chosen_from(base: Path) -> None:
     alone = {(timing.work, timing.dtype) for timing in found if timing.threads == 1}
     assert alone == {(work, dtype) for work in ("forward", "training", "gather") for dtype in ("float32", "bfloat16")}
     assert all(timing.seconds > 0 for timing in found)
+
+
+def test_a_processor_never_tries_to_compile(base: Path) -> None:
+    assert {timing.work for timing in measure(base, CPU, cores=1)} == {"forward", "training", "gather"}
+
+
+def test_compiling_is_timed_and_leaves_nothing_behind(base: Path) -> None:
+    found = list(compiling(base, CPU, backend="eager"))
+    assert {(timing.work, timing.dtype) for timing in found} == set(
+        product(("compiled", "compiling"), ("float32", "bfloat16"))
+    )
+    with pytest.raises(Exception, match="no compiler"):
+        torch.compile(torch.square, backend=_broken)(torch.ones(2))
+
+
+def test_where_nothing_can_be_compiled_the_answer_is_no_by_itself(base: Path) -> None:
+    assert list(compiling(base, CPU, backend=_broken)) == []
+
+
+def _broken(*_: object) -> None:
+    raise RuntimeError("no compiler")
 
 
 def test_a_base_without_a_configuration_is_refused(tmp_path: Path) -> None:

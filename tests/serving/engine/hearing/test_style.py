@@ -2,12 +2,14 @@
 
 import json
 import math
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import soundfile
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from serving.engine.errors import PackageError
 from serving.engine.hearing import tagger
@@ -89,3 +91,42 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tagger, "PACKAGE", "no_such_package_here")
     with pytest.raises(PackageError, match="no_such_package_here"):
         StyleEncoder().tags(torch.zeros(1, 16_000), 16_000)
+
+
+def test_pooling_first_hears_what_the_published_order_hears() -> None:
+    network, patches = tagger.load_musicnn(), torch.rand(2, tagger.PATCH_FRAMES, tagger.BANDS) * 4
+    found = network(patches)
+    for got, wanted in zip(found, published(patches), strict=True):
+        torch.testing.assert_close(got, wanted, atol=2e-5, rtol=1e-5)
+
+
+def published(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """The tagger layer by layer, in the order in which its authors trained it: features and logits of patches."""
+    spec = find_spec(tagger.PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    weights = tagger.read_checkpoint(Path(spec.origin).parent / tagger.WEIGHTS)
+
+    def part(kind: str, layer: int, name: str) -> Tensor:
+        return weights[f"{kind}_{layer}/{name}" if layer else f"{kind}/{name}"]
+
+    def norm(value: Tensor, layer: int) -> Tensor:
+        names = ("moving_mean", "moving_variance", "gamma", "beta")
+        mean, variance, gamma, beta = (part("batch_normalization", layer, name) for name in names)
+        return functional.batch_norm(value, mean, variance, gamma, beta, eps=1e-3)
+
+    def block(image: Tensor, layer: int) -> Tensor:
+        kernel = part("conv2d", layer, "kernel").permute(3, 2, 0, 1)
+        return norm(functional.relu(functional.conv2d(image, kernel, part("conv2d", layer, "bias"))), layer + 1)
+
+    image = norm(patches[:, None], 0)
+    pads = ((3, 3), (3, 3), (63, 64), (31, 32), (15, 16))
+    front = torch.cat([block(functional.pad(image, (0, 0, *pad)), n).amax(3) for n, pad in enumerate(pads)], 1)
+    maps = [front]
+    for layer in (5, 6, 7):
+        heard = block(functional.pad(maps[-1], (3, 3)).transpose(1, 2)[:, None], layer)[..., 0]
+        maps.append(heard if layer == 5 else heard + maps[-1])
+    features = torch.cat(maps, 1)
+    pooled = norm(torch.stack([features.amax(2), features.mean(2)], 2).flatten(1), 9)
+    hidden = norm(functional.relu(pooled @ part("dense", 0, "kernel") + part("dense", 0, "bias")), 10)
+    return hidden, hidden @ part("dense", 1, "kernel") + part("dense", 1, "bias")
