@@ -176,12 +176,17 @@ class RoundView(Frozen):
 
 
 class DecisionView(Frozen):
+    """`inputs` without what they say of single listeners; at `url` is the whole, `bytes` long, with this `sha256`."""
+
     decision_id: UUID
     release_id: UUID
     look: int
     verdict: Verdict | Later
     reason: str
     inputs: dict[str, object]
+    url: str
+    sha256: Sha256
+    bytes: int
     decided_at: AwareDatetime
 
 

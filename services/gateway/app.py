@@ -88,7 +88,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     asked = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=2, limits=REPORTS))
     kept = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=1))
     stack.push_async_callback(outbox.aclose)
-    store, board, engine = Store(pool), Board(), Engine(settings.engine_url)
+    store, board, engine = Store(pool, settings.holdout_share), Board(), Engine(settings.engine_url)
     claims, blobs = Claims(kept), Blobs(settings.store_url)
     stack.push_async_callback(engine.aclose)
     stack.push_async_callback(claims.aclose)

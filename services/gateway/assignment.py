@@ -22,6 +22,7 @@ OFF: Final[Mapping[Arm, float]] = {"cold": 1.0}
 SONGLESS_OFF: Final[Mapping[Arm, float]] = {"base": 1.0}
 # A pair needs two arms.
 PAIRED_OFF: Final[Mapping[Arm, float]] = {"base": 0.5, "cold": 0.5}
+HELD_OUT: Final[Mapping[Arm, float]] = {"base": 0.25, "cold": 0.75}
 OPTED_OUT: Final[Mapping[Arm, float]] = {"champion": 1.0}
 
 

@@ -10,6 +10,7 @@ from schemas.generation import Controls, GenerationRequest
 from schemas.registry import AdapterRef
 from services.gateway.assignment import (
     CANARY,
+    HELD_OUT,
     OFF,
     OPTED_OUT,
     PAIRED_OFF,
@@ -30,7 +31,7 @@ class Taste:
     """What is personal about a listener now: feature files of their songs, newest first, what their first ones gave,
     their adapters, and the canary they are in. `held_back` is there while their last promotion is watched: the part of
     the champion's tracks that `previous` plays. `opted_out`: they take part in no comparison. `off`: a kill switch
-    names them."""
+    names them. `held_out`: they are among those who hear nothing that was learned, ever."""
 
     songs: tuple[str, ...] = ()
     cold: ColdStart | None = None
@@ -43,6 +44,7 @@ class Taste:
     shares: Mapping[Arm, float] | None = None
     opted_out: bool = False
     off: bool = False
+    held_out: bool = False
 
     @property
     def in_canary(self) -> bool:
@@ -53,6 +55,8 @@ class Taste:
         """Of one track."""
         if self.off:
             return OFF if self.cold is not None else SONGLESS_OFF
+        if self.held_out:
+            return HELD_OUT if self.cold is not None else SONGLESS_OFF
         if self.opted_out:
             return OPTED_OUT
         return self._shares if self.held_back is None else holding_back(self._shares, self.held_back)
@@ -69,7 +73,7 @@ class Taste:
     def pair_shares(self) -> Mapping[Arm, float]:
         """Of a pair, in which `previous` is left out: without replacement its part would be another one. While the
         champion is what the cold start is, the two would be one track twice."""
-        if self.off:
+        if self.off or self.held_out:
             return PAIRED_OFF if self.cold is not None else SONGLESS_OFF
         learned = self.champion is not None or self.cold is None or self.cold.songs != self.songs
         return self._shares if learned else without(self._shares, "cold")

@@ -64,8 +64,14 @@ class Reports:
         taken = await self._rows("decisions", ids=[row["release_id"] for row in rows])
         decisions: dict[UUID, list[DecisionView]] = defaultdict(list)
         for row in taken:
-            decisions[row["release_id"]].append(DecisionView.model_validate(row))
+            url = f"/v1/releases/{row['release_id']}/decisions/{row['decision_id']}/inputs"
+            decisions[row["release_id"]].append(DecisionView.model_validate({**row, "url": url}))
         return [ReleaseView(decisions=decisions[row["release_id"]], **row) for row in rows]
+
+    async def decision_inputs(self, release_id: UUID, decision_id: UUID) -> str | None:
+        """The JSON text whose digest the decision's view has; None if there is no such decision."""
+        rows = await self._rows("decision_inputs", release_id=release_id, decision_id=decision_id)
+        return None if not rows else str(rows[0]["inputs"])
 
     async def feedback(self, ends: Mapping[TopicPartition, int]) -> FeedbackCounts:
         """`ends` are the offsets that the next record of each (topic, partition) will get."""

@@ -24,8 +24,13 @@ where %(release_id)s::uuid is null or r.release_id = %(release_id)s
 order by r.started_at desc limit %(limit)s;
 
 -- name: decisions
-select decision_id, release_id, look, verdict, reason, inputs, decided_at from rollout.decisions
-where release_id = any(%(ids)s) order by look;
+select decision_id, release_id, look, verdict, reason, summary as inputs, decided_at,
+       inputs_sha256 as sha256, inputs_bytes as bytes
+from rollout.decisions where release_id = any(%(ids)s) order by look;
+
+-- name: decision_inputs
+select inputs::text as inputs from rollout.decisions
+where release_id = %(release_id)s and decision_id = %(decision_id)s;
 
 -- name: arm_means
 select cohort, arm, mean, ratings, listeners from analytics.arm_means

@@ -21,6 +21,8 @@ class GatewaySettings(Settings):
 
     arm_salt: str = "encore"
     """Salts the draw of arms outside a canary; a canary brings its own."""
+    holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Part of the listeners who hear nothing that was learned, for ever; the rollout process needs the same."""
     songs_kept: Annotated[int, Field(ge=3)] = 20
     """How many songs a listener may store; the newest three are used."""
     uploads_at_once: Annotated[int, Field(ge=1)] = 8

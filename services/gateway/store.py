@@ -16,6 +16,7 @@ from schemas.base import Problem
 from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
 from services.gateway.cold import ColdStart, frozen, stored
 from services.gateway.planning import PlannedTrack, Taste, taste
+from services.holdout import is_held_out
 from services.identifiers import uuid7
 from services.postgres import AsyncPool, Queries, load_queries, reaching
 
@@ -68,8 +69,9 @@ class TasteFacts:
 class Planning:
     """One transaction in which tracks are planned for one listener, whose row is locked meanwhile."""
 
-    def __init__(self, run: Run, listener_id: UUID) -> None:
+    def __init__(self, run: Run, listener_id: UUID, holdout_share: float) -> None:
         self._run = run
+        self._holdout_share = holdout_share
         self._listener_id = listener_id
 
     async def count_open(self) -> int:
@@ -83,6 +85,8 @@ class Planning:
         features = [row["features_url"] for row in songs]
         if (await self._run("switched_off", listener_id=self._listener_id))[0]["off"]:
             return Taste(tuple(features), cold, off=True)
+        if is_held_out(self._listener_id, self._holdout_share):
+            return Taste(tuple(features), cold, held_out=True)
         models = await self._run("models", listener_id=self._listener_id)
         return taste(self._listener_id, features, cold, models[0] if models else None)
 
@@ -127,8 +131,9 @@ class Planning:
 class Store:
     """Raises BackendAway from every method while Postgres is away."""
 
-    def __init__(self, pool: AsyncPool) -> None:
+    def __init__(self, pool: AsyncPool, holdout_share: float = 0.0) -> None:
         self._pool = pool
+        self._holdout_share = holdout_share
         self._queries: Queries = load_queries(Path(__file__).with_name("queries.sql"))
 
     async def is_reachable(self) -> bool:
@@ -196,7 +201,7 @@ class Store:
         """A transaction that commits at the end of the block; None for an unknown listener."""
         async with self._transaction() as run:
             known = await run("lock_listener", listener_id=listener_id)
-            yield Planning(run, listener_id) if known else None
+            yield Planning(run, listener_id, self._holdout_share) if known else None
 
     async def track(self, track_id: UUID) -> TrackRow | None:
         row = await self._one("track", track_id=track_id)

@@ -20,7 +20,7 @@ from services.errors import BackendAway
 from services.postgres import Pool
 from services.rollout import announce, metrics
 from services.rollout.care import Care
-from services.rollout.decide import Decision, decide, failed, information
+from services.rollout.decide import Decision, decide, failed, guardrails, information
 from services.rollout.engine import Prefetch
 from services.rollout.evidence import Evidence, Look
 from services.rollout.lease import ENDS_TURN
@@ -29,6 +29,7 @@ from services.rollout.perform import take_orders
 from services.rollout.plan import Plan
 from services.rollout.ramp import is_due
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
+from services.rollout.self_tests import SelfTests
 from services.rollout.store import Conflict, Member, Outcome, Running, Store, WaitingRound
 from services.rollout.watching import Watching
 from services.streams import Producer
@@ -48,6 +49,7 @@ class Control:
     plan: Plan
     care: Care
     watching: Watching
+    self_tests: SelfTests
     announced: set[UUID] = field(default_factory=set)
 
     def turn(self) -> None:
@@ -56,9 +58,13 @@ class Control:
         Raises:
             BackendAway: Postgres cannot be reached. Other backends that are away only put their own steps off.
         """
+        operating = Operating(self.pool)
         take_orders(self.pool)
-        if not Operating(self.pool).stopped():
+        stopped = operating.stopped()
+        if not stopped:
             self.start_canaries()
+        metrics.STOPPED.set(stopped)
+        metrics.SWITCHES.set(len(operating.switches()))
         unfinished = 0
         for running in self.store.running():
             try:
@@ -74,6 +80,7 @@ class Control:
                 metrics.FAILED.inc()
                 log.exception("release_failed", release_id=str(running.release_id))
         metrics.UNFINISHED.set(unfinished + self.watching.turn())
+        self.self_tests.turn()
         counts = self.store.releases_by_status()
         for status in ("canary", "promoted", "held", "rolled_back", "reverted"):
             metrics.RELEASES.labels(status).set(counts.get(status, 0))
@@ -123,9 +130,10 @@ class Control:
 
     def step_up(self, running: Running, evidence: Evidence) -> None:
         """Let more members join, if it is time."""
-        if running.joined < running.listeners and is_due(
-            evidence, running.plan, running.joined, running.step_age_s, running.care.ramp_s
-        ):
+        if running.joined >= running.listeners:
+            return
+        fraction = information(evidence, running.plan, running.age_s)
+        if is_due(fraction, running.joined, running.listeners, running.step_age_s, running.care.ramp_s):
             reason = f"no guardrail says that the candidate is worse for the first {running.joined} listeners"
             if self.store.step_up(running, reason):
                 log.info("stepped_up", release_id=str(running.release_id), reason=reason)
@@ -160,6 +168,7 @@ class Control:
         self.producer.send_all([announce.decided(running, outcome)])
         self.store.finish(running.release_id, outcome)
         self.announced.discard(running.release_id)
+        metrics.ended(running.release_id, outcome.verdict)
         log.info("carried_out", release_id=str(running.release_id), verdict=outcome.verdict)
 
 
@@ -208,6 +217,8 @@ def move_aliases(registry: Registry, member: Member, *, adopts: bool) -> None:
 
 def _show(evidence: Evidence, running: Running) -> None:
     metrics.INFORMATION.set(information(evidence, running.plan, running.age_s))
+    for guardrail in guardrails(evidence, running.plan):
+        metrics.near(running.release_id, guardrail.name, guardrail.p, running.plan.guardrail_alpha / 4)
     _show_difference(metrics.UPLIFT, evidence, "champion")
     _show_difference(metrics.LEARNED, evidence, "cold")
 

@@ -16,6 +16,7 @@ from services.rollout.control import Control
 from services.rollout.engine import EnginePrefetch
 from services.rollout.lease import FencedRegistry, Lease, NotLeading, fenced
 from services.rollout.registry import MlflowRegistry
+from services.rollout.self_tests import SelfTests
 from services.rollout.settings import RolloutSettings
 from services.rollout.store import Store
 from services.rollout.watches import Watches
@@ -43,7 +44,7 @@ def main() -> None:
         own, aliases = fenced(lease), FencedRegistry(registry, lease)
         store, prefetch = Store(own), EnginePrefetch(settings.engine_url)
         watching = Watching(store, Watches(own), aliases, producer)
-        control = Control(own, store, aliases, producer, prefetch, plan, settings.care(), watching)
+        control = Control(own, store, aliases, producer, prefetch, plan, settings.care(), watching, SelfTests(own))
         run(control, lease, settings.rollout_poll_s, stopping)
     producer.close()
 

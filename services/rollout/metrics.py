@@ -1,8 +1,11 @@
 """What the rollout process counts. Units are in the names."""
 
 from typing import Final
+from uuid import UUID
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from schemas.api import Later, Verdict
 
 DECISIONS: Final = Counter(
     "encore_rollout_decisions_total", "Decisions recorded, looks that held included", ["verdict"]
@@ -22,3 +25,28 @@ FAILED: Final = Counter(
 TICK: Final = Histogram("encore_rollout_tick_seconds", "Duration of one round of the control loop")
 LAST: Final = Gauge("encore_rollout_last_tick_timestamp_seconds", "When the control loop last went through")
 LEADS: Final = Gauge("encore_rollout_leads", "1 while this process acts, 0 while another does")
+ENDED: Final = Counter(
+    "encore_rollout_ended_total", "Verdicts carried out completely, whoever reached them", ["verdict"]
+)
+GUARDRAIL: Final = Gauge(
+    "encore_rollout_guardrail_ratio",
+    "Allowed p-value over the one seen: 1 ends a canary, or takes a promotion back",
+    ["release_id", "guardrail"],
+)
+STOPPED: Final = Gauge("encore_rollout_stopped", "1 while an operator lets no new canary begin")
+SWITCHES: Final = Gauge("encore_rollout_switches", "Kill switches that are thrown")
+SELF_TESTS: Final = Gauge("encore_rollout_self_tests", "Weeks in which the champion was compared with itself")
+SELF_TEST_ALARMS: Final = Gauge(
+    "encore_rollout_self_test_alarms", "Of these, weeks in which a check saw a difference that is none", ["check"]
+)
+
+
+def near(release_id: UUID, guardrail: str, p: float, allowed: float) -> None:
+    """How near one of a release's guardrails is to its bound."""
+    GUARDRAIL.labels(str(release_id), guardrail).set(allowed / max(p, 1e-12))
+
+
+def ended(release_id: UUID, verdict: Verdict | Later) -> None:
+    """The verdict is carried out; the release's guardrails say nothing any more."""
+    ENDED.labels(verdict).inc()
+    GUARDRAIL.remove_by_labels({"release_id": str(release_id)})

@@ -12,7 +12,7 @@ select r.*,
        (select count(*) from rollout.listener_models w where w.watched_release_id = r.release_id)::int as watched
 from rollout.releases r where r.release_id = %(release_id)s;
 
--- Without the counts of single listeners.
+-- Without the counts of single listeners, and what the release says already.
 -- name: decisions
-select decision_id, look, verdict, reason, decided_at, inputs - 'evidence' - 'keeps' - 'plan' - 'past' as inputs
+select decision_id, look, verdict, reason, decided_at, summary - 'plan' - 'past' as inputs, inputs_sha256, inputs_bytes
 from rollout.decisions where release_id = %(release_id)s order by look;

@@ -14,6 +14,7 @@ from services.postgres import Pool, open_pool
 from services.rollout.operating import Operating, Wish
 from services.rollout.overview import Overview
 from services.rollout.perform import perform
+from services.rollout.self_tests import SelfTests
 from services.settings import Settings, read
 
 ACTIONS: Final[Mapping[str, Action]] = {
@@ -44,6 +45,7 @@ WORDS: Final[Mapping[str, str]] = {
     "actions": "who did what last, and why",
     "off": "kill switch: a listener, a cohort or everyone hears only what their songs alone give, from now on",
     "on": "lift a kill switch",
+    "self-tests": "weeks in which the champion was compared with itself, and which checks alarmed",
     "switches": "the kill switches that are thrown",
 }
 
@@ -74,6 +76,8 @@ def answer(pool: Pool, chosen: argparse.Namespace) -> str:
             return json.dumps(Overview(pool).release(chosen.release), indent=2, default=str)
         case "actions":
             return _lines(Operating(pool).actions(), "Nothing was done.")
+        case "self-tests":
+            return _lines(SelfTests(pool).weeks(), "No week was tested.")
         case "switches":
             return _lines(Operating(pool).switches(), "No switch is thrown.")
         case "off":

@@ -16,6 +16,8 @@ class RolloutSettings(Settings):
     mlflow_url: str = "http://127.0.0.1:5000"
     engine_url: str = "http://127.0.0.1:8000"
 
+    holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Part of the listeners who hear nothing that was learned, for ever; the gateway needs the same."""
     rollout_poll_s: Annotated[float, Field(gt=0)] = 2.0
     """Seconds between two readings of the feedback."""
     rollout_lease_s: Annotated[float, Field(gt=0)] = 30.0
@@ -61,6 +63,7 @@ class RolloutSettings(Settings):
             ramp=self.rollout_ramp,
             ramp_least=self.rollout_ramp_least,
             ramp_s=self.rollout_ramp_s,
+            holdout_share=self.holdout_share,
         )
 
     def plan(self) -> Plan:

@@ -138,10 +138,11 @@ class Store:
                 "salt": release_id.hex,
                 "plan": plan.model_dump_json(),
                 "care": care.model_dump_json(),
+                "holdout_share": care.holdout_share,
             }
             if connection.execute(self._queries["open_release"], row).fetchone() is None:
                 return None
-            members = connection.execute(self._queries["add_members"], ids).rowcount
+            members = connection.execute(self._queries["add_members"], row).rowcount
             ramped = care.model_copy(update={"steps": steps(care.ramp, members, care.ramp_least)})
             connection.execute(self._queries["spread_members"], {**row, "counts": list(ramped.steps)})
             connection.execute(self._queries["keep_care"], {**ids, "care": ramped.model_dump_json()})

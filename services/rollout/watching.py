@@ -20,7 +20,7 @@ from services.rollout.lease import ENDS_TURN
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
 from services.rollout.store import Store
 from services.rollout.watches import Hears, Reverting, Watch, Watches, seen
-from services.rollout.way_back import Person, comparisons, gained, worse
+from services.rollout.way_back import COMPARED, Person, comparisons, gained, worse
 from services.streams import Producer
 
 log = structlog.get_logger()
@@ -72,8 +72,10 @@ class Watching:
         people = self.watches.people(watch)
         found = worse(people, watch.care.held_back, watch.plan.guardrail_alpha, watch.plan.minimum_listeners)
         inputs = _inputs(watch, people)
+        for name, p in inputs["guardrails"].items():
+            metrics.near(watch.release_id, name, p, inputs["allowed"])
         if found is not None:
-            allowed = watch.plan.guardrail_alpha / 4
+            allowed = watch.plan.guardrail_alpha / COMPARED
             reason = f"{found.detail} (p {found.p:.2g} at any time, without any one listener, allowed {allowed:.2g})"
             revert(self.store, self.watches, watch.release_id, reason, "rollout", inputs)
             log.info("reverted", release_id=str(watch.release_id), reason=reason)
@@ -82,6 +84,7 @@ class Watching:
                 f"after {watch.age_s / 86_400:.1f} days nothing shows the champion to be worse than what was before"
             )
             self.watches.confirm(watch.release_id, reason, inputs)
+            metrics.ended(watch.release_id, "confirm")
             log.info("confirmed", release_id=str(watch.release_id))
         else:
             return
@@ -101,6 +104,7 @@ class Watching:
             raise refused
         self.producer.send_all([announce.reverted(reverting)])
         self.watches.finish(reverting.release_id)
+        metrics.ended(reverting.release_id, "revert")
         log.info("carried_out", release_id=str(reverting.release_id), verdict="revert")
 
 
@@ -127,9 +131,9 @@ def _inputs(watch: Watch, people: tuple[Person, ...]) -> Mapping[str, Any]:
         "by": "rollout",
         "age_s": watch.age_s,
         "care": watch.care.model_dump(mode="json"),
-        "allowed": plan.guardrail_alpha / 4,
+        "allowed": plan.guardrail_alpha / COMPARED,
         "minimum_listeners": plan.minimum_listeners,
-        "guardrails": {guardrail.name: guardrail.p for guardrail in each},
+        "guardrails": {one.name: one.p for one in each},
         "uplift": {"champion - previous": None if interval is None else asdict(interval)},
         "evidence": seen(people),
     }

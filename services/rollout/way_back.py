@@ -12,20 +12,30 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from services.rollout.decide import (
-    FAILURES_SQUARES,
-    LISTENS_SQUARES,
-    MIDDLE_STARS,
-    MIDDLE_WEIGHT,
-    STARS_SQUARES,
-    Guardrail,
-)
-from services.rollout.evidence import NO_RATINGS
 from services.rollout.sequential import Signed, anytime_p
 from services.rollout.stats import Interval, Ratings, clustered_interval, difference
 
 MOST_TRACKS: Final = 40  # a listener's first ones count: who plays all day does not decide for all
 EXPECTED_TRACKS: Final = 20  # a listener, in the watch; only where the test is sharpest
+COMPARED: Final = 4  # stars, skips, completions, failures
+
+MIDDLE_STARS: Final = 3.0
+MIDDLE_WEIGHT: Final = 2  # ratings that the middle counts for when a listener has given few
+NO_RATINGS: Final = Ratings()
+
+# Squares that a track is expected to bring: variance of stars; rates of skips and completions; failures of all, rare.
+STARS_SQUARES: Final = 1.0
+LISTENS_SQUARES: Final = 0.3
+FAILURES_SQUARES: Final = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One comparison; `p` is valid at any time, small means the champion is worse than what was before."""
+
+    name: str
+    p: float
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +62,26 @@ class Person:
     before: Ratings = NO_RATINGS
 
 
-def worse(people: Sequence[Person], held_back: float, alpha: float, minimum: int) -> Guardrail | None:
+def worse(people: Sequence[Person], held_back: float, alpha: float, minimum: int) -> Compared | None:
     """What shows the champion to be worse than `previous`, at any moment; None while nothing does.
 
-    Each of the four comparisons has a quarter of `alpha`, must keep it when any one listener is left out, and needs
+    Each comparison has its part of `alpha`, must keep it when any one listener is left out, and needs
     `minimum` listeners with tracks that count.
     """
-    for guardrail in comparisons(people, held_back, minimum):
-        if guardrail.p <= alpha / 4:
-            return guardrail
+    for one in comparisons(people, held_back, minimum):
+        if one.p <= alpha / COMPARED:
+            return one
     return None
 
 
-def comparisons(people: Sequence[Person], held_back: float, minimum: int) -> list[Guardrail]:
+def comparisons(people: Sequence[Person], held_back: float, minimum: int) -> list[Compared]:
     """Stars, early skips, completions and failures; `p` is the largest over leaving out any one listener."""
     q, planned = held_back, held_back * (1 - held_back) * EXPECTED_TRACKS * max(1, len(people))
 
-    def of(name: str, each: Iterable[Signed], squares: float, detail: str) -> Guardrail:
+    def of(name: str, each: Iterable[Signed], squares: float, detail: str) -> Compared:
         counted = [signed for signed in each if signed.squares > 0]
         p = _without_any_one(counted, squares) if len(counted) >= minimum else 1.0
-        return Guardrail(name, p, detail)
+        return Compared(name, p, detail)
 
     return [
         of("stars", (_stars(one, q) for one in people), STARS_SQUARES * planned, _rated(people)),

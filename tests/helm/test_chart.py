@@ -197,10 +197,15 @@ def test_migrations_run_before_everything_and_need_nothing_of_the_chart(render: 
     assert "envFrom" not in container(spec)
 
 
-def test_one_rollout_decides_at_a_time(render: Render) -> None:
-    deployment = named(render(), "Deployment")["r-encore-rollout"]
-    assert deployment["spec"]["replicas"] == 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+def test_a_second_rollout_stands_by_and_both_hold_out_whom_the_gateway_does(render: Render) -> None:
+    deployments = named(render(), "Deployment")
+    assert deployments["r-encore-rollout"]["spec"]["replicas"] == 2
+    shares = [
+        {each["name"]: each.get("value") for each in container["env"]}["ENCORE_HOLDOUT_SHARE"]
+        for name in ("gateway", "rollout")
+        for container in deployments[f"r-encore-{name}"]["spec"]["template"]["spec"]["containers"]
+    ]
+    assert shares == ["0.05", "0.05"]
 
 
 def test_the_autoscaler_and_a_fixed_number_exclude_each_other(render: Render) -> None:

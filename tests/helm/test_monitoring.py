@@ -2,12 +2,16 @@
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
 from infra.documents.metrics import Metric, metrics
 from tests.helm.conftest import CHART, Render
+from tests.helm.promtool import promtool
 from tests.helm.test_chart import named
 
 ROOT = CHART.parents[1]
@@ -57,3 +61,12 @@ def test_the_chart_carries_both(render: Render) -> None:
     assert [alert["alert"] for alert in rule["spec"]["groups"][0]["rules"]] == [alert["alert"] for alert in alerts()]
     board = named(resources, "ConfigMap")["r-encore-dashboard"]
     assert json.loads(board["data"]["encore.json"])["title"] == "Encore"
+
+
+def test_the_rollouts_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
+    for file in (CHART / "files/alerts.yaml", ROOT / "tests/helm/rules.yaml"):
+        shutil.copy(file, tmp_path)
+    done = subprocess.run(
+        (promtool(), "test", "rules", "rules.yaml"), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

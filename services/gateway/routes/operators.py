@@ -51,7 +51,7 @@ async def get_round(round_id: UUID, parts: At) -> RoundView:
 
 @router.get("/releases")
 async def list_releases(parts: At, limit: Limit = 100) -> list[ReleaseView]:
-    """Releases, newest first, with every decision and its inputs."""
+    """Releases, newest first, with every decision; what it says of single listeners is at the decision's `url`."""
     return await parts.reports.releases(limit)
 
 
@@ -62,6 +62,21 @@ async def get_release(release_id: UUID, parts: At) -> ReleaseView:
         expected = "the id of a release"
         raise ServiceError("unknown_release", "No such release.", status=404, field="release_id", expected=expected)
     return releases[0]
+
+
+@router.get(
+    "/releases/{release_id}/decisions/{decision_id}/inputs",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+)
+async def get_decision_inputs(release_id: UUID, decision_id: UUID, parts: At) -> Response:
+    """Everything that a decision followed from, the counts of every listener included: byte for byte what its digest
+    is of."""
+    inputs = await parts.reports.decision_inputs(release_id, decision_id)
+    if inputs is None:
+        expected = "the id of a decision of this release"
+        raise ServiceError("unknown_decision", "No such decision.", status=404, field="decision_id", expected=expected)
+    return Response(inputs, media_type="application/json")
 
 
 @router.get("/feedback")

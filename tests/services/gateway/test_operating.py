@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from services.holdout import is_held_out
 from tests.services.gateway.conftest import Gateway, running
 from tests.services.gateway.test_operators import postgres, release_id
 
@@ -118,3 +119,16 @@ def test_an_order_waits_until_the_rollout_process_answers(gateway: Gateway, post
 )
 def test_an_order_names_what_it_is_about(gateway: Gateway, wish: dict[str, Any]) -> None:
     assert gateway.http.post("/v1/orders", json={**wish, **SIGNED}).status_code == 422
+
+
+def test_who_is_held_out_hears_nothing_that_was_learned(gateway: Gateway) -> None:
+    settings = gateway.settings.model_copy(update={"holdout_share": 0.5})
+    with running(settings, gateway.engine, gateway.broker) as held:
+        people = [held.listener() for _ in range(12)]
+        out = [who for who in people if is_held_out(UUID(who), 0.5)]
+        heard = {who: arm_of(held, who) for who in people}
+        assert 0 < len(out) < len(people)
+        assert {heard[who] for who in out} == {("base", 1.0, None)}
+        held.upload(out[0])
+        assert {arm_of(held, out[0])[:2] for _ in range(10)} == {("base", 0.25), ("cold", 0.75)}
+    assert {heard[who][1] for who in people if who not in out} <= {0.25, 0.75}

@@ -1,5 +1,6 @@
 """What operators and analysts read: uplift, rounds and wishes for one, releases with their decisions."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
@@ -64,7 +65,8 @@ def release_id(postgres: Any, listener_id: str) -> UUID:
     postgres.execute("insert into rollout.listener_models values (%s, 1, null, 2, %s)", (listener_id, release_id))
     postgres.execute(
         "insert into rollout.decisions (decision_id, release_id, look, verdict, reason, inputs)"
-        " values (%s, %s, 1, 'hold', 'too few ratings', '{\"ratings\": 3}')",
+        " values (%s, %s, 1, 'hold', 'too few ratings',"
+        ' \'{"ratings": 3, "keeps": ["a"], "evidence": {"listeners": []}}\')',
         (uuid4(), release_id),
     )
     return release_id
@@ -75,7 +77,11 @@ def test_a_release_is_shown_with_its_decisions(gateway: Gateway, release_id: UUI
     assert release == gateway.http.get(f"/v1/releases/{release_id}").json()
     assert (release["status"], release["listeners"]) == ("canary", 1)
     (decision,) = release["decisions"]
-    assert (decision["verdict"], decision["inputs"]) == ("hold", {"ratings": 3})
+    assert (decision["verdict"], decision["inputs"]) == ("hold", {"ratings": 3, "kept": 1})
+    whole = gateway.http.get(decision["url"])
+    assert whole.json() == {"ratings": 3, "keeps": ["a"], "evidence": {"listeners": []}}
+    assert (hashlib.sha256(whole.content).hexdigest(), len(whole.content)) == (decision["sha256"], decision["bytes"])
+    assert gateway.http.get(decision["url"].replace(decision["decision_id"], str(uuid4()))).status_code == 404
 
 
 def test_a_canary_is_heard_with_its_adapters_and_shares(gateway: Gateway, listener_id: str, release_id: UUID) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.registry import model_name
 from services.rollout.control import Control
+from services.rollout.self_tests import SelfTests
 from services.rollout.watching import Watching
 from tests.services.rollout.listeners import PLAN
 from tests.services.rollout.test_control import BETTER, WORSE, Means
@@ -54,8 +55,17 @@ class Fuse:
 def fused(world: World, fuse: Fuse) -> Control:
     store, registry, producer = (fuse.around(part) for part in (world.store, world.registry, world.broker.producer()))
     watching = Watching(store, fuse.around(world.watches), registry, producer)
+    self_tests = SelfTests(world.pool)
     return Control(
-        world.pool, store, registry, producer, fuse.step(world.prefetched.extend), PLAN, world.care, watching
+        world.pool,
+        store,
+        registry,
+        producer,
+        fuse.step(world.prefetched.extend),
+        PLAN,
+        world.care,
+        watching,
+        self_tests,
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 from services.postgres import open_pool, transaction
 from services.rollout.control import Control
 from services.rollout.lease import FencedRegistry, Lease, NotLeading, fenced
+from services.rollout.self_tests import SelfTests
 from services.rollout.store import Store
 from services.rollout.watches import Watches
 from services.rollout.watching import Watching
@@ -31,7 +32,8 @@ def owner(world: World, lease: Lease) -> Control:
     pool, producer = fenced(lease), world.broker.producer()
     store, registry = Store(pool), FencedRegistry(world.registry, lease)
     watching = Watching(store, Watches(pool), registry, producer)
-    return Control(pool, store, registry, producer, world.prefetched.extend, PLAN, world.care, watching)
+    self_tests = SelfTests(pool)
+    return Control(pool, store, registry, producer, world.prefetched.extend, PLAN, world.care, watching, self_tests)
 
 
 def expire(world: World) -> None:

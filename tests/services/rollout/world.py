@@ -14,6 +14,7 @@ from services.postgres import Pool, transaction
 from services.rollout.care import Care
 from services.rollout.control import Control
 from services.rollout.plan import Plan
+from services.rollout.self_tests import SelfTests
 from services.rollout.store import Store
 from services.rollout.watches import Watches
 from services.rollout.watching import Watching
@@ -41,8 +42,17 @@ class World:
         """A process that has just started."""
         producer = self.broker.producer()
         watching = Watching(self.store, self.watches, self.registry, producer)
+        self_tests = SelfTests(self.pool)
         return Control(
-            self.pool, self.store, self.registry, producer, self.prefetched.extend, plan, self.care, watching
+            self.pool,
+            self.store,
+            self.registry,
+            producer,
+            self.prefetched.extend,
+            plan,
+            self.care,
+            watching,
+            self_tests,
         )
 
     def do(self, statement: Any, *values: object) -> list[dict[str, Any]]:
