@@ -83,6 +83,7 @@ export class Radio {
     if (!this.player && this.isAudible(station.present)) this.offer(station.present);
     this.say(this.told());
     this.upNext.textContent = t.station.next(station.upcoming.filter((item) => item.track.status === "ready").length);
+    this.keep();
   }
 
   // What is heard live is ready.
