@@ -1,48 +1,49 @@
-// The numbers behind a picture: as a table, as CSV, and the SQL that gives them.
+// The numbers behind a picture: in words, as a table, as a file, and the SQL that gives them.
 
 import { h } from "../common/dom.js";
-import { count, percent, short, signed } from "../common/format.js";
+import { count, date, percent, signed } from "../common/format.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
-import { csv, detectable, heterogeneity, OUTSIDE } from "./numbers.js";
+import { asTable, csv, sqlOf } from "./numbers.js";
+import { formats } from "./units.js";
 
-const COLUMNS = ["cohort", "release_id", "arm", "baseline", "estimate", "low", "high", "listeners", "ratings"];
-
-export function dataOf(rows, state) {
+export function dataOf(rows, answer, state) {
   const words = t.analyse;
-  const format = state.scale === "absolute" ? signed : percent;
-  const number = (text) => ({ text, number: true });
-  const spread = heterogeneity(rows);
   return h("div", { class: "data" },
-    spread && state.picture === "forest" ? h("p", {}, words.heterogeneity(spread.q.toFixed(1), spread.free, percent(spread.share))) : null,
-    table(words.numbers,
-      [words.cohort, words.release, number(words.estimate), words.interval, number(words.detectable), number(words.listeners), number(words.ratings)],
-      rows.map((row) => [
-        row.cohort, row.release_id ? short(row.release_id) : words.outside, format(row.estimate),
-        row.low === null ? words.hidden : words.between(format(row.low), format(row.high)), format(detectable(row)),
-        count(row.listeners), count(row.ratings),
-      ]), words.none),
+    h("p", {}, words.interval[answer.interval], " ", answer.as_of ? words.asOf(date(answer.as_of), answer.complete) : words.noDate),
+    answer.heterogeneity && told(answer.heterogeneity),
+    numbers(rows, answer, state),
     h("div", { class: "row" },
-      h("button", { type: "button", class: "quiet small", onclick: () => download(rows, state) }, words.csv),
+      h("button", { type: "button", class: "quiet small", onclick: () => download(answer) }, words.csv),
       h("button", { type: "button", class: "quiet small", onclick: (event) => copyLink(event.target) }, words.link)),
     h("details", {}, h("summary", {}, words.sql), h("pre", { tabIndex: 0 }, sqlOf(state))));
 }
 
-function download(rows, { picture }) {
-  const text = csv(COLUMNS, rows.map((row) => COLUMNS.map((name) => row[name])));
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  h("a", { href: address, download: `encore-${picture}.csv` }).click();
+const told = ({ tau, i_squared: share, q, freedom }) =>
+  h("p", {}, t.analyse.heterogeneity(q.toFixed(1), freedom, percent(share), signed(tau)));
+
+function numbers(rows, answer, state) {
+  const words = t.analyse;
+  const { say } = formats(state, answer.unit);
+  const number = (text) => ({ text, number: true });
+  const isOverTime = answer.per !== "whole";
+  return table(words.numbers,
+    [words.cell, ...(isOverTime ? [words.day] : []), number(words.estimate), words.between, number(words.shrunken),
+      number(words.corrected), number(words.detectable), number(words.listeners), number(words.observations)],
+    rows.map(({ name, cell, estimate, low, high, shrunken, mde }) => [
+      name || words.everyone, ...(isOverTime ? [cell.day] : []), say(estimate),
+      low === null ? (cell.hidden ? words.hidden : words.noInterval) : words.range(say(low), say(high)),
+      say(shrunken), cell.p_holm === null ? "–" : cell.p_holm.toPrecision(2), say(mde), count(cell.listeners), count(cell.observations),
+    ]), words.none);
+}
+
+function download(answer) {
+  const address = URL.createObjectURL(new Blob([csv(asTable(answer))], { type: "text/csv" }));
+  h("a", { href: address, download: `encore-uplift-${answer.metric}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 0);
 }
 
 async function copyLink(button) {
   await navigator.clipboard.writeText(location.href);
   button.textContent = t.analyse.copied;
-}
-
-function sqlOf({ pair, release, by, picture }) {
-  const [arm, baseline] = pair.split("-");
-  const cohort = picture === "time" ? `cohort = '${by.includes("=") ? by : "all"}'` : by ? `(cohort = 'all' or cohort like '${by}=%')` : "true";
-  const which = picture === "time" ? "release_id is not null" : release === OUTSIDE ? "release_id is null" : release ? `release_id = '${release}'` : "true";
-  return `select ${COLUMNS.join(", ")}\nfrom analytics.uplift\nwhere (arm, baseline) = ('${arm}', '${baseline}')\n  and ${cohort}\n  and ${which}\norder by cohort;`;
 }

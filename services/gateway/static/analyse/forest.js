@@ -1,34 +1,35 @@
-// A forest plot: each cohort's uplift with its interval; cohorts too small to be told have a row without one.
+// A forest plot: each cell's uplift with its interval; cells too small to be told have a row that says so.
 
 import { chart, Plot } from "../common/plot.js";
-import { percent, signed } from "../common/format.js";
 import { t } from "../common/strings.js";
+import { axis, formats } from "./units.js";
 
-const ROW = 34;
-const AROUND = 80;
+const ROW = 32;
+const AROUND = 84;
 const CHARACTER = 7.5; // of a label's width, in pixels
-const WIDEST = 180;
+const WIDEST = 220;
 
-export function forest(rows, state) {
+export function forest(rows, answer, state) {
   const words = t.analyse;
-  const told = rows.filter(({ low }) => low !== null);
-  const silent = rows.filter(({ low }) => low === null);
-  const format = state.scale === "absolute" ? signed : percent;
-  const [arm, baseline] = state.pair.split("-");
-  const left = Math.min(WIDEST, 24 + CHARACTER * Math.max(...rows.map(({ cohort }) => cohort.length)));
-  return chart(words.saysForest(arm, baseline, told.length, silent.length), () => ({
-    height: AROUND + ROW * rows.length, marginLeft: left, marginRight: 16, marginBottom: 44,
-    x: { label: words.axis(arm, baseline, state.scale), grid: true, nice: true, tickFormat: state.scale === "absolute" ? "+.2~f" : "+.0%" },
-    y: { label: null, domain: rows.map(({ cohort }) => cohort), padding: 0.3 },
+  const named = rows.map((row) => ({ ...row, name: row.name || words.everyone }));
+  const told = named.filter(({ low }) => low !== null);
+  const silent = named.filter(({ low }) => low === null);
+  const { say, tick } = formats(state, answer.unit);
+  const left = Math.min(WIDEST, 24 + CHARACTER * Math.max(...named.map(({ name }) => name.length)));
+  return chart(words.saysForest(answer, told.length, silent.length, state.bounds), () => ({
+    height: AROUND + ROW * named.length, marginLeft: left, marginRight: 56, marginBottom: 44,
+    x: { label: axis(answer, state), grid: true, nice: true, tickFormat: tick },
+    y: { label: null, domain: named.map(({ name }) => name), padding: 0.3 },
     marks: [
       Plot.ruleX([0], { stroke: "var(--edge)" }),
-      Plot.ruleY(told, { y: "cohort", x1: "low", x2: "high", stroke: "var(--ink)", strokeWidth: 2 }),
+      Plot.ruleY(told, { y: "name", x1: "low", x2: "high", stroke: "var(--ink)", strokeWidth: 2 }),
       Plot.dot(told, {
-        y: "cohort", x: "estimate", r: ({ listeners }) => 3 + Math.min(5, Math.sqrt(listeners) / 3), symbol: "square",
+        y: "name", x: "estimate", r: 5, symbol: "square",
         fill: ({ low, high }) => (low > 0 ? "var(--good)" : high < 0 ? "var(--warn)" : "var(--soft)"),
       }),
-      Plot.text(told, { y: "cohort", x: "high", text: ({ estimate }) => format(estimate), dx: 6, textAnchor: "start", fill: "currentColor" }),
-      Plot.text(silent, { y: "cohort", x: 0, text: () => words.hidden, dx: 8, textAnchor: "start", fill: "var(--soft)" }),
+      Plot.dot(told, { y: "name", x: "shrunken", r: 4, symbol: "diamond2", stroke: "var(--accent)", fill: "var(--paper)" }),
+      Plot.text(told, { y: "name", x: "high", text: ({ estimate }) => say(estimate), dx: 6, textAnchor: "start", fill: "currentColor" }),
+      Plot.text(silent, { y: "name", x: 0, text: ({ cell }) => (cell.hidden ? words.hidden : words.noInterval), dx: 8, textAnchor: "start", fill: "var(--soft)" }),
     ],
   }));
 }

@@ -1,62 +1,49 @@
-// From the gateway's report to the rows of a picture. Pure.
+// From the gateway's answer to the rows of a picture. Pure.
 
-// Comparisons that the report has, in the order in which they are offered.
-export const PAIRS = [["candidate", "cold"], ["champion", "cold"], ["candidate", "champion"], ["candidate", "base"], ["champion", "base"]];
-export const OUTSIDE = "outside";
+export const OUTSIDE = "outside"; // of any canary
 
-export const dimensions = (report) =>
-  [...new Set(report.uplift.map(({ cohort }) => cohort.split("=")[0]).filter((name) => name !== "all"))].sort();
-
-const isOf = (row, { pair, release }) =>
-  `${row.arm}-${row.baseline}` === pair &&
-  (release === "" || (release === OUTSIDE ? row.release_id === null : row.release_id === release));
-
-// One row a cohort: everybody first, then the values of the chosen dimension. Relative values are shares of the mean that
-// the baseline has in the cohort; null where there is none.
-export function forestRows(report, state) {
-  const ofDimension = (row) => row.cohort === "all" || !state.by || row.cohort.startsWith(`${state.by}=`);
-  const rows = report.uplift.filter((row) => isOf(row, state) && ofDimension(row));
-  return rows.map((row) => scaled(row, report, state))
-    .sort((a, b) => (b.cohort === "all") - (a.cohort === "all") || a.cohort.localeCompare(b.cohort));
+// The gateway's question for a state.
+export function question({ by, metric, arm, baseline, release, per }) {
+  const asked = new URLSearchParams({ by, metric, arm, baseline, per });
+  if (release && release !== OUTSIDE) asked.set("release_id", release);
+  return `/v1/uplift/cells?${asked}`;
 }
 
-// One row a release, in the order of their beginning: { ...row, started }.
-export function releaseRows(report, releases, state) {
-  const begun = new Map(releases.map((release) => [release.release_id, release.started_at]));
-  const cohort = state.by.includes("=") ? state.by : "all";
-  return report.uplift
-    .filter((row) => row.cohort === cohort && isOf(row, { ...state, release: "" }) && begun.has(row.release_id))
-    .map((row) => ({ ...scaled(row, report, state), started: new Date(begun.get(row.release_id)) }))
-    .sort((a, b) => a.started - b.started);
+// One row a cell: its name, the estimate and the interval that is shown, in the unit or as a share of the baseline.
+export function rowsOf(answer, { scale, bounds }) {
+  return answer.cells.map((cell) => {
+    const [low, high] = bounds === "family" ? [cell.family_low, cell.family_high] : [cell.low, cell.high];
+    const part = (value) => (value === null || !cell.baseline_mean ? null : value / cell.baseline_mean);
+    const shown = scale === "absolute"
+      ? { estimate: cell.estimate, low, high, mde: cell.mde, shrunken: cell.shrunken }
+      : { estimate: cell.relative, ...relativeBounds(cell, bounds), mde: part(cell.mde), shrunken: part(cell.shrunken) };
+    return { ...shown, cell, name: Object.values(cell.cell).join(" · "), day: cell.day && new Date(cell.day) };
+  });
 }
 
-function scaled(row, report, { scale }) {
-  if (scale === "absolute") return row;
-  const mean = report.arms.find(({ cohort, arm }) => cohort === row.cohort && arm === row.baseline)?.mean;
-  const part = (value) => (value === null || !mean ? null : value / mean);
-  return { ...row, estimate: part(row.estimate), low: part(row.low), high: part(row.high) };
+// The family's interval of a ratio is as much wider as that of the difference.
+function relativeBounds({ relative, relative_low: low, relative_high: high, estimate, low: own, family_low: wide }, bounds) {
+  if (relative === null || bounds !== "family") return { low, high };
+  const wider = (estimate - wide) / (estimate - own);
+  return { low: relative - wider * (relative - low), high: relative + wider * (high - relative) };
 }
 
-// How different the cohorts are: Cochran's Q over those with an interval, and I squared (Higgins and Thompson 2002).
-export function heterogeneity(rows) {
-  const told = rows.filter(({ cohort, low, high }) => cohort !== "all" && low !== null && high > low);
-  if (told.length < 2) return null;
-  const weights = told.map(({ low, high }) => (2 * 1.96 / (high - low)) ** 2);
-  const sum = weights.reduce((a, b) => a + b, 0);
-  const mean = told.reduce((total, { estimate }, index) => total + weights[index] * estimate, 0) / sum;
-  const q = told.reduce((total, { estimate }, index) => total + weights[index] * (estimate - mean) ** 2, 0);
-  const free = told.length - 1;
-  return { q, free, share: Math.max(0, (q - free) / q) };
+// The columns of a download: the gateway's own fields, in its digits.
+export function asTable(answer) {
+  const facts = Object.keys(answer.cells[0] ?? {}).filter((name) => name !== "cell");
+  return { columns: [...answer.by, ...facts], rows: answer.cells.map((cell) => [...answer.by.map((name) => cell.cell[name]), ...facts.map((name) => cell[name])]) };
 }
 
-// The effect that a cohort of this precision finds with four chances of five at a two-sided level of 5 %.
-const FINDS = 1.96 + 0.84;
-export const detectable = ({ low, high }) => (low === null ? null : (FINDS * (high - low)) / (2 * 1.96));
+export const csv = ({ columns, rows }) =>
+  [columns, ...rows].map((row) => row.map(field).join(",")).join("\r\n") + "\r\n";
 
-export const csv = (columns, rows) =>
-  [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-
-const cell = (value) => {
+function field(value) {
   const text = value === null || value === undefined ? "" : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-};
+}
+
+export function sqlOf({ by, metric, arm, baseline, release, per }) {
+  const dimensions = by ? `array[${by.split(",").map((name) => `'${name}'`).join(", ")}]` : "'{}'::text[]";
+  const which = release && release !== OUTSIDE ? `'${release}'` : "null";
+  return `select * from analytics.uplift_by(\n  ${dimensions}, '${metric}', '${arm}', '${baseline}',\n  ${which}, '${per}'\n);`;
+}

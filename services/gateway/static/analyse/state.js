@@ -1,6 +1,8 @@
 // What is looked at, kept in the address after the #, so that a link opens the same picture.
 
-const DEFAULTS = { picture: "forest", by: "", release: "", pair: "candidate-cold", scale: "absolute" };
+const DEFAULTS = {
+  by: "home", metric: "stars", arm: "candidate", baseline: "cold", release: "", per: "whole", scale: "absolute", bounds: "own",
+};
 
 // The state of the address; what it does not name is as at first.
 export function read() {
@@ -11,6 +13,6 @@ export function read() {
 // Puts a state into the address; every change is a step that the browser's Back takes back.
 export function write(state) {
   const changed = Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]);
-  const hash = `#${new URLSearchParams(changed)}`;
-  if (hash !== location.hash) history.pushState(null, "", changed.length ? hash : location.pathname);
+  const hash = changed.length ? `#${new URLSearchParams(changed)}` : "";
+  if (hash !== location.hash) history.pushState(null, "", hash || location.pathname);
 }

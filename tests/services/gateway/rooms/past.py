@@ -61,6 +61,10 @@ def write_ratings(dsn: str, releases: Sequence[UUID]) -> None:
             " values (%s, %s, %s, now(), %s)",
             [(listener, track, stars, track) for track, listener, _, _, stars in given],
         )
+        for release in releases:
+            cursor.execute("select feedback.refresh_cells(%s)", (release,))
+            cursor.execute("insert into feedback.cell_refreshes values (%s, now(), 0)", (release,))
+        cursor.execute("delete from feedback.rollup_changes")
 
 
 def write_releases(dsn: str) -> list[UUID]:

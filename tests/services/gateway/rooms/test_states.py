@@ -1,5 +1,7 @@
 """Each room in each of its states: nothing yet, something, wrong, narrow and dark. axe finds nothing in any of them."""
 
+import json
+import re
 from collections.abc import Callable
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.rooms.conftest import Opened, violations
-from tests.services.gateway.rooms.past import write_past
+from tests.services.gateway.rooms.past import AGES, HOMES, write_past
 
 ROOMS = ("/", "/operate/", "/analyse/")
 
@@ -18,10 +20,19 @@ def past(house: Gateway) -> list[UUID]:
     return write_past(house.settings.postgres_dsn)
 
 
+NOTHING = {
+    "uplift/cells": {
+        "release_id": None, "status": None, "metric": "stars", "unit": "stars", "arm": "candidate", "baseline": "cold",
+        "by": ["home"], "per": "whole", "interval": "anytime", "level": 0.95, "family": 0, "hidden": 0,
+        "heterogeneity": None, "as_of": None, "complete": False, "cells": [],
+    },
+    "feedback": {"folded": 0, "dead_lettered": 0, "lag": {}},
+}  # fmt: skip
+
+
 def nothing(route: Route) -> None:
-    path = route.request.url.partition("/v1/")[2]
-    empty = {"uplift": '{"arms": [], "uplift": []}', "feedback": '{"folded": 0, "dead_lettered": 0, "lag": {}}'}
-    route.fulfill(status=200, content_type="application/json", body=empty.get(path.partition("?")[0], "[]"))
+    path = route.request.url.partition("/v1/")[2].partition("?")[0]
+    route.fulfill(status=200, content_type="application/json", body=json.dumps(NOTHING.get(path, [])))
 
 
 def broken(route: Route) -> None:
@@ -43,7 +54,7 @@ def test_who_has_no_token_is_asked_for_one(enter: Opened, path: str) -> None:
     [
         ("/operate/", nothing, "No release yet"),
         ("/operate/", broken, "The database is away"),
-        ("/analyse/", nothing, "Nothing to compare yet"),
+        ("/analyse/", nothing, "Nothing to compare here yet"),
         ("/analyse/", broken, "The database is away"),
         ("/", broken, "The database is away"),
     ],
@@ -95,22 +106,36 @@ def test_a_link_opens_the_same_picture_and_its_numbers_are_the_gateways(
     house: Gateway, enter: Opened, past: list[UUID]
 ) -> None:
     page = enter("/analyse/")
-    page.get_by_label("Compared").select_option("candidate-base")
-    page.get_by_label("By", exact=True).select_option("home")
+    page.get_by_label("Over", exact=True).select_option("base")
+    page.get_by_label("Intervals").select_option("family")
     page.get_by_label("Release").select_option(str(past[1]))
-    expect(page.get_by_role("row")).to_have_count(7)
+    expect(page.get_by_role("row")).to_have_count(6)
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(page.get_by_label("Compared")).to_have_value("candidate-base")
-    report = house.http.get("/v1/uplift", params={"release_id": str(past[1])}).json()
-    wanted = [each for each in report["uplift"] if (each["arm"], each["baseline"]) == ("candidate", "base")]
-    folk = next(each for each in wanted if each["cohort"] == "home=folk")
-    expect(page.get_by_role("row").filter(has_text="home=folk")).to_contain_text(f"{folk['estimate']:+.2f}")
-    expect(page.get_by_role("row").filter(has_text="home=polka")).to_contain_text("too few listeners")
+    expect(page.get_by_label("Over", exact=True)).to_have_value("base")
+    asked = {"release_id": str(past[1]), "by": "home", "baseline": "base"}
+    told = house.http.get("/v1/uplift/cells", params=asked).json()["cells"]
+    folk = next(each for each in told if each["cell"] == {"home": "folk"})
+    row = page.get_by_role("row").filter(has_text="folk")
+    expect(row).to_contain_text(f"{folk['estimate']:+.2f}")
+    expect(row).to_contain_text(f"{folk['family_low']:+.2f} to {folk['family_high']:+.2f}")
+    expect(page.get_by_role("row").filter(has_text="polka")).to_contain_text("too few listeners to tell apart")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
-    lines = download.value.path().read_text().splitlines()
-    line = next(line for line in lines if line.startswith("home=folk"))
-    assert float(line.split(",")[4]) == pytest.approx(folk["estimate"], abs=1e-12)
+    names, *lines = [line.split(",") for line in download.value.path().read_text().splitlines()]
+    values = dict(zip(names, next(line for line in lines if line[0] == "folk"), strict=True))
+    assert float(values["estimate"]) == pytest.approx(folk["estimate"], abs=1e-12)
+    assert violations(page) == []
+
+
+@pytest.mark.usefixtures("past")
+def test_a_crossing_and_the_course_of_time_are_shown(enter: Opened) -> None:
+    page = enter("/analyse/")
+    expect(page.get_by_label("Home")).to_be_checked()
+    page.get_by_label("Age band").check()
+    expect(page.get_by_role("row")).to_have_count(len(HOMES) * len(AGES) + 2)
+    page.get_by_label("Age band").uncheck()
+    page.get_by_label("Time").select_option("cumulative")
+    expect(page.get_by_role("img")).to_have_attribute("aria-label", re.compile("over time in 3 cells"))
     assert violations(page) == []
