@@ -11,6 +11,8 @@ IN_STACK: Final = {
     "rollups": "services.aggregator.rollups",
     "audit": "services.aggregator.audit",
     "letters": "services.aggregator.letters",
+    "archive": "services.aggregator.archive",
+    "replay": "services.aggregator.replay",
 }
 """Commands of the services, by the module that each is."""
 PASSING_ON: Final = ("demo", "study", "test", "bench", *IN_STACK)
@@ -46,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
         _add_rollups,
         _add_audit,
         _add_letters,
+        _add_archive,
+        _add_replay,
     ):
         add(commands.add_parser)
     return top
@@ -200,4 +204,28 @@ def _add_letters(add: Commands) -> None:
         description="Events that were set aside as unreadable. LETTER is TOPIC/PARTITION/OFFSET, as in the list. "
         "`redrive` folds one, or all that wait, if they can be read now: once, however often it is asked. In the "
         "environment of the stack that runs; elsewhere: `python -m services.aggregator.letters`.",
+    )
+
+
+def _add_archive(add: Commands) -> None:
+    add(
+        "archive",
+        help="take old months of raw events out of Postgres into files",
+        usage="./encore archive [--before MONTH]",
+        allow_abbrev=False,
+        description="Months of raw events that ended before MONTH (such as 2026-01; default: 14 months ago) go to "
+        "Parquet files in the blob store. What they were folded into stays. In the environment of the stack that runs; "
+        "elsewhere: `python -m services.aggregator.archive`.",
+    )
+
+
+def _add_replay(add: Commands) -> None:
+    add(
+        "replay",
+        help="fold everything once more, and see that nothing changes",
+        usage="./encore replay [--into DSN]",
+        allow_abbrev=False,
+        description="Folds the log from its beginning once more: what was missing is folded and said. With --into, the "
+        "archived months and the log go into an empty database, and every table is compared; the exit status is 1 "
+        "where one differs. In the environment of the stack that runs.",
     )

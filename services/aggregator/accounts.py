@@ -15,6 +15,7 @@ from services.streams import Message
 
 UNREADABLE: Final = "unreadable"
 HOUR: Final = timedelta(hours=1)
+_HOUR_MS: Final = 3_600_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS: Final = 7_258_118_400_000  # of the year 2199: no table takes later times
 
@@ -66,14 +67,18 @@ def kind_of(value: bytes | None) -> str:
 
 def accounts(batch: Batch, kept: Iterable[Arrival]) -> dict[Slot, Account]:
     """Every message of a batch, once; `kept` are the events that were new."""
-    new = {(message.place, message.offset) for message, _ in kept}
-    counts: Counter[tuple[Slot, Outcome]] = Counter()
+    new = {id(arrival.message) for arrival in kept}
+    # By the number of the hour first: a batch has many messages and few slots.
+    counts: Counter[tuple[str, int, int, str, Outcome]] = Counter()
     for message, event in batch.arrivals:
-        outcome: Outcome = "folded" if (message.place, message.offset) in new else "repeated"
-        counts[slot_of(message, event.type), outcome] += 1
+        outcome: Outcome = "folded" if id(message) in new else "repeated"
+        counts[message.topic, message.partition, message.timestamp_ms // _HOUR_MS, event.type, outcome] += 1
     for message, _ in batch.dead:
-        counts[slot_of(message), "dead_lettered"] += 1
-    slots = sorted({slot for slot, _ in counts})
-    return {
-        slot: Account(counts[slot, "folded"], counts[slot, "repeated"], counts[slot, "dead_lettered"]) for slot in slots
-    }
+        hours = message.timestamp_ms // _HOUR_MS
+        counts[message.topic, message.partition, hours, kind_of(message.value), "dead_lettered"] += 1
+    found: dict[Slot, Account] = {}
+    for (topic, partition, hours, kind, outcome), count in counts.items():
+        slot = Slot(topic, partition, hour_of(hours * _HOUR_MS), kind)
+        account = found.get(slot, Account())
+        found[slot] = account._replace(**{outcome: getattr(account, outcome) + count})
+    return dict(sorted(found.items()))

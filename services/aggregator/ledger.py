@@ -5,9 +5,10 @@ into is folded anew from the events that are left, so that the aggregates are al
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from datetime import UTC, date, datetime
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -18,8 +19,12 @@ from services.aggregator.batch import Arrival
 from services.aggregator.columns import columns
 from services.aggregator.copies import Copy, Identity, Key, as_text, best, copies, key_of, stored_event, stored_rank
 from services.aggregator.fold import Event
+from services.aggregator.months import months_of, usual
 from services.postgres import Queries
 
+_INCOMING = (
+    "source", "id", "type", "listener_id", "time", "data", "topic", "partition", "offset", "received_at", "sha256",
+)  # fmt: skip
 _INCOMING_TYPES = (
     "text", "uuid", "text", "uuid", "timestamptz", "jsonb", "text", "int4", "int8", "timestamptz", "bytea",
 )  # fmt: skip
@@ -55,6 +60,7 @@ class Ledger:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
+        self._months: set[date] = set()
 
     def enter(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
         """Store what counts of these events, beside what is stored."""
@@ -64,6 +70,7 @@ class Ledger:
         if not groups:
             return Entered([], [], {})
         chosen = {identity: best(group) for identity, group in groups.items()}
+        self._prepare(connection, (identity.id for identity in chosen))
         new = self._insert(connection, chosen)
         conflicts = [conflict for group in groups.values() for conflict in _within(group)]
         stale: list[Key] = []
@@ -73,6 +80,31 @@ class Ledger:
         conflicts += self._of_others(connection)
         kept = [chosen[identity].arrival for identity in chosen if identity in new]
         return Entered(kept, self._events_about(connection, stale), self._record(connection, conflicts))
+
+    def restore(self, connection: Connection[DictRow], rows: Sequence[Mapping[str, Any]]) -> list[Event]:
+        """Put rows of this table back as they were; answers the events of those that were not there."""
+        self._prepare(connection, (row["id"] for row in rows))
+        connection.execute(self._queries["make_incoming"])
+        with connection.cursor() as cursor:
+            with cursor.copy(self._queries["copy_incoming"]) as copied:
+                copied.set_types(_INCOMING_TYPES)
+                for row in rows:
+                    copied.write_row([Jsonb(row[name]) if name == "data" else row[name] for name in _INCOMING])
+            new = {Identity(**row) for row in cursor.execute(self._queries["keep_new"]).fetchall()}
+        connection.execute(self._queries["forget_incoming"])
+        return [stored_event(dict(row)) for row in rows if Identity(row["source"], row["id"]) in new]
+
+    def _prepare(self, connection: Connection[DictRow], ids: Iterable[UUID]) -> None:
+        """Make the partitions that events with these ids lie in."""
+        today = datetime.now(UTC).date()
+        wanted = {month for month in months_of(ids) if usual(month, today)} - self._months
+        if not wanted:
+            return
+        rows = connection.execute(self._queries["known_months"], {"months": sorted(wanted)}).fetchall()
+        self._months |= {row["month"] for row in rows}
+        # Those that are made here are known once this transaction is: the next batch finds them.
+        if wanted - self._months:
+            connection.execute(self._queries["add_months"], {"months": sorted(wanted - self._months)})
 
     def _insert(self, connection: Connection[DictRow], chosen: dict[Identity, Copy]) -> set[Identity]:
         connection.execute(self._queries["make_incoming"])
@@ -118,6 +150,8 @@ class Ledger:
         names = columns(keys, "listeners", "abouts")
         # First this, which waits for other writers of the rows: only then all of their events are to be seen.
         connection.execute(self._queries["take_away"], names)
+        for table in ("tracks", "failures", "plays", "ratings", "votes"):
+            connection.execute(self._queries[f"bring_back_{table}"], names)
         rows = connection.execute(self._queries["events_about"], names).fetchall()
         return [stored_event(row) for row in rows]
 

@@ -83,8 +83,19 @@ create temporary table if not exists incoming (
     sha256      bytea
 ) on commit delete rows;
 
+-- name: known_months
+select month from unnest(%(months)s::date[]) as m (month)
+where to_regclass('feedback.' || feedback.month_table(month)) is not null;
+
+-- name: add_months
+select feedback.add_month(month) from unnest(%(months)s::date[]) as m (month) order by month;
+
 -- name: copy_incoming
 copy incoming from stdin (format binary);
+
+-- name: forget_incoming
+-- Else they go at the end of the transaction.
+delete from incoming;
 
 -- name: keep_new
 -- In one order for all writers, so that two of them cannot wait for one another.
@@ -145,6 +156,31 @@ with keys as (
 )
 delete from feedback.track_failures f using keys k where f.track_id = k.about;
 
+-- name: bring_back_tracks
+insert into feedback.tracks select t.* from archived.tracks t where t.track_id = any(%(abouts)s::uuid[]) on conflict do nothing;
+
+-- name: bring_back_failures
+insert into feedback.track_failures
+select f.* from archived.track_failures f where f.track_id = any(%(abouts)s::uuid[]) on conflict do nothing;
+
+-- name: bring_back_plays
+insert into feedback.plays
+select p.* from archived.plays p
+join unnest(%(listeners)s::uuid[], %(abouts)s::uuid[]) as k (listener_id, about)
+  on p.listener_id = k.listener_id and p.track_id = k.about
+on conflict do nothing;
+
+-- name: bring_back_ratings
+insert into feedback.ratings
+select r.* from archived.ratings r
+join unnest(%(listeners)s::uuid[], %(abouts)s::uuid[]) as k (listener_id, about)
+  on r.listener_id = k.listener_id and r.track_id = k.about
+on conflict do nothing;
+
+-- name: bring_back_votes
+insert into feedback.pair_votes
+select v.* from archived.pair_votes v where v.pair_id = any(%(abouts)s::uuid[]) on conflict do nothing;
+
 -- name: events_about
 select source, id, type, listener_id, time, received_at, data
 from feedback.events
@@ -156,61 +192,3 @@ select *
 from unnest(%(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[], %(keys)s::bytea[], %(values)s::bytea[],
     %(reasons)s::text[], %(times)s::timestamptz[], %(types)s::text[])
 on conflict do nothing;
-
--- name: merge_plays
-insert into feedback.plays as p (listener_id, track_id, heard, reached_ms, first_at, last_at)
-select listener_id, track_id, heard::int4multirange, reached_ms, first_at, last_at
-from unnest(%(listeners)s::uuid[], %(tracks)s::uuid[], %(heard)s::text[], %(reached)s::int[],
-    %(first)s::timestamptz[], %(last)s::timestamptz[])
-    as n (listener_id, track_id, heard, reached_ms, first_at, last_at)
-on conflict (listener_id, track_id) do update set
-    heard      = p.heard + excluded.heard,
-    reached_ms = greatest(p.reached_ms, excluded.reached_ms),
-    first_at   = least(p.first_at, excluded.first_at),
-    last_at    = greatest(p.last_at, excluded.last_at);
-
--- name: merge_ratings
-insert into feedback.ratings as r (listener_id, track_id, stars, rated_at, event_id, received_at)
-select *
-from unnest(%(listeners)s::uuid[], %(tracks)s::uuid[], %(stars)s::smallint[], %(times)s::timestamptz[],
-    %(ids)s::uuid[], %(received)s::timestamptz[])
-on conflict (listener_id, track_id) do update
-set stars = excluded.stars, rated_at = excluded.rated_at, event_id = excluded.event_id,
-    received_at = excluded.received_at
-where (excluded.rated_at, excluded.event_id, excluded.stars, excluded.received_at)
-    > (r.rated_at, r.event_id, r.stars, r.received_at);
-
--- name: merge_votes
-insert into feedback.pair_votes as v (pair_id, listener_id, choice, voted_at, event_id)
-select *
-from unnest(%(pairs)s::uuid[], %(listeners)s::uuid[], %(choices)s::text[], %(times)s::timestamptz[], %(ids)s::uuid[])
-on conflict (pair_id) do update
-set listener_id = excluded.listener_id, choice = excluded.choice, voted_at = excluded.voted_at,
-    event_id = excluded.event_id
-where (excluded.voted_at, excluded.event_id, excluded.listener_id, excluded.choice collate "C")
-    < (v.voted_at, v.event_id, v.listener_id, v.choice collate "C");
-
--- name: merge_tracks
-insert into feedback.tracks as t
-    (track_id, listener_id, arm, propensity, release_id, model_version, pair_id, prompt, seconds, features_url, sha256,
-     made_at)
-select *
-from unnest(%(tracks)s::uuid[], %(listeners)s::uuid[], %(arm)s::text[], %(propensity)s::real[],
-    %(release_id)s::uuid[], %(model_version)s::text[], %(pair_id)s::uuid[], %(prompt)s::text[], %(seconds)s::real[],
-    %(features_url)s::text[], %(sha256)s::text[], %(times)s::timestamptz[])
-on conflict (track_id) do update
-set listener_id = excluded.listener_id, arm = excluded.arm, propensity = excluded.propensity,
-    release_id = excluded.release_id, model_version = excluded.model_version, pair_id = excluded.pair_id,
-    prompt = excluded.prompt, seconds = excluded.seconds, features_url = excluded.features_url,
-    sha256 = excluded.sha256, made_at = excluded.made_at
-where (excluded.made_at, excluded.sha256 collate "C") > (t.made_at, t.sha256 collate "C");
-
--- name: merge_failures
-insert into feedback.track_failures as f (track_id, listener_id, arm, release_id, code, failed_at)
-select *
-from unnest(%(tracks)s::uuid[], %(listeners)s::uuid[], %(arms)s::text[], %(releases)s::uuid[], %(codes)s::text[],
-    %(times)s::timestamptz[])
-on conflict (track_id) do update
-set listener_id = excluded.listener_id, arm = excluded.arm, release_id = excluded.release_id, code = excluded.code,
-    failed_at = excluded.failed_at
-where (excluded.failed_at, excluded.code collate "C") > (f.failed_at, f.code collate "C");

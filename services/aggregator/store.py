@@ -14,23 +14,12 @@ from psycopg.rows import DictRow
 from services.aggregator.accounts import Account, Slot, accounts, kind_of, moment_of
 from services.aggregator.batch import Arrival, Batch, DeadLetter
 from services.aggregator.columns import columns
-from services.aggregator.fold import Aggregates, fold
+from services.aggregator.fold import fold
 from services.aggregator.gaps import Gap, Stored, holes, resumed
 from services.aggregator.ledger import Entered, Kind, Ledger
+from services.aggregator.tables import Tables
 from services.postgres import Pool, load_queries, transaction
 from services.streams import Extent, Start, TopicPartition
-
-_TRACK_FACTS = (
-    "arm",
-    "propensity",
-    "release_id",
-    "model_version",
-    "pair_id",
-    "prompt",
-    "seconds",
-    "features_url",
-    "sha256",
-)
 
 
 class OwnershipLost(Exception):
@@ -69,6 +58,7 @@ class Store:
         self._pool = pool
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
         self._ledger = Ledger(self._queries)
+        self._tables = Tables("feedback")
 
     def resume(self, extents: Mapping[TopicPartition, Extent]) -> tuple[dict[TopicPartition, Start], list[Gap]]:
         """Where reading goes on in the logs as they are now, and what is missing before that, which is written down.
@@ -114,7 +104,7 @@ class Store:
         try:
             with transaction(self._pool) as connection:
                 gaps = self._advance(connection, batch, expected)
-                self._bury(connection, batch.dead)
+                self.bury(connection, batch.dead)
                 entered = self._fold(connection, batch.arrivals)
                 self.account(connection, accounts(batch, entered.kept).items())
         except _REFUSALS as error:
@@ -142,7 +132,7 @@ class Store:
 
     def _fold(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
         entered = self._ledger.enter(connection, arrivals)
-        self._merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
+        self._tables.merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
         return entered
 
     def _advance(
@@ -172,7 +162,14 @@ class Store:
         rows = [(*gap.place, gap.first, gap.next, gap.reason) for gap in gaps]
         self._execute(connection, "add_gaps", rows, "topics", "partitions", "first", "next", "reasons")
 
-    def _bury(self, connection: Connection[DictRow], dead: Sequence[DeadLetter]) -> None:
+    def restore(self, connection: Connection[DictRow], rows: Sequence[Mapping[str, Any]]) -> int:
+        """Put rows of `feedback.events` back as they were and fold them; answers how many were new."""
+        kept = self._ledger.restore(connection, rows)
+        self._tables.merge(connection, fold(kept))
+        return len(kept)
+
+    def bury(self, connection: Connection[DictRow], dead: Sequence[DeadLetter]) -> None:
+        """Set these aside, within the caller's transaction; what lies there already stays."""
         rows = [
             (*message.place, message.offset, message.key, message.value, reason, moment_of(message.timestamp_ms),
              kind_of(message.value))
@@ -181,38 +178,8 @@ class Store:
         names = ("topics", "partitions", "offsets", "keys", "values", "reasons", "times", "types")
         self._execute(connection, "add_dead_letters", rows, *names)
 
-    def _merge(self, connection: Connection[DictRow], state: Aggregates) -> None:
-        plays = [
-            (*key, _multirange(play.heard), play.reached_ms, play.first_at, play.last_at)
-            for key, play in state.plays.items()
-        ]
-        self._execute(connection, "merge_plays", plays, "listeners", "tracks", "heard", "reached", "first", "last")
-        ratings = [(*key, row.stars, row.rated_at, row.event_id, row.received_at) for key, row in state.ratings.items()]
-        self._execute(connection, "merge_ratings", ratings, "listeners", "tracks", "stars", "times", "ids", "received")
-        votes = [
-            (pair, vote.listener_id, vote.choice, vote.voted_at, vote.event_id) for pair, vote in state.votes.items()
-        ]
-        self._execute(connection, "merge_votes", votes, "pairs", "listeners", "choices", "times", "ids")
-        self._merge_tracks(connection, state)
-
-    def _merge_tracks(self, connection: Connection[DictRow], state: Aggregates) -> None:
-        rows = [
-            (key, made.listener_id, *(getattr(made.track, name) for name in _TRACK_FACTS), made.made_at)
-            for key, made in state.tracks.items()
-        ]
-        self._execute(connection, "merge_tracks", rows, "tracks", "listeners", *_TRACK_FACTS, "times")
-        failed = [
-            (key, row.listener_id, row.arm, row.release_id, row.code, row.failed_at)
-            for key, row in state.failures.items()
-        ]
-        self._execute(connection, "merge_failures", failed, "tracks", "listeners", "arms", "releases", "codes", "times")
-
     def _execute(
         self, connection: Connection[DictRow], name: str, rows: Sequence[tuple[Any, ...]], *names: str
     ) -> None:
         if rows:
             connection.execute(self._queries[name], columns(rows, *names))
-
-
-def _multirange(intervals: Sequence[tuple[int, int]]) -> str:
-    return "{" + ",".join(f"[{start},{end})" for start, end in intervals) + "}"

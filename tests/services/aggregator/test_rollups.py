@@ -17,6 +17,7 @@ from services.aggregator import rollups as command
 from services.aggregator.batch import sort_out
 from services.aggregator.fold import Event, fold
 from services.aggregator.store import Store
+from services.aggregator.tables import Tables
 from services.postgres import Pool, open_pool
 from tests.services.aggregator.rows import resumed
 from tests.services.aggregator.samples import PAIRS, START, TRACKS, event_lists, made, owner, play, rating, stream
@@ -101,10 +102,10 @@ def test_kept_and_rebuilt_are_the_same(pool: Pool, events: list[Event], draw: ra
     """Without commits, which take most of the time."""
     sent = [*events, *draw.choices(events, k=len(events) // 2)] if events else []
     draw.shuffle(sent)
-    store = Store(pool)
+    tables = Tables("feedback")
     with pool.connection() as connection, connection.transaction(force_rollback=True):
         for piece in in_pieces(draw, sent, 4):
-            store._merge(connection, fold(piece))
+            tables.merge(connection, fold(piece))
         kept = _read(connection)
         connection.execute("select feedback.rebuild_rollups()")
         assert kept == _read(connection)

@@ -1,0 +1,163 @@
+"""`./encore archive`: takes months of raw events out of Postgres into Parquet files in the blob store.
+
+A month goes in one transaction: its files are written, read back and compared, what its events fold to is kept in the
+schema `archived`, and only then is its table dropped. Killed before the end, it leaves the month as it was.
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from schemas.blobs import Store as Blobs
+from services.aggregator.copies import stored_event
+from services.aggregator.fold import fold
+from services.aggregator.parquet import Row, rows_of, written
+from services.aggregator.tables import Tables
+from services.errors import BackendAway
+from services.postgres import Limits, Pool, load_queries, open_pool, transaction
+from services.settings import Settings, read
+
+KEPT_MONTHS: Final = 14
+"""Longer than a gateway takes events back (`ENCORE_EVENT_MAX_AGE_S`), so that none comes for a month that is gone."""
+PART: Final = 100_000
+LIMITS: Final = Limits(statement_s=600.0, idle_s=600.0)
+"""A part is encoded and stored between two statements."""
+QUERIES: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class ArchiveSettings(Settings):
+    """Where the files go."""
+
+    store_url: str
+
+
+class Part(NamedTuple):
+    """A file of a month."""
+
+    month: date
+    part: int
+    url: str
+    sha256: str
+    events: int
+
+
+def months(pool: Pool, before: date) -> list[date]:
+    """Those that could be taken out, the oldest first.
+
+    Raises:
+        BackendAway: the database cannot be reached.
+    """
+    with transaction(pool) as connection:
+        return [row["month"] for row in connection.execute(QUERIES["months"], {"before": before}).fetchall()]
+
+
+def archive(pool: Pool, blobs: Blobs, month: date, size: int = PART) -> list[Part]:
+    """Take a month out.
+
+    Args:
+        size: most events in a file.
+
+    Raises:
+        BackendAway: the database cannot be reached; the month is as it was, or is gone as a whole.
+        OSError: the blob store is away; the month is as it was.
+        ValueError: a file does not hold what was written; the month is as it was.
+    """
+    with transaction(pool) as connection:
+        connection.execute(QUERIES["hold"], {"month": month})
+        parts, tables = [], Tables("archived")
+        for number, rows in enumerate(_portions(connection, month, size)):
+            part = _stored(blobs, month, number, rows)
+            tables.merge(connection, fold(map(stored_event, map(dict, rows))))
+            connection.execute(QUERIES["add_part"], part._asdict())
+            parts.append(part)
+        connection.execute(QUERIES["take_out"], {"month": month})
+    return parts
+
+
+def parts(connection: Connection[DictRow]) -> list[Part]:
+    """Every file, in the order in which they are read."""
+    return [Part(**row) for row in connection.execute(QUERIES["parts"]).fetchall()]
+
+
+def opened(blobs: Blobs, part: Part) -> Iterator[Row]:
+    """The rows of a file.
+
+    Raises:
+        OSError: the blob store is away, or has lost it.
+        ValueError: it is not what was stored.
+    """
+    data = blobs.read(part.url)
+    if hashlib.sha256(data).hexdigest() != part.sha256:
+        raise ValueError(f"{part.url} is not what was stored")
+    return rows_of(data)
+
+
+def _portions(connection: Connection[DictRow], month: date, size: int) -> Iterator[list[Row]]:
+    with connection.cursor("month", row_factory=dict_row) as cursor:
+        cursor.execute(QUERIES["rows"], {"month": month})
+        while rows := cursor.fetchmany(size):
+            yield list(rows)
+
+
+def _stored(blobs: Blobs, month: date, number: int, rows: Sequence[Row]) -> Part:
+    data = written(rows)
+    sha256 = hashlib.sha256(data).hexdigest()
+    url = blobs.url(f"events/{month:%Y-%m}/{number:05d}-{sha256}.parquet")
+    blobs.write_once(url, data)
+    part = Part(month, number, url, sha256, len(rows))
+    if list(opened(blobs, part)) != [dict(row) for row in rows]:
+        raise ValueError(f"{url} does not hold what was written")
+    return part
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = _parser().parse_args(arguments)
+    settings = read(ArchiveSettings)
+    try:
+        with open_pool(settings.postgres_dsn, limits=LIMITS) as pool:
+            blobs, due = Blobs(settings.store_url), months(pool, chosen.before)
+            for month in due:
+                made = archive(pool, blobs, month)
+                events = sum(part.events for part in made)
+                sys.stdout.write(f"{month:%Y-%m}: {events} events in {len(made)} files\n")
+                sys.stdout.flush()
+    except (BackendAway, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from error
+    if not due:
+        sys.stdout.write(f"No month before {chosen.before:%Y-%m} is left to take out.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./encore archive", description=__doc__.split("\n\n")[0])
+    parser.add_argument(
+        "--before", type=_month, metavar="MONTH", default=_ago(datetime.now(UTC).date(), KEPT_MONTHS),
+        help=f"take out the months before this one, such as 2026-01; default: {KEPT_MONTHS} months ago",
+    )  # fmt: skip
+    return parser
+
+
+def _ago(day: date, months: int) -> date:
+    count = day.year * 12 + day.month - 1 - months
+    return date(count // 12, count % 12 + 1, 1)
+
+
+def _month(text: str) -> date:
+    try:
+        month = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-01") from error
+    if month > datetime.now(UTC).date():
+        raise argparse.ArgumentTypeError(f"{text} is not over yet")
+    return month
+
+
+if __name__ == "__main__":
+    main()
