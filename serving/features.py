@@ -1,7 +1,8 @@
 """Feature files of songs and tracks, and where in a song the features are taken.
 
-All hold `style`, `latents` and `plan`: that a track was made by, or that a song fits. A song's holds `feel` (quarters a
-minute, tonic, 1 where the key is minor) as well; its noise has a file of its own (see `noises`).
+All hold `style`, `sound`, `latents` and `plan`: that a track was made by, or that a song fits. A song's holds `feel`
+(quarters a minute, tonic, 1 where the key is minor) as well; its noise has a file of its own (see `noises`). `sound` is
+not in files of before it was measured.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from torch import Tensor
 from serving.engine.bases.base import Base
 from serving.engine.bases.interfaces import Codec
 from serving.engine.bases.shipped.codec import REFERENCE_RMS
+from serving.engine.hearing.sound import SOUND_SIZE
 from serving.engine.music.plan import TEMPI, Feel, Key
 from serving.errors import refused
 
@@ -25,11 +27,13 @@ HOP_S = 5.0
 
 @dataclass(frozen=True, eq=False)
 class SongFeatures:
-    """What a song gives to tracks: style [size], the noise it comes from [frames, channels], and how it moves."""
+    """What a song gives to tracks: style [size], the noise it comes from [frames, channels], how it moves, and what it
+    sounds like [SOUND_SIZE], None where nobody measured it."""
 
     style: Tensor
     noise: Tensor
     feel: Feel
+    sound: Tensor | None = None
 
 
 def dump_features(**tensors: Tensor) -> bytes:
@@ -74,6 +78,13 @@ def representative(codec: Codec, waveform: Tensor, seconds: float) -> Tensor:
 def at_reference(waveform: Tensor) -> Tensor:
     """The waveform at the level on which the codec was trained."""
     return waveform * (REFERENCE_RMS / waveform.square().mean().sqrt().clamp_min(1e-6))
+
+
+def sound_of(tensors: Mapping[str, Tensor]) -> Tensor | None:
+    """What a song sounds like; None where its file does not say it, or not in these numbers."""
+    sound = tensors.get("sound")
+    whole = sound is not None and sound.shape == (SOUND_SIZE,) and bool(sound.isfinite().all())
+    return sound if whole else None
 
 
 def feel_of(tensors: Mapping[str, Tensor]) -> Feel:

@@ -6,40 +6,49 @@ import torch
 from torch import Tensor
 
 from serving.audio import Levelled, finish
-from serving.engine.adapters.scorer import Scorer, describe, likeness
+from serving.engine.adapters.scorer import Scorer, closeness, describe
+from serving.engine.hearing.sound import sound_of
 from serving.engine.sound.chunks import Chunks
 from serving.studio import Studio
 
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """Latents that were heard: finished audio, its style [size] and, where there was a judge, the score."""
+    """Latents that were heard: finished audio, its style [size] and sound [SOUND_SIZE], and the score where there was a
+    judge."""
 
     audio: Levelled
     style: Tensor
+    numbers: Tensor
     score: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """`wanted` is the style that the track is made for [size]; without a scorer the likest wins."""
+    """`wanted` is the style of the songs [size], `sound` what they sound like [SOUND_SIZE], None of songs that were
+    described before that was measured. Without a scorer, or with one that reads other numbers, the closest wins."""
 
     studio: Studio
     wanted: Tensor
+    sound: Tensor | None = None
     scorer: Scorer | None = None
 
     def hear(self, latents: Tensor, seconds: float) -> Sound:
         """Decodes latents [frames, channels], at most so many seconds of them, and scores what is heard. Slow."""
         sound = heard(self.studio, Chunks(self.studio.base.codec).add(latents, last=True), seconds)
-        return Sound(sound.audio, sound.style, self._score(sound.style, latents))
+        return Sound(sound.audio, sound.style, sound.numbers, self._score(sound))
 
-    def _score(self, style: Tensor, latents: Tensor) -> float:
-        if self.scorer is None:
-            return float(likeness(style, self.wanted))
-        return self.scorer.score(describe(style, latents, self.wanted))
+    def _score(self, sound: Sound) -> float:
+        if self.scorer is not None and self.sound is not None:
+            description = describe(sound.style, self.wanted, sound.numbers, self.sound)
+            if self.scorer.reads(description):
+                return self.scorer.score(description)
+        return closeness(sound.style, self.wanted, sound.numbers, self.sound)
 
 
 def heard(studio: Studio, waveform: Tensor, seconds: float) -> Sound:
-    """Finished audio and style of a waveform [samples]. Slow."""
-    audio = finish(waveform.numpy(), min(seconds, len(waveform) / studio.base.codec.sample_rate))
-    return Sound(audio, studio.style(torch.from_numpy(audio.waveform)))
+    """Finished audio, style and sound of a waveform [samples]. Slow."""
+    rate = studio.base.codec.sample_rate
+    audio = finish(waveform.numpy(), min(seconds, len(waveform) / rate))
+    whole = torch.from_numpy(audio.waveform)
+    return Sound(audio, studio.style(whole), sound_of(whole, rate))

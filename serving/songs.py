@@ -9,6 +9,7 @@ from schemas.blobs import features_name
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from serving.audio import flac, read_song
 from serving.engine.hearing.feel import feel_heard
+from serving.engine.hearing.sound import sound_of
 from serving.features import EXCERPT_S, STYLE_S, at_reference, dump_features, representative
 from serving.studio import Studio
 
@@ -42,8 +43,8 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
 
 
 def _describe(studio: Studio, waveform: Tensor) -> dict[str, Tensor]:
-    """`style` [size] and `feel` [3] of half a minute, and of the excerpt within it `latents` [frames, channels] and the
-    `plan` it fits [frames, plan channels]."""
+    """`style` [size], `sound` [SOUND_SIZE] and `feel` [3] of half a minute, and of the excerpt within it `latents`
+    [frames, channels] and the `plan` it fits [frames, plan channels]."""
     codec, conditions = studio.base.codec, studio.base.conditions
     stretch = representative(codec, waveform, STYLE_S)
     excerpt = representative(codec, stretch, EXCERPT_S)
@@ -51,6 +52,7 @@ def _describe(studio: Studio, waveform: Tensor) -> dict[str, Tensor]:
     feel = feel_heard(stretch, codec.sample_rate)
     return {
         "style": studio.style(stretch),
+        "sound": sound_of(stretch, codec.sample_rate),
         "feel": torch.tensor([feel.bpm, feel.key.tonic, feel.key.minor]),
         "latents": latents,
         "plan": conditions.plan_heard(excerpt, codec.sample_rate, feel, len(latents)),

@@ -29,7 +29,7 @@ from serving.engine.schedule import sampling
 from serving.engine.ticket import Notify, Ticket
 from serving.engine.windows import windows_for
 from serving.errors import busy, refused
-from serving.features import SongFeatures, dump_features, feel_of, parse_song
+from serving.features import SongFeatures, dump_features, feel_of, parse_song, sound_of
 from serving.judge import Judge, heard
 from serving.parts import TrackParts
 from serving.studio import Studio, absent
@@ -88,7 +88,7 @@ class Tracks:
             jobs = partial(self._job, request, prompt, songs, adapter, deadline)
             own = jobs(request.seed)
             # Likeness is to the songs, whatever style is asked for.
-            judge = Judge(self._studio, own.style, scorer) if bool(own.style.any()) else None
+            judge = Judge(self._studio, own.style, _sound(songs), scorer) if bool(own.style.any()) else None
             action = None if controls is None or request.controls.style is not None else controls.draw(request.seed)
             most = 1 if judge is None else min(request.seeds, self._seeds)
             seeds = seeds_from(request.seed, seats(self._studio.engine.state(), own.rows, most))
@@ -159,7 +159,7 @@ class Tracks:
             data = await self._studio.read(self._studio.blobs.read, url, field="songs")
             features = parse_song(data, self._studio.base)
             noise = await self._studio.noises.of(url, features)
-            self._songs[url] = SongFeatures(features["style"], noise, feel_of(features))
+            self._songs[url] = SongFeatures(features["style"], noise, feel_of(features), sound_of(features))
         self._songs.move_to_end(url)
         while len(self._songs) > SONGS_REMEMBERED:
             self._songs.popitem(last=False)
@@ -173,7 +173,7 @@ class Tracks:
         if sound is None:
             sound = await self._studio.decode(heard, self._studio, await parts.finish(latents), request.seconds)
         said = {} if plan is None else {"plan": plan[: len(latents)]}
-        features = dump_features(style=sound.style, latents=latents, **said)
+        features = dump_features(style=sound.style, sound=sound.numbers, latents=latents, **said)
         audio = await self._studio.decode(flac, sound.audio.waveform)
         self._decode_s = time.monotonic() - began
         audio_url = f"{request.destination}/audio.flac"
@@ -194,6 +194,12 @@ class Tracks:
             to_go_s=None if update.to_go_s is None else update.to_go_s + self._decode_s,
             ready_s=parts.ready_s or None,
         )
+
+
+def _sound(songs: list[SongFeatures]) -> Tensor | None:
+    """What the songs that say it sound like, on the whole [SOUND_SIZE]."""
+    known = [song.sound for song in songs if song.sound is not None]
+    return torch.stack(known).mean(0) if known else None
 
 
 def _told(action: Action | None) -> ActionDrawn | None:

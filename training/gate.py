@@ -36,6 +36,7 @@ class Scores:
     preference: float
     drift: float
     diversity: float
+    diversity_at_most: float
     level: float
     copied: float
     largest_update: float
@@ -59,8 +60,10 @@ def refusal(scores: Scores) -> str | None:
         return f"held-out loss {scores.adapter_loss:.4f}, {scores.base_loss:.4f} without it"
     if scores.drift > MOST_DRIFT:
         return f"velocity {scores.drift:.0%} away from the base's, at most {MOST_DRIFT:.0%} is taken"
-    if scores.diversity < LEAST_DIVERSITY:
-        return f"tracks are {scores.diversity:.0%} as varied as the base's, at least {LEAST_DIVERSITY:.0%} is wanted"
+    # A few tracks say little of how varied all would be: refused is what is surely less.
+    if scores.diversity_at_most < LEAST_DIVERSITY:
+        shown = f"{scores.diversity:.0%} as varied as the base's, surely no more than {scores.diversity_at_most:.0%}"
+        return f"tracks are {shown}; at least {LEAST_DIVERSITY:.0%} is wanted"
     if not QUIETEST < scores.level < LOUDEST:
         return f"tracks have {scores.level:.2f} times the base's deviation"
     if scores.copied > MOST_COPIED:

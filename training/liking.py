@@ -12,15 +12,25 @@ from torch import Tensor
 
 from schemas.generation import MAX_SONGS
 from serving.engine.adapters.controls import Controls
-from serving.engine.adapters.scorer import Scorer, describe
+from serving.engine.adapters.scorer import Scorer, describe, described_size
+from serving.engine.hearing.sound import SOUND_SIZE
 from training.answers import belief
 from training.controls import actions
 from training.preference import EVERY_SIGNAL, Signals
-from training.scorer import Array, Heard, Space, Weights, admitted, fit, others_mean, space_of
+from training.scorer import Array, Heard, Space, Weights, contradicted, fit, priors, space_of
 from training.snapshot import ListenerFacts
 
 Read = Callable[[str], bytes]
 MOST_TRACKS = 200  # of a listener, the newest: what is bounded takes bounded time
+FEWEST = 8  # rated tracks of all together, below which nothing is learned
+
+
+@dataclass(frozen=True, eq=False)
+class Songs:
+    """Styles of the songs that requests use [songs, size], and what they sound like on the whole [SOUND_SIZE]."""
+
+    styles: Tensor
+    sound: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,76 +41,80 @@ class Liking:
     controls: Controls
 
 
-def likings(
-    listeners: Sequence[ListenerFacts], read: Read, size: int, signals: Signals = EVERY_SIGNAL
-) -> Mapping[UUID, Liking]:
-    """Of those listeners whose ratings foretell each other; the others are the prior of each.
+def likings(listeners: Sequence[ListenerFacts], read: Read, signals: Signals = EVERY_SIGNAL) -> Mapping[UUID, Liking]:
+    """Of everyone whose songs can be read, where the answers of all together taught something (see `scorer`), also of
+    those who rated little; not of those whose own answers speak against it.
 
-    Tracks whose features cannot be read, or are of another base, are left out.
+    Tracks whose features cannot be read, or are of another base than the songs, are left out, as is what was described
+    before sound was measured.
 
     Args:
         listeners: of the round.
         read: a blob by its URL; may raise OSError.
-        size: of a description under the base.
         signals: which answers count.
     """
-    songs = {facts.listener_id: _songs(facts, read) for facts in listeners}
-    heard = {}
-    for facts in listeners:
-        styles = songs[facts.listener_id]
-        found = None if styles is None else _heard(facts, styles.mean(0), read, size, signals)
-        if found is not None:
-            heard[facts.listener_id] = found
-    if sum(len(each.mean) for each in heard.values()) < 2:
+    read_songs = {facts.listener_id: _songs(facts, read) for facts in listeners}
+    sizes = [known.styles.shape[1] for known in read_songs.values() if known is not None]
+    size = max(set(sizes), key=sizes.count, default=0)
+    songs = {
+        listener: known for listener, known in read_songs.items() if known is not None and known.styles.shape[1] == size
+    }
+    heard = {
+        facts.listener_id: _heard(facts, songs[facts.listener_id], read, signals)
+        for facts in listeners
+        if facts.listener_id in songs
+    }
+    if sum(len(each.mean) for each in heard.values()) < FEWEST:
         return {}
     space = space_of(list(heard.values()))
-    own = [fit(space, each) for each in heard.values()]
-    cohort = others_mean(own, [len(each.mean) for each in heard.values()])
-    found_likings = {}
-    for (listener, each), prior in zip(heard.items(), cohort, strict=True):
-        styles = songs[listener]
-        if styles is not None and admitted(space, each, prior):
-            found_likings[listener] = _liking(space, fit(space, each, prior), styles, listener.int % 2**32)
-    return found_likings
+    found = priors(space, list(heard.values()))
+    if found is None:
+        return {}
+    return {
+        listener: _liking(space, fit(space, each, prior), songs[listener], listener.int % 2**32)
+        for (listener, each), prior in zip(heard.items(), found, strict=True)
+        if not contradicted(space, each, prior)
+    }
 
 
-def _songs(facts: ListenerFacts, read: Read) -> Tensor | None:
-    """Styles of the songs that requests use [songs, size]; None where there are none, or of several bases."""
-    read_styles = [_tensor(song.features_url, read, "style") for song in facts.songs[-MAX_SONGS:]]
-    styles = [style for style in read_styles if style is not None]
-    return torch.stack(styles) if len({len(style) for style in styles}) == 1 else None
+def _songs(facts: ListenerFacts, read: Read) -> Songs | None:
+    """None where there are none, or of several bases, or nobody measured their sound."""
+    files = [_features(song.features_url, read) for song in facts.songs[-MAX_SONGS:]]
+    known = [file for file in files if file is not None]
+    if len({len(style) for style, _ in known}) != 1:
+        return None
+    return Songs(torch.stack([style for style, _ in known]), torch.stack([sound for _, sound in known]).mean(0))
 
 
-def _heard(facts: ListenerFacts, wanted: Tensor, read: Read, size: int, signals: Signals) -> Heard | None:
-    """None where nothing rated can be read."""
-    believed = belief(facts.tracks[-MOST_TRACKS:], signals)
+def _heard(facts: ListenerFacts, songs: Songs, read: Read, signals: Signals) -> Heard:
+    tracks = facts.tracks[-MOST_TRACKS:]
+    believed = belief(tracks, signals)
     place = {track: index for index, track in enumerate(believed.tracks)}
-    rows, places = [], []
-    for track in facts.tracks[-MOST_TRACKS:]:
+    wanted, rows, places = songs.styles.mean(0), [], []
+    for track in tracks:
         if track.track_id not in place:
             continue
-        style, latents = (_tensor(track.features_url, read, name) for name in ("style", "latents"))
-        if style is None or latents is None or style.shape != wanted.shape or len(latents) < 2:
-            continue
-        description = describe(style, latents, wanted)
-        if len(description) == size:
-            rows.append(description.double().numpy())
+        file = _features(track.features_url, read)
+        if file is not None and file[0].shape == wanted.shape:
+            rows.append(describe(file[0], wanted, file[1], songs.sound).double().numpy())
             places.append(place[track.track_id])
-    if not rows:
-        return None
-    return Heard(np.stack(rows), believed.mean[places], believed.variance[places])
+    empty = np.zeros((0, described_size(len(wanted))))
+    return Heard(np.stack(rows) if rows else empty, believed.mean[places], believed.variance[places])
 
 
-def _tensor(url: str, read: Read, name: str) -> Tensor | None:
+def _features(url: str, read: Read) -> tuple[Tensor, Tensor] | None:
+    """Style and sound, all finite; None where one is not there."""
     try:
-        value = load(read(url))[name].float()
+        file = load(read(url))
+        style, sound = file["style"].float(), file["sound"].float()
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
-    return value if bool(value.isfinite().all()) else None
+    whole = style.ndim == 1 and sound.shape == (SOUND_SIZE,) and bool(torch.cat([style, sound]).isfinite().all())
+    return (style, sound) if whole else None
 
 
-def _liking(space: Space, weights: Weights, songs: Tensor, seed: int) -> Liking:
-    found = actions(songs.double().numpy(), space, weights, seed)
+def _liking(space: Space, weights: Weights, songs: Songs, seed: int) -> Liking:
+    found = actions(songs.styles.double().numpy(), space, weights, seed)
     return Liking(
         Scorer(*_tensors(space.centre, space.scale, space.rows, weights.mean, weights.covariance)),
         Controls(*_tensors(found.styles, found.chances)),

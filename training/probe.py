@@ -1,13 +1,16 @@
 """A few tracks of a version and of the bare base, in latents alone: what a gate can know before anybody hears anything.
 
 Both start from the same seeds under the listener's own style, so a difference is the adapter's. Nothing is decoded:
-four short tracks cost about as much as a training step. Not for taste, and not for how well a prompt is kept.
+eight short tracks cost about as much as two training steps. Not for taste, and not for how well a prompt is kept.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 import torch
+from scipy.stats import t as student
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,7 +18,8 @@ from serving.engine.bases.base import Base
 from serving.engine.schedule import sampling
 from training.material import Material, Rows
 
-TRACKS, FRAMES, STEPS = 4, 44, 4
+TRACKS, FRAMES, STEPS = 8, 44, 4
+SURELY = 0.95  # one-sided level of what is said of diversity
 # Frames of a stretch that is looked for in what was trained on, and how far apart stretches begin.
 STRETCH, APART = 32, 4
 
@@ -25,11 +29,12 @@ Velocity = Callable[[Rows, int], Tensor]
 
 @dataclass(frozen=True)
 class Sampled:
-    """Of a version's tracks beside the base's. `diversity`: mean distance between tracks, as a share of the base's.
-    `level`: their deviation, as a share of the base's. `copied`: the highest cosine of a stretch with one of what was
-    trained towards, less the base's."""
+    """Of a version's tracks beside the base's. `diversity`: mean distance between tracks, as a share of the base's, and
+    `diversity_at_most` what it surely does not exceed. `level`: their deviation, as a share of the base's. `copied`:
+    the highest cosine of a stretch with one of what was trained towards, less the base's."""
 
     diversity: float
+    diversity_at_most: float
     level: float
     copied: float
 
@@ -39,8 +44,10 @@ def sampled(velocity: Velocity, base: Base, material: Material, slots: tuple[int
     """Compares the tracks of two slots, the base's first."""
     cold, own = (_tracks(velocity, base, material, slot) for slot in slots)
     known = [p[:, : material.channels] for p, r in zip(material.pieces, material.targets, strict=True) if r == 1]
+    share, at_most = varied(own, cold)
     return Sampled(
-        diversity=_apart(own) / max(_apart(cold), 1e-9),
+        diversity=share,
+        diversity_at_most=at_most,
         level=float(own.std() / cold.std().clamp_min(1e-9)),
         copied=_nearest(known, own) - _nearest(known, cold),
     )
@@ -74,8 +81,28 @@ def _rows(x: Tensor, time: float, material: Material) -> Rows:
     )
 
 
-def _apart(tracks: Tensor) -> float:
-    return float(torch.pdist(tracks.flatten(1)).mean())
+def varied(own: Tensor, cold: Tensor) -> tuple[float, float]:
+    """Mean distance between tracks as a share of that of others from the same seeds, and its upper bound at `SURELY`.
+
+    The bound is the jackknife's over tracks, of the logarithm (Tukey 1958): distances that share a track are no
+    independent trials, and both sides share their seeds.
+
+    Args:
+        own: at least three [tracks, ...].
+        cold: as many, in the same order of seeds.
+    """
+    distances = [torch.cdist(each.flatten(1), each.flatten(1)).double().clamp_min(1e-9) for each in (own, cold)]
+    count = len(own)
+
+    def log_ratio(left_out: int | None = None) -> float:
+        kept = [place for place in range(count) if place != left_out]
+        sums = [float(each[kept][:, kept].triu(1).sum()) for each in distances]
+        return math.log(max(sums[0], 1e-9) / max(sums[1], 1e-9))
+
+    whole = log_ratio()
+    values = [count * whole - (count - 1) * log_ratio(place) for place in range(count)]
+    error = stdev(values) / math.sqrt(count)
+    return math.exp(whole), math.exp(fmean(values) + float(student.ppf(SURELY, count - 1)) * error)
 
 
 def _nearest(known: list[Tensor], tracks: Tensor) -> float:

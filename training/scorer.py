@@ -1,35 +1,44 @@
 """What a listener likes: few weights on few numbers of a track, in closed form, with the cohort as prior. Pure.
 
-Bayesian linear regression (Bishop 2006, section 3.3): weights `w ~ N(w_cohort, tau^2)`, satisfaction `y_i ~ N(w f_i,
-s^2 + v_i)`, where `v_i` is how unsure the satisfaction itself is. `lambda = s^2 / tau^2` is how many ratings the prior
-is worth. The numbers are likeness to the songs, and principal directions of what everyone was played, at unit
-deviation. A listener's own weights are admitted only where, each track predicted from the others, they foretell better
-than likeness alone.
+Hierarchical Bayesian linear regression (Lindley and Smith 1972): a listener's weights `w ~ N(m, own I)` lie about those
+that all share, `m ~ N(m_0, shared I)`, and satisfaction is `y_i ~ N(c + w f_i, s^2 + v_i)`, with c the listener's own
+level and `v_i` how unsure the satisfaction itself is. `m_0` says what is expected without any rating: the closer to
+the songs, the better (`serving.engine.adapters.scorer.closeness`). How much is shared and how much is one's own is what
+makes all answers together likeliest (empirical Bayes); where that is not by `MARGIN` likelier than the expectation, and
+than no weights at all, nothing was learned, and nobody has a scorer. What the others gave is the prior of each: one's
+own answers are no part of it.
+
+The numbers are likeness of style, the directions in which styles differ most, and how far the sound lies from the
+songs', with its squares.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.engine.adapters.scorer import ALIKE, NEAR
+from serving.engine.hearing.sound import SOUND_SIZE
+
 Array = NDArray[np.float64]
 
-DIRECTIONS: Final = 16  # beside likeness; together below the 24 that a version may hold
+DIRECTIONS: Final = 3  # of style; with likeness and sound the 24 numbers of a track that a version may weigh
 NOISE: Final = 0.6  # variance of satisfaction that no numbers of a track foretell
-WORTH: Final = 100.0  # ratings that the prior of a direction is worth
-LIKENESS: Final = (0.3, 0.1)  # prior mean and variance of the weight of likeness
 LEVEL: Final = 0.25  # prior variance of the constant
-FEWEST: Final = 8  # tracks below which nothing of one's own is admitted
+# Variances of a weight, at unit deviation of its number: about what is expected, and about what all share.
+SHARED: Final = (0.001, 0.003, 0.01, 0.03)
+OWN: Final = (0.0, 0.001, 0.003, 0.01)
+MARGIN: Final = 2.0  # nats by which answers must be likelier than without what was learned from them
 LEAST_KNOWN: Final = 0.02  # share of satisfaction's variance below which a track says nothing
-MOST_EACH: Final = 64  # tracks by which one listener bends the directions of all
+MOST_EACH: Final = 64  # tracks by which one listener bends what all share
 
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """Tracks of one listener: descriptions, likeness first [tracks, size]; satisfaction, a posterior under the prior
-    N(0, 1): mean and variance in (0, 1] [tracks]."""
+    """Tracks of one listener: descriptions as `describe` makes them [tracks, size]; satisfaction, a posterior under the
+    prior N(0, 1): mean and variance in (0, 1] [tracks]."""
 
     descriptions: Array
     mean: Array
@@ -38,11 +47,13 @@ class Heard:
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Numbers of a description are `rows @ (description - centre) / scale`; the first is likeness [numbers, size]."""
+    """Numbers of a description are `rows @ (description - centre) / scale`; the first is likeness [numbers, size].
+    `expected` are their weights where nothing was learned [numbers]."""
 
     centre: Array
     scale: Array
     rows: Array
+    expected: Array
 
     def numbers(self, descriptions: Array) -> Array:
         """With the constant first [tracks, size] -> [tracks, 1 + numbers]."""
@@ -52,14 +63,24 @@ class Space:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Posterior of the weights, the constant first [1 + numbers]."""
+    """A belief about the weights, the constant first [1 + numbers]."""
 
     mean: Array
     covariance: Array
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Of one listener with one choice of variances: precision and information about the shared weights [numbers], and
+    the log-likelihood where those are as expected."""
+
+    precision: Array
+    information: Array
+    alone: float
+
+
 def space_of(listeners: Sequence[Heard]) -> Space:
-    """Directions in which what everyone was played differs most.
+    """The numbers of a round, at unit deviation over what everyone was played.
 
     Raises:
         ValueError: fewer than two tracks.
@@ -68,67 +89,101 @@ def space_of(listeners: Sequence[Heard]) -> Space:
     if len(pooled) < 2:
         raise ValueError("directions need two tracks")
     centre, scale = pooled.mean(0), np.maximum(pooled.std(0), 1e-6)
-    spread = ((pooled - centre) / scale)[:, 1:]
-    _, values, directions = np.linalg.svd(spread, full_matrices=False)
+    style = slice(1, pooled.shape[1] - 2 * SOUND_SIZE)
+    _, values, directions = np.linalg.svd(((pooled - centre) / scale)[:, style], full_matrices=False)
     count = min(DIRECTIONS, int((values > 1e-6).sum()))
-    deviations = values[:count, None] / np.sqrt(len(pooled))
-    rows = np.zeros((1 + count, pooled.shape[1]))
+    rows = np.zeros((1 + count + 2 * SOUND_SIZE, pooled.shape[1]))
     rows[0, 0] = 1.0
-    rows[1:, 1:] = directions[:count] / deviations
-    return Space(centre, scale, rows)
+    rows[1 : 1 + count, style] = directions[:count] / (values[:count, None] / np.sqrt(len(pooled)))
+    rows[1 + count :, style.stop :] = np.eye(2 * SOUND_SIZE)
+    expected = np.zeros(len(rows))
+    expected[0] = ALIKE * scale[0]
+    expected[-SOUND_SIZE:] = -NEAR / SOUND_SIZE * scale[-SOUND_SIZE:]
+    return Space(centre, scale, rows, expected)
 
 
-def fit(space: Space, heard: Heard, cohort: Array | None = None) -> Weights:
-    """One listener's weights; without a track they are the prior.
-
-    Args:
-        space: of the round.
-        heard: of the listener.
-        cohort: weights of the others' directions [numbers - 1]; None = no opinion.
-    """
-    numbers, answers, noise = _evidence(space, heard)
-    return _posterior(numbers, answers, noise, *_prior(space, cohort))
-
-
-def others_mean(fitted: Sequence[Weights], counts: Sequence[int]) -> list[Array]:
-    """For each listener the mean of the other listeners' direction weights, one vote each, the surer the more.
-
-    Args:
-        fitted: of each listener, without a cohort's prior.
-        counts: tracks of each.
-    """
-    votes = np.array([count / (count + FEWEST) for count in counts])
-    weights = np.stack([each.mean[2:] for each in fitted])
-    total, mass = votes @ weights, votes.sum()
-    return [
-        (total - vote * own) / (mass - vote) if mass - vote > 0 else np.zeros_like(own)
-        for vote, own in zip(votes, weights, strict=True)
-    ]
+def priors(space: Space, listeners: Sequence[Heard]) -> list[Weights] | None:
+    """What the others' answers say of each listener's weights; None where all answers together are not clearly likelier
+    by it than by what was expected, and than by no weights at all: answers without any bearing on the tracks speak
+    against the expectation, and must not be taken for a taste."""
+    newest = [Heard(h.descriptions[-MOST_EACH:], h.mean[-MOST_EACH:], h.variance[-MOST_EACH:]) for h in listeners]
+    told = [_told(space, each) for each in newest]
+    nothing = replace(space, expected=np.zeros_like(space.expected))
+    least = max(sum(_evidence(_told(each, h), 0.0).alone for h in newest) for each in (space, nothing))
+    best: tuple[float, float, float, list[Evidence]] | None = None
+    for own in OWN:
+        found = [_evidence(each, own) for each in told]
+        for shared in SHARED:
+            likelihood = _likelihood(found, shared)
+            if best is None or likelihood > best[0]:
+                best = likelihood, shared, own, found
+    assert best is not None
+    likelihood, shared, own, found = best
+    if likelihood < least + MARGIN:
+        return None
+    precision = sum((each.precision for each in found), np.eye(len(space.rows)) / shared)
+    information = sum((each.information for each in found), np.zeros(len(space.rows)))
+    return [_others(space, precision - e.precision, information - e.information, own) for e in found]
 
 
-def admitted(space: Space, heard: Heard, cohort: Array | None = None) -> bool:
-    """Whether the weights foretell each track from the others better than likeness to the songs alone does."""
-    if len(heard.mean) < FEWEST:
-        return False
-    likeness = Space(space.centre, space.scale, space.rows[:1])
-    return foretold(space, heard, cohort) > foretold(likeness, heard)
+def fit(space: Space, heard: Heard, prior: Weights) -> Weights:
+    """One listener's weights; without a track they are the prior."""
+    numbers, answers, noise = _answers(space, heard)
+    gain = prior.covariance @ numbers.T
+    spread = numbers @ gain + np.diag(noise)
+    move = np.linalg.solve(spread, answers - numbers @ prior.mean)
+    covariance: Array = prior.covariance - gain @ np.linalg.solve(spread, gain.T)
+    return Weights(prior.mean + gain @ move, (covariance + covariance.T) / 2)
 
 
-def foretold(space: Space, heard: Heard, cohort: Array | None = None) -> float:
-    """Log-likelihood of each track's satisfaction given the others', summed (leave one out)."""
-    numbers, answers, noise = _evidence(space, heard)
-    prior = _prior(space, cohort)
-    total = 0.0
-    for place in range(len(answers)):
-        rest = np.arange(len(answers)) != place
-        weights = _posterior(numbers[rest], answers[rest], noise[rest], *prior)
-        row = numbers[place]
-        variance = float(row @ weights.covariance @ row) + noise[place]
-        total -= 0.5 * (np.log(2 * np.pi * variance) + (answers[place] - row @ weights.mean) ** 2 / variance)
-    return float(total)
+def contradicted(space: Space, heard: Heard, prior: Weights) -> bool:
+    """Whether a listener's own answers are clearly less likely by what the others taught than by what is expected."""
+    expected = Weights(np.concatenate([[0.0], space.expected]), np.zeros_like(prior.covariance))
+    expected.covariance[0, 0] = LEVEL
+    return foretold(space, heard, prior) < foretold(space, heard, expected) - MARGIN
 
 
-def _evidence(space: Space, heard: Heard) -> tuple[Array, Array, Array]:
+def foretold(space: Space, heard: Heard, prior: Weights) -> float:
+    """Log-likelihood of a listener's answers, all together, before any of them was used."""
+    numbers, answers, noise = _answers(space, heard)
+    return _gaussian(answers - numbers @ prior.mean, numbers @ prior.covariance @ numbers.T + np.diag(noise))
+
+
+def _told(space: Space, heard: Heard) -> tuple[Array, Array, Array]:
+    """Numbers without the constant, answers less what was expected, and their covariance but for the weights'."""
+    numbers, answers, noise = _answers(space, heard)
+    return numbers[:, 1:], answers - numbers[:, 1:] @ space.expected, LEVEL + np.diag(noise)
+
+
+def _evidence(told: tuple[Array, Array, Array], own: float) -> Evidence:
+    numbers, answers, covariance = told
+    covariance = covariance + own * numbers @ numbers.T
+    weighed = np.linalg.solve(covariance, np.column_stack([numbers, answers]))
+    precision, information = numbers.T @ weighed[:, :-1], numbers.T @ weighed[:, -1]
+    return Evidence(precision, information, _gaussian(answers, covariance))
+
+
+def _likelihood(found: Sequence[Evidence], shared: float) -> float:
+    """Of all answers, the shared weights integrated out."""
+    size = len(found[0].information)
+    precision = sum((each.precision for each in found), np.eye(size) / shared)
+    information = sum((each.information for each in found), np.zeros(size))
+    log_size = float(np.linalg.slogdet(precision)[1]) + size * np.log(shared)
+    gained = float(information @ np.linalg.solve(precision, information))
+    return float(sum(each.alone for each in found) + 0.5 * (gained - log_size))
+
+
+def _others(space: Space, precision: Array, information: Array, own: float) -> Weights:
+    """A listener's prior by what the others told of the shared weights."""
+    size = len(information)
+    covariance = np.zeros((1 + size, 1 + size))
+    covariance[0, 0] = LEVEL
+    shared = np.linalg.inv(precision)
+    covariance[1:, 1:] = (shared + shared.T) / 2 + own * np.eye(size)
+    return Weights(np.concatenate([[0.0], space.expected + shared @ information]), covariance)
+
+
+def _answers(space: Space, heard: Heard) -> tuple[Array, Array, Array]:
     """Numbers, and what the posterior of satisfaction was told beyond its prior, with its variance."""
     known = 1.0 - heard.variance
     telling = known > LEAST_KNOWN
@@ -136,15 +191,8 @@ def _evidence(space: Space, heard: Heard) -> tuple[Array, Array, Array]:
     return space.numbers(heard.descriptions[telling]), heard.mean[telling] / known, NOISE + variance / known
 
 
-def _prior(space: Space, cohort: Array | None) -> tuple[Array, Array]:
-    """Mean and precision, both [1 + numbers]."""
-    count = len(space.rows) - 1
-    mean = np.concatenate([[0.0, LIKENESS[0]], np.zeros(count) if cohort is None else cohort])
-    precision = np.concatenate([[1 / LEVEL, 1 / LIKENESS[1]], np.full(count, WORTH / NOISE)])
-    return mean, precision
-
-
-def _posterior(numbers: Array, answers: Array, noise: Array, prior_mean: Array, prior_precision: Array) -> Weights:
-    weighed = numbers / noise[:, None]
-    covariance: Array = np.linalg.inv(np.diag(prior_precision) + weighed.T @ numbers).astype(np.float64)
-    return Weights(covariance @ (prior_precision * prior_mean + weighed.T @ answers), covariance)
+def _gaussian(values: Array, covariance: Array) -> float:
+    """Log-density of a centred normal."""
+    log_size = float(np.linalg.slogdet(covariance)[1])
+    squared = float(values @ np.linalg.solve(covariance, values))
+    return -0.5 * (len(values) * float(np.log(2 * np.pi)) + log_size + squared)

@@ -150,8 +150,7 @@ class Training:
     @cached_property
     def _likings(self) -> Mapping[UUID, Liking]:
         """The same after a kill: they follow from the snapshot alone."""
-        size = 1 + self._base.conditions.style_size + 2 * self._base.codec.latent_channels
-        return likings([entry.facts for entry in self._snapshot.listeners], self._blobs.read, size)
+        return likings([entry.facts for entry in self._snapshot.listeners], self._blobs.read)
 
     def _material(self, entry: ListenerSnapshot) -> Material | None:
         """None if it cannot be read: then the listener has their outcome, and the others go on."""

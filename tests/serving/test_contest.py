@@ -18,7 +18,7 @@ from serving.blobs import Blobs
 from serving.contest import seats, seeds_from
 from serving.engine.adapters.controls import Controls
 from serving.engine.adapters.files import dump
-from serving.engine.adapters.scorer import Scorer
+from serving.engine.adapters.scorer import Scorer, described_size
 from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
 from serving.engine.params import Job, Limits, State
@@ -113,7 +113,7 @@ def test_one_seed_is_the_track_as_it_always_was(studio: Studio, root: str, songs
 def test_what_was_learned_decides_in_the_place_of_likeness(
     studio: Studio, root: str, songs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = 1 + studio.base.conditions.style_size + 2 * studio.base.codec.latent_channels
+    size = described_size(studio.base.conditions.style_size)
     scorers = [
         Scorer(torch.zeros(size), torch.ones(size), torch.eye(1, size), torch.tensor([0.0, sign]), torch.zeros(2, 2))
         for sign in (1.0, -1.0)

@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
-from tests.training.test_scorer import person
+from tests.training.test_scorer import STYLE, person
 from training.controls import FLOOR, actions, chances
-from training.scorer import Array, Weights, fit, space_of
+from training.scorer import Array, Space, Weights, space_of
 
-STYLE = 12
+
+def liking(space: Space) -> Weights:
+    """More of the first direction of style, and nothing but that."""
+    numbers = 1 + len(space.rows)
+    mean = np.zeros(numbers)
+    mean[2] = 1.0
+    return Weights(mean, np.eye(numbers) * 1e-6)
 
 
 def songs(count: int = 3) -> Array:
@@ -24,23 +30,22 @@ def test_chances_are_those_of_being_the_best() -> None:
 
 
 def test_what_is_asked_for_has_the_norm_of_the_songs_and_moves_towards_what_is_liked() -> None:
-    heard, direction = person(3, tracks=120)
-    space = space_of([heard])
-    found = actions(songs(), space, fit(space, heard), seed=2)
+    space = space_of([person(3, tracks=120)])
+    found = actions(songs(), space, liking(space), seed=2)
     mean = songs().mean(0)
     assert len(found.styles) == len(found.chances) == 1 + 3 + 2
     np.testing.assert_allclose(found.styles[0], mean)
     moved = found.styles[-1]
     assert np.linalg.norm(moved) == pytest.approx(np.linalg.norm(mean))
-    liked = direction[1 : 1 + STYLE] / space.scale[1 : 1 + STYLE]
+    liked = space.rows[1, 1 : 1 + STYLE] / space.scale[1 : 1 + STYLE]
     assert (moved - mean) @ liked > 0
-    assert found.chances[-1] > found.chances[0]
     assert found.chances.min() >= FLOOR
+    alone = actions(songs(1), space, liking(space), seed=2)
+    assert alone.chances[-1] > alone.chances[0]
 
 
 def test_one_song_is_no_choice_among_songs_and_no_opinion_moves_nothing() -> None:
-    heard, _ = person(1)
-    space = space_of([heard])
+    space = space_of([person(1)])
     numbers = 1 + len(space.rows)
     nothing = Weights(np.zeros(numbers), np.eye(numbers) * 1e-4)
     found = actions(songs(1), space, nothing, seed=3)
@@ -49,8 +54,7 @@ def test_one_song_is_no_choice_among_songs_and_no_opinion_moves_nothing() -> Non
 
 
 def test_the_same_posterior_gives_the_same_chances() -> None:
-    heard, _ = person(2)
-    space = space_of([heard])
-    weights = fit(space, heard)
+    space = space_of([person(2)])
+    weights = liking(space)
     one, other = (actions(songs(), space, weights, seed=4).chances for _ in range(2))
     np.testing.assert_array_equal(one, other)

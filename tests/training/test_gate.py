@@ -9,13 +9,14 @@ import torch
 from training.gate import Scores, largest_update, refusal
 
 GOOD = Scores(
-    base_loss=1.0, adapter_loss=0.9, preference=0.0, drift=0.01, diversity=1.0, level=1.0, copied=0.0,
-    largest_update=0.1, skipped_share=0.0,
+    base_loss=1.0, adapter_loss=0.9, preference=0.0, drift=0.01, diversity=1.0, diversity_at_most=1.1, level=1.0,
+    copied=0.0, largest_update=0.1, skipped_share=0.0,
 )  # fmt: skip
 
 
 def test_a_sound_adapter_that_helps_passes() -> None:
     assert refusal(GOOD) is None
+    assert refusal(replace(GOOD, diversity=0.8, diversity_at_most=0.95)) is None, "not surely less varied"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_a_sound_adapter_that_helps_passes() -> None:
         ({"largest_update": math.inf}, "not finite"),
         ({"largest_update": 1.5}, "update is 1.50 times"),
         ({"drift": 0.4}, "velocity 40% away from the base's"),
-        ({"diversity": 0.8}, "80% as varied as the base's"),
+        ({"diversity": 0.8, "diversity_at_most": 0.89}, "80% as varied as the base's, surely no more than 89%"),
         ({"level": 3.0}, "3.00 times the base's deviation"),
         ({"copied": 0.5}, "nearer to a song by 0.50"),
         ({"preference": -0.1}, "nearer to what was disliked"),

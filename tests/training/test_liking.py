@@ -1,76 +1,92 @@
-"""From rated tracks' files to scorers: a taste is found, and what cannot be read is left out."""
+"""From rated tracks' files to scorers: what all like is found, and what cannot be read is left out."""
 
 from pathlib import Path
 from uuid import UUID
 
-import pytest
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
-from serving.engine.adapters.scorer import describe
+from serving.engine.adapters.scorer import closeness, describe
+from serving.engine.hearing.sound import SOUND_SIZE, USUAL
 from tests.training.examples import listener, song, track
-from training.liking import likings
+from training.liking import Liking, likings
 from training.snapshot import ListenerFacts
 
-STYLE, CHANNELS = 20, 3
-SIZE = 1 + STYLE + 2 * CHANNELS
+STYLE = 20
+LIKED, DISLIKED = torch.tensor(USUAL) * 2, torch.tensor(USUAL) * -2
 
 
-def features(path: Path, seed: int, size: int = STYLE) -> tuple[str, torch.Tensor]:
+def features(path: Path, seed: int, size: int = STYLE, sound: Tensor | None = None) -> tuple[str, Tensor]:
+    """A feature file and its sound, in usual deviations from nothing."""
     torch.manual_seed(seed)
-    style, latents = torch.randn(size), torch.randn(10, CHANNELS)
-    path.write_bytes(save({"style": style, "latents": latents}))
-    return str(path), style
+    apart = torch.randn(SOUND_SIZE)
+    kept = torch.tensor(USUAL) * apart if sound is None else sound
+    path.write_bytes(save({"style": torch.randn(size), "sound": kept}))
+    return str(path), apart
 
 
-def person(folder: Path, number: int, tracks: int = 60) -> ListenerFacts:
-    """Likes what has much of the first number of style."""
+def person(folder: Path, number: int, tracks: int = 30) -> ListenerFacts:
+    """Likes what has much of the first number of sound."""
     rated = []
     for place in range(tracks):
-        url, style = features(folder / f"{number}-{place}", 1000 * number + place)
-        stars = min(5, max(1, round(3 + 1.5 * float(style[0]))))
-        rated.append(track(place, stars, url=url))
-    wanted, _ = features(folder / f"{number}-song", number)
-    return ListenerFacts(listener_id=listener(number), songs=(song(1, wanted),), tracks=tuple(rated))
+        url, apart = features(folder / f"{number}-{place}", 1000 * number + place)
+        rated.append(track(1000 * number + place, min(5, max(1, round(3 + 1.5 * float(apart[0])))), url=url))
+    own, _ = features(folder / f"{number}-song", number, sound=torch.zeros(SOUND_SIZE))
+    return ListenerFacts(listener_id=listener(number), songs=(song(number, own),), tracks=tuple(rated))
+
+
+def crowd(folder: Path) -> list[ListenerFacts]:
+    return [person(folder, number) for number in range(1, 7)]
 
 
 def read(url: str) -> bytes:
     return Path(url).read_bytes()
 
 
-def test_a_taste_becomes_a_version_that_tells_tracks_apart_and_asks_for_what_is_liked(tmp_path: Path) -> None:
-    people = [person(tmp_path, number) for number in (1, 2)]
-    found = likings(people, read, SIZE)
-    assert set(found) == {listener(1), listener(2)}
-    style, latents, wanted = torch.zeros(STYLE), torch.randn(10, CHANNELS), torch.ones(STYLE)
-    liked, disliked = style.clone(), style.clone()
-    liked[0], disliked[0] = 2.0, -2.0
-    scores = [found[listener(1)].scorer.score(describe(each, latents, wanted)) for each in (liked, disliked)]
-    assert scores[0] > scores[1]
-    styles, chances = found[listener(1)].controls.styles, found[listener(1)].controls.chances
-    assert float(styles[-1][0]) > float(styles[0][0])
-    assert float(chances[-1]) == max(chances.tolist())
-    assert float(styles[-1].norm()) == pytest.approx(float(styles[0].norm()), rel=1e-4)
+def score(liking: Liking, sound: Tensor) -> float:
+    style = torch.ones(STYLE)
+    return liking.scorer.score(describe(style, style, sound, torch.zeros(SOUND_SIZE)))
+
+
+def test_what_all_like_tells_tracks_apart_where_closeness_does_not(tmp_path: Path) -> None:
+    found = likings(crowd(tmp_path), read)
+    assert set(found) == {listener(number) for number in range(1, 7)}
+    mine, style = found[listener(1)], torch.ones(STYLE)
+    assert score(mine, LIKED) > score(mine, DISLIKED) + 0.5
+    alike = [closeness(style, style, sound, torch.zeros(SOUND_SIZE)) for sound in (LIKED, DISLIKED)]
+    assert alike[0] == alike[1]
+    assert torch.isclose(mine.controls.chances.sum(), torch.tensor(1.0))
 
 
 def test_the_same_facts_give_the_same_version(tmp_path: Path) -> None:
-    people = [person(tmp_path, number) for number in (1, 2)]
-    one, other = (likings(people, read, SIZE)[listener(1)] for _ in range(2))
+    people = crowd(tmp_path)
+    one, other = (likings(people, read)[listener(1)] for _ in range(2))
     for mine, again in ((one.scorer, other.scorer), (one.controls, other.controls)):
         assert all(torch.equal(again.tensors()[name], value) for name, value in mine.tensors().items())
 
 
-def test_what_cannot_be_read_or_is_of_another_base_is_left_out(tmp_path: Path) -> None:
-    whole = person(tmp_path, 1)
-    old, _ = features(tmp_path / "old", 5, size=STYLE + 1)
-    strangers = (track(900, 5, url=str(tmp_path / "absent")), track(901, 1, url=old))
-    (expected,) = likings([whole], read, SIZE).values()
-    (found,) = likings([whole.model_copy(update={"tracks": (*whole.tracks, *strangers)})], read, SIZE).values()
-    assert torch.allclose(found.scorer.centre, expected.scorer.centre)
-    assert likings([whole], read, SIZE + 2) == {}
+def test_what_cannot_be_read_or_is_of_another_base_or_has_no_sound_is_left_out(tmp_path: Path) -> None:
+    people = crowd(tmp_path)
+    expected = likings(people, read)[listener(1)]
+    other_base, _ = features(tmp_path / "other", 5, size=STYLE + 1)
+    silent, wrong = tmp_path / "silent", tmp_path / "wrong"
+    silent.write_bytes(save({"style": torch.randn(STYLE)}))
+    wrong.write_bytes(save({"style": torch.randn(STYLE), "sound": torch.zeros(3)}))
+    urls = (str(tmp_path / "absent"), other_base, str(silent), str(wrong))
+    strangers = tuple(track(900 + place, 5, url=url) for place, url in enumerate(urls))
+    more = people[0].model_copy(update={"tracks": (*people[0].tracks, *strangers)})
+    found = likings([more, *people[1:]], read)[listener(1)]
+    torch.testing.assert_close(found.scorer.centre, expected.scorer.centre)
 
 
-def test_nobody_without_songs_or_with_few_tracks_has_one(tmp_path: Path) -> None:
-    whole, few = person(tmp_path, 1), person(tmp_path, 2, tracks=5)
-    silent = whole.model_copy(update={"listener_id": UUID(int=9), "songs": ()})
-    assert set(likings([whole, few, silent], read, SIZE)) == {listener(1)}
+def test_who_rated_nothing_has_what_the_others_taught_and_who_has_no_songs_nothing(tmp_path: Path) -> None:
+    newcomer = person(tmp_path, 8, tracks=0)
+    nobody = person(tmp_path, 9).model_copy(update={"listener_id": UUID(int=9), "songs": ()})
+    found = likings([*crowd(tmp_path), newcomer, nobody], read)
+    assert score(found[listener(8)], LIKED) > score(found[listener(8)], DISLIKED) + 0.5
+    assert UUID(int=9) not in found
+
+
+def test_few_ratings_of_all_together_teach_nothing(tmp_path: Path) -> None:
+    assert likings([person(tmp_path, number, tracks=2) for number in (1, 2)], read) == {}

@@ -11,9 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-MOST: Final = 24  # numbers of a track that a scorer may weigh
+from serving.engine.hearing.sound import SOUND_SIZE, USUAL
+
+MOST: Final = 48  # weights: of at most 24 numbers of a track, and of squares of them
 CAUTION: Final = 1.0  # standard deviations of the guess that are taken off it
 PREFIX: Final = "scorer."
+# Deviations of satisfaction for likeness of style, and for the mean squared distance of sound: slopes on simulated
+# listeners, before any rating (decision 0707).
+ALIKE: Final = 1.4
+NEAR: Final = 0.29
+FARTHEST: Final = 4.0
 NAMES: Final = ("centre", "scale", "rows", "mean", "covariance")
 
 
@@ -43,6 +50,10 @@ class Scorer:
         if not all(bool(getattr(self, name).isfinite().all()) for name in NAMES):
             raise ValueError("a scorer holds a number that is not finite")
 
+    def reads(self, description: Tensor) -> bool:
+        """Whether it was fitted on descriptions of that kind: an older one knew other numbers of a track."""
+        return description.shape == self.centre.shape
+
     def score(self, description: Tensor) -> float:
         """Expected satisfaction less its uncertainty, so that the unknown is not mistaken for the liked [size].
 
@@ -70,21 +81,42 @@ def scorer_in(tensors: Mapping[str, Tensor]) -> Scorer | None:
     return Scorer(**found)
 
 
-def describe(style: Tensor, latents: Tensor, wanted: Tensor) -> Tensor:
-    """What a scorer reads of a track: likeness to the wanted style, its own style, mean and deviation of its latents.
+def describe(style: Tensor, wanted: Tensor, sound: Tensor, wanted_sound: Tensor) -> Tensor:
+    """What a scorer reads of a track: likeness to the songs' style, its own style, and how far it sounds from the songs
+    in each of the twenty numbers of `hearing.sound`, in deviations that are usual, then the squares of those.
 
     Args:
         style: of the track [size].
-        latents: of the track, at least two [frames, channels].
-        wanted: the style it was made for [size].
+        wanted: of the songs [size].
+        sound: of the track [SOUND_SIZE].
+        wanted_sound: of the songs [SOUND_SIZE].
 
     Returns:
-        [1 + size + 2 channels].
+        [described_size(size)].
     """
-    return torch.cat([likeness(style, wanted)[None], style, latents.mean(0), latents.std(0)])
+    apart = _apart(sound, wanted_sound)
+    return torch.cat([likeness(style, wanted)[None], style, apart, apart.square()])
+
+
+def described_size(style: int) -> int:
+    """Numbers of a description where styles have so many."""
+    return 1 + style + 2 * SOUND_SIZE
+
+
+def closeness(style: Tensor, wanted: Tensor, sound: Tensor | None, wanted_sound: Tensor | None) -> float:
+    """How good a track is expected to be where nothing was learned: by style, and by sound where both are known."""
+    found = ALIKE * float(likeness(style, wanted))
+    if sound is None or wanted_sound is None:
+        return found
+    return found - NEAR * float(_apart(sound, wanted_sound).square().mean())
 
 
 def likeness(style: Tensor, wanted: Tensor) -> Tensor:
     """Cosine of two styles, in [-1, 1]; 0 where one of them says nothing []."""
     alike: Tensor = functional.cosine_similarity(style, wanted, dim=0)
     return alike
+
+
+def _apart(sound: Tensor, wanted: Tensor) -> Tensor:
+    """In usual deviations, none counted for more than `FARTHEST` [SOUND_SIZE]."""
+    return ((sound - wanted) / torch.tensor(USUAL)).clamp(-FARTHEST, FARTHEST)

@@ -23,10 +23,22 @@ def key_heard(waveform: Tensor, sample_rate: int) -> Key:
         waveform: mono, at least `WINDOW` / 2 + 1 samples [samples]; silence is in C major.
         sample_rate: of the waveform.
     """
+    best = int(_fits(waveform, sample_rate).argmax())
+    return Key(best % 12, best >= 12)
+
+
+def contrast_of_modes(waveform: Tensor, sample_rate: int) -> float:
+    """By how much the best major key fits better than the best minor one, in [-2, 2] [samples]."""
+    major, minor = _fits(waveform, sample_rate).reshape(2, 12).amax(1)
+    return float(major - minor)
+
+
+def _fits(waveform: Tensor, sample_rate: int) -> Tensor:
+    """Correlation with each key's profile, major keys first, from C up [24]."""
     profiles = torch.tensor([MAJOR_PROFILE, MINOR_PROFILE])
     turned = torch.stack([profile.roll(tonic) for profile in profiles for tonic in range(12)])
-    best = int((_centred(turned) @ _centred(pitch_classes(waveform, sample_rate))).argmax())
-    return Key(best % 12, best >= 12)
+    fits: Tensor = _centred(turned) @ _centred(pitch_classes(waveform, sample_rate))
+    return fits
 
 
 def pitch_classes(waveform: Tensor, sample_rate: int) -> Tensor:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Signal = Literal["stars", "time", "both", "permuted"]
-SIGNALS: tuple[Signal, ...] = ("stars", "time", "both", "permuted")
+# `none`: nothing of what was answered, so what is left is the approach without ratings.
+Signal = Literal["stars", "time", "both", "permuted", "none"]
+SIGNALS: tuple[Signal, ...] = ("stars", "time", "both", "permuted", "none")
 # `time` takes no star, and what is trained without signs takes nothing else; so these are compared by stars alone.
 
 
@@ -32,12 +33,13 @@ APPROACHES: Mapping[str, Approach] = {
     "signed": Approach(adapter="signed"),
     "threshold": Approach(adapter="threshold_guided"),
     "steering": Approach(steered=True),
-    "selection": Approach(choose=4),
+    "selection": Approach(choose=8),
+    "selection-4": Approach(choose=4),
     "controls": Approach(controlled=True),
-    "controls+selection": Approach(controlled=True, choose=4),
+    "controls+selection": Approach(controlled=True, choose=8),
     "evolution": Approach(bred=True),
-    "steering+selection": Approach(steered=True, choose=4),
-    "everything": Approach(adapter="signed", steered=True, choose=4),
+    "steering+selection": Approach(steered=True, choose=8),
+    "everything": Approach(adapter="signed", steered=True, choose=8),
 }
 
 
@@ -58,6 +60,11 @@ class Branch:
 
 
 def branches(approaches: tuple[str, ...], signals: tuple[Signal, ...]) -> list[Branch]:
-    """Every approach with every signal; songs alone know none."""
-    found = [Branch(name, signal) for name in approaches for signal in signals if name != "songs"]
+    """Every approach with every signal; songs alone know none, and without a signal only a choice is left."""
+    found = [
+        Branch(name, signal)
+        for name in approaches
+        for signal in signals
+        if name != "songs" and (signal != "none" or APPROACHES[name].choose > 1)
+    ]
     return [Branch("songs", "stars")] * ("songs" in approaches) + found

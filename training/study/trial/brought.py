@@ -15,6 +15,7 @@ from serving.engine.bases.base import Base
 from serving.engine.bases.shipped.codec import REFERENCE_RMS
 from serving.engine.batch import admit, advance
 from serving.engine.hearing.feel import feel_heard
+from serving.engine.hearing.sound import sound_of
 from serving.engine.hearing.style import resample
 from serving.engine.music.plan import Feel, Key
 from serving.engine.params import Job
@@ -29,10 +30,11 @@ INVERSION_STEPS = 16
 
 @dataclass(frozen=True, eq=False)
 class Brought:
-    """Style [size], latents and the noise they come from [frames, channels], the plan they fit [frames, plan channels],
-    tempo and key."""
+    """Style [size], sound [SOUND_SIZE], latents and the noise they come from [frames, channels], the plan they fit
+    [frames, plan channels], tempo and key."""
 
     style: Tensor
+    sound: Tensor
     latents: Tensor
     noise: Tensor
     plan: Tensor
@@ -41,7 +43,8 @@ class Brought:
     def tensors(self) -> dict[str, Tensor]:
         """As a feature file holds them."""
         feel = torch.tensor([self.feel.bpm, self.feel.key.tonic, self.feel.key.minor])
-        return {"style": self.style, "latents": self.latents, "noise": self.noise, "plan": self.plan, "feel": feel}
+        names = ("style", "sound", "latents", "noise", "plan")
+        return {name: getattr(self, name) for name in names} | {"feel": feel}
 
 
 def bring(base: Base, pool: Pool, path: Path, folder: Path) -> tuple[Brought, str]:
@@ -53,7 +56,7 @@ def bring(base: Base, pool: Pool, path: Path, folder: Path) -> tuple[Brought, st
         path: of the song.
         folder: where feature files are kept.
     """
-    kept = folder / base.manifest.base_hash[:16] / f"{path.stem}.safetensors"
+    kept = folder / base.manifest.base_hash[:16] / f"{path.stem}-with-sound.safetensors"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(".part")
@@ -80,7 +83,8 @@ def _described(base: Base, pool: Pool, path: Path) -> Brought:
     style = base.style.embed(stretch[None], codec.sample_rate)[0].float().cpu()
     feel = feel_heard(stretch, codec.sample_rate)
     plan = base.conditions.plan_heard(excerpt, codec.sample_rate, feel, len(latents)).float().cpu()
-    return Brought(style, latents, _inverted(base, pool, latents, style), plan, feel)
+    sound = sound_of(stretch, codec.sample_rate)
+    return Brought(style, sound, latents, _inverted(base, pool, latents, style), plan, feel)
 
 
 def _inverted(base: Base, pool: Pool, latents: Tensor, style: Tensor) -> Tensor:

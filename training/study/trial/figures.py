@@ -161,9 +161,14 @@ def _shares(populations: Sequence[Parts], cycle: int) -> dict[str, Estimate]:
             continue
         found[f"{name} - cold"] = estimate(differences(populations, cycle, name, COLD))
         approach, _, signal = name.partition(" / ")
-        placebo = f"{approach} / permuted"
-        if signal and signal != "permuted" and placebo in names:
-            found[f"ratings: {name} - permuted"] = estimate(differences(populations, cycle, name, placebo))
+        for other in ("permuted", "none"):
+            if signal in ("permuted", "none", other, "") or f"{approach} / {other}" not in names:
+                continue
+            beyond = differences(populations, cycle, name, f"{approach} / {other}")
+            found[f"ratings: {name} - {other}"] = estimate(beyond)
+        if signal == "permuted" and f"{approach} / none" in names:
+            placebo = differences(populations, cycle, name, f"{approach} / none")
+            found[f"placebo: {name} - none"] = estimate(placebo)
     return found
 
 

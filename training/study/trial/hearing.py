@@ -7,6 +7,7 @@ in the same way, so branches differ by what was made and by nothing else.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from serving.engine.adapters.files import parse
-from serving.engine.adapters.scorer import describe, likeness
+from serving.engine.adapters.scorer import closeness, describe
 from serving.engine.hearing.feel import feel_heard
 from serving.engine.hearing.style import TAGS
 from serving.engine.music.noise import fresh, mean_style
@@ -33,6 +34,7 @@ from training.study.trial.brought import Brought
 from training.study.trial.learning import Version
 from training.study.trial.making import Made, Studio, Wish
 from training.study.trial.records import Record, keep
+from training.study.trial.shelf import Shelf
 
 # Seeds of wishes lie so far apart that candidates of one never meet those of the next.
 APART = 64
@@ -77,6 +79,11 @@ class Room:
     first: int
     blobs: Blobs
 
+    @cached_property
+    def shelf(self) -> Shelf:
+        """What was made already."""
+        return Shelf(self.studio.make)
+
     def hear(
         self, members: Sequence[Member], versions: Sequence[Version], approach: Approach, cycle: int, folder: Path
     ) -> list[Record]:
@@ -90,7 +97,7 @@ class Room:
             ]
             for slot, member in enumerate(group, start=1):
                 self._write(slot, versions[member.number])
-            made = self.studio.make(wishes)
+            made = self.shelf.make(wishes)
             each = self._count(cycle) * approach.choose
             for place, member in enumerate(group):
                 own = made[place * each : (place + 1) * each]
@@ -147,27 +154,29 @@ class Room:
         chosen = [
             _best(made[place * choose : (place + 1) * choose], version, member) for place in range(self._count(cycle))
         ]
-        heard = self._listened([each.audio for each in chosen])
+        heard = self._listened(chosen)
         return [
             self._record(member, prompts[place], chosen[place], heard[place], cycle, place, folder)
             for place in range(self._count(cycle))
         ]
 
-    def _listened(self, sounds: Sequence[Tensor]) -> list[Vector]:
-        """What the ears measure in each, in standard deviations of real music."""
+    def _listened(self, tracks: Sequence[Made]) -> list[Vector]:
+        """What the ears measure in each, in standard deviations of real music; once for a track."""
         free: SimpleQueue[Ear] = SimpleQueue()
         for ear in self.ears:
             free.put(ear)
 
-        def listen(sound: Tensor) -> Vector:
-            ear = free.get()
-            try:
-                return self.scale.standardise(ear.hear(sound).double().numpy())
-            finally:
-                free.put(ear)
+        def listen(track: Made) -> Vector:
+            if track not in self.shelf.heard:
+                ear = free.get()
+                try:
+                    self.shelf.heard[track] = self.scale.standardise(ear.hear(track.audio).double().numpy())
+                finally:
+                    free.put(ear)
+            return self.shelf.heard[track]
 
         with ThreadPoolExecutor(len(self.ears)) as threads:
-            return list(threads.map(listen, sounds))
+            return list(threads.map(listen, tracks))
 
     def _record(
         self, member: Member, prompt: str, made: Made, features: Vector, cycle: int, place: int, folder: Path
@@ -203,14 +212,15 @@ def _moved(feel: Feel, version: Version) -> Feel:
 
 
 def _best(candidates: Sequence[Made], version: Version, member: Member) -> Made:
-    """By the listener's scorer; without one, as the product does, by likeness to the songs."""
+    """By the listener's scorer; without one, as the product does, by how close it is to the songs."""
     if len(candidates) == 1:
         return candidates[0]
+    sound = torch.stack([song.sound for song in member.songs]).mean(0)
 
     def score(made: Made) -> float:
         if version.liking is None:
-            return float(likeness(made.style, member.style))
-        return version.liking.scorer.score(describe(made.style, made.latents, member.style))
+            return closeness(made.style, member.style, made.sound, sound)
+        return version.liking.scorer.score(describe(made.style, member.style, made.sound, sound))
 
     return max(candidates, key=score)
 

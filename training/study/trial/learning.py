@@ -28,6 +28,7 @@ FIT: Mapping[Signal, Signals] = {
     "time": Signals(stars=False),
     "both": Signals(),
     "permuted": Signals(listening=False),
+    "none": Signals(stars=False, listening=False),
 }
 PARENTS = 3
 
@@ -96,7 +97,9 @@ def versions(
     approach = branch.made_by
     facts = {_id(f"listener {pupil.number}"): _facts(pupil, seconds) for pupil in pupils}
     adapters = _adapters(base, branch, facts, recipe, blobs, folder) if approach.adapter else {}
-    liked = _likings(base, branch, facts, blobs) if approach.choose > 1 or approach.controlled else {}
+    liked: Mapping[UUID, Liking] = {}
+    if approach.choose > 1 or approach.controlled:
+        liked = likings(list(facts.values()), blobs.read, FIT[branch.signal])
     found = []
     for pupil in pupils:
         belief = believe(pupil.heard, seconds, branch.signal)
@@ -129,11 +132,6 @@ def _parents(pupil: Pupil, belief: Belief) -> tuple[Tensor, ...]:
     """Starts of what is believed to be liked best."""
     best = np.argsort(-belief.mean)[:PARENTS]
     return tuple(pupil.heard[int(place)].tensors["start"] for place in best if belief.mean[place] > 0)
-
-
-def _likings(base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts], blobs: Blobs) -> Mapping[UUID, Liking]:
-    size = 1 + base.conditions.style_size + 2 * base.codec.latent_channels
-    return likings(list(facts.values()), blobs.read, size, FIT[branch.signal])
 
 
 def _adapters(

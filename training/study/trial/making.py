@@ -9,6 +9,7 @@ from torch import Tensor
 from serving.engine.adapters.pool import Pool
 from serving.engine.bases.shipped.checkpoint import ShippedBase
 from serving.engine.batch import Row, admit, advance
+from serving.engine.hearing.sound import sound_of
 from serving.engine.music.noise import mean_style, personal
 from serving.engine.music.plan import Feel, drawn
 from serving.engine.params import Job
@@ -43,7 +44,8 @@ class Wish:
 @dataclass(frozen=True, eq=False)
 class Made:
     """A track: where it started and what came out [frames, channels], its plan [frames, plan channels], how it was
-    meant to move, its sound [samples], the style of that [size] and the tagger's probabilities [50]."""
+    meant to move, its audio [samples], the style [size] and sound [SOUND_SIZE] of that, and the tagger's probabilities
+    [50]."""
 
     start: Tensor
     latents: Tensor
@@ -51,6 +53,7 @@ class Made:
     feel: Feel
     audio: Tensor
     style: Tensor
+    sound: Tensor
     tags: Tensor
 
 
@@ -122,7 +125,13 @@ class Studio:
         features, tags = self.base.style.features(audio, codec.sample_rate)
         styles = ((features - self.base.style.mean.to(features)) / self.base.style.std.to(features)).float().cpu()
         return [
-            Made(job.start, latents[i].cpu(), job.plan, feel, audio[i].cpu(), styles[i], tags[i].cpu())
+            self._one(job, feel, latents[i].cpu(), audio[i].cpu(), (styles[i], tags[i].cpu()))
             for i, (job, feel) in enumerate(jobs)
-            if job.plan is not None
         ]
+
+    def _one(self, job: Job, feel: Feel, latents: Tensor, audio: Tensor, heard: tuple[Tensor, Tensor]) -> Made:
+        assert job.plan is not None, "every job of a study has a plan"
+        style, tags = heard
+        return Made(
+            job.start, latents, job.plan, feel, audio, style, sound_of(audio, self.base.codec.sample_rate), tags
+        )

@@ -13,15 +13,15 @@ from training.study.trial.approaches import APPROACHES, SIGNALS, Signal
 
 # Small enough for two cores.
 QUICK: Mapping[str, object] = {
-    "listeners": 12,
+    "listeners": 24,
     "cycles": 1,
     "seeds": 1,
-    "tracks": 6,
-    "first": 10,
+    "tracks": 4,
+    "first": 8,
     "seconds": 4.0,
     "steps": 4,
-    "train_steps": 30,
-    "methods": "signed,controls+selection",
+    "signals": "stars,permuted,none",
+    "methods": "selection-4",
 }
 LEAST = {"listeners": 2, "cohorts": 1, "cycles": 1, "seeds": 1, "tracks": 2, "first": 2, "together": 1, "ears": 1}
 # What does not change any single part of a study.
@@ -92,7 +92,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Places]:
     parser.add_argument("--cycles", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3, help="populations")
     parser.add_argument("--shift", type=float, default=SHIFT, help="how far tastes lie beyond the songs (deviations)")
-    parser.add_argument("--signals", default="stars,permuted", help=f"of {', '.join(SIGNALS)}")
+    parser.add_argument("--signals", default="stars,permuted,none", help=f"of {', '.join(SIGNALS)}")
     parser.add_argument("--methods", default=",".join(APPROACHES), help=f"of {', '.join(APPROACHES)}")
     parser.add_argument("--tracks", type=int, default=8, help="heard by each listener in a cycle")
     parser.add_argument("--first", type=int, default=12, help="heard by each listener before anything is learned")

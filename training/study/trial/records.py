@@ -48,7 +48,7 @@ class Record:
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """`style`, `latents`, `plan` and `start`."""
+        """`style`, `sound`, `latents`, `plan` and `start`."""
         tensors: dict[str, Tensor] = load_file(self.file)
         return tensors
 
@@ -87,5 +87,6 @@ class Part:
 def keep(file: Path, made: Made) -> None:
     """Writes a track's features."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {"style": made.style, "latents": made.latents, "plan": made.plan, "start": made.start}
+    names = ("style", "sound", "latents", "plan", "start")
+    tensors = {name: getattr(made, name) for name in names}
     save_file({name: value.to(torch.float32).contiguous() for name, value in tensors.items()}, file)

@@ -6,7 +6,17 @@ from safetensors.torch import load, save
 
 from serving.engine.adapters.files import AdapterError, dump, parse
 from serving.engine.adapters.pool import Shape
-from serving.engine.adapters.scorer import CAUTION, MOST, Scorer, describe, likeness
+from serving.engine.adapters.scorer import (
+    CAUTION,
+    FARTHEST,
+    MOST,
+    Scorer,
+    closeness,
+    describe,
+    described_size,
+    likeness,
+)
+from serving.engine.hearing.sound import SOUND_SIZE, USUAL
 
 BASE, SNAPSHOT = "b" * 64, "c" * 64
 SHAPES = {"layer": Shape(6, 4)}
@@ -66,15 +76,34 @@ def test_the_score_is_the_guess_less_its_uncertainty() -> None:
 
 
 def test_more_numbers_than_allowed_and_descriptions_of_another_base_are_refused() -> None:
-    with pytest.raises(ValueError, match="24"):
-        scorer(numbers=MOST + 1, size=40)
+    with pytest.raises(ValueError, match=str(MOST)):
+        scorer(numbers=MOST + 1, size=60)
     with pytest.raises(ValueError, match="description"):
         scorer().score(torch.zeros(6))
 
 
-def test_a_description_begins_with_likeness() -> None:
-    style, wanted, latents = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0]), torch.randn(7, 3)
-    description = describe(style, latents, wanted)
-    assert description.shape == (1 + 2 + 6,)
+def test_a_description_is_likeness_style_and_bounded_distances_of_sound_with_their_squares() -> None:
+    style, wanted, songs = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0]), torch.randn(SOUND_SIZE)
+    apart = torch.full((SOUND_SIZE,), -1.5)
+    apart[0] = 100.0
+    description = describe(style, wanted, songs + apart * torch.tensor(USUAL), songs)
+    assert description.shape == (described_size(2),)
     assert float(description[0]) == pytest.approx(0.5**0.5)
     assert float(likeness(style, torch.zeros(2))) == 0
+    torch.testing.assert_close(description[3 : 3 + SOUND_SIZE], apart.clamp(-FARTHEST, FARTHEST), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(description[-SOUND_SIZE:], description[3 : 3 + SOUND_SIZE] ** 2)
+
+
+def test_the_closer_in_style_and_sound_the_better_and_style_alone_where_no_sound_is_known() -> None:
+    style, far, songs = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), torch.zeros(SOUND_SIZE)
+    near, away = songs + 0.1 * torch.tensor(USUAL), songs + torch.tensor(USUAL)
+    assert closeness(style, style, near, songs) > closeness(style, style, away, songs)
+    assert closeness(style, style, near, songs) > closeness(far, style, near, songs)
+    assert (
+        closeness(style, style, away, None) == closeness(style, style, near, None) > closeness(far, style, near, None)
+    )
+
+
+def test_a_scorer_of_other_numbers_says_that_it_cannot_read_them() -> None:
+    assert scorer().reads(torch.zeros(5))
+    assert not scorer().reads(torch.zeros(6))

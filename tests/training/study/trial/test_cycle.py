@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from serving.engine.adapters.pool import attach
 from serving.engine.bases.shipped.checkpoint import random_base
+from serving.engine.hearing.sound import SOUND_SIZE
 from serving.engine.music.plan import PLAN_CHANNELS, Feel, Key
 from training.blobs import Blobs
 from training.snapshot import Recipe
@@ -44,9 +45,10 @@ def member(number: int, folder: Path) -> Member:
     for place in range(2):
         latents, noise = (torch.randn(108, 8, generator=generator) for _ in range(2))
         style, plan = torch.randn(200, generator=generator), torch.zeros(108, PLAN_CHANNELS)
-        songs.append(Brought(style, latents, noise, plan, Feel(100.0 + place, Key(place, minor=False))))
+        sound = torch.randn(SOUND_SIZE, generator=generator)
+        songs.append(Brought(style, sound, latents, noise, plan, Feel(100.0 + place, Key(place, minor=False))))
         file = folder / f"song-{number}-{place}.safetensors"
-        save_file({"style": style, "latents": latents, "noise": noise, "plan": plan}, file)
+        save_file({"style": style, "sound": sound, "latents": latents, "noise": noise, "plan": plan}, file)
         files.append(str(file))
     taste = Taste(np.ones(FEATURES - 2), np.full(FEATURES - 2, 1 / (FEATURES - 2)), np.full(2, -9.0), 0.0, 0.3, 0.03)
     person = Person(f"listener {number}", {}, (), taste, number + 7)
