@@ -191,10 +191,16 @@ class DecisionView(Frozen):
 
 
 class ReleaseView(Frozen):
+    """Of the `listeners`, `joined` are reached by the canary's steps so far; `watched` hear the version before as well,
+    since a promotion. While it is `paused` the candidates get no new tracks."""
+
     release_id: UUID
     round_id: UUID
     status: ReleaseStatus
     listeners: int
+    joined: int
+    watched: int
+    paused: bool
     started_at: AwareDatetime
     decided_at: AwareDatetime | None = None
     decisions: Annotated[list[DecisionView], Field(default_factory=list)]

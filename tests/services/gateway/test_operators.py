@@ -75,7 +75,8 @@ def release_id(postgres: Any, listener_id: str) -> UUID:
 def test_a_release_is_shown_with_its_decisions(gateway: Gateway, release_id: UUID) -> None:
     (release,) = gateway.http.get("/v1/releases").json()
     assert release == gateway.http.get(f"/v1/releases/{release_id}").json()
-    assert (release["status"], release["listeners"]) == ("canary", 1)
+    assert (release["status"], release["listeners"], release["joined"]) == ("canary", 1, 1)
+    assert (release["watched"], release["paused"]) == (0, False)
     (decision,) = release["decisions"]
     assert (decision["verdict"], decision["inputs"]) == ("hold", {"ratings": 3, "kept": 1})
     whole = gateway.http.get(decision["url"])
