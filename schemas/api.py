@@ -72,13 +72,14 @@ class TasteCorrections(Frozen):
 
 class TrackCreate(Frozen):
     """`seed` is drawn where it is not given. At most `seeds` seeds compete, fewer while the engine is busy; 1 takes the
-    given seed as it is."""
+    given seed as it is. `twin`: whether the wish may be made twice, for the listener to compare."""
 
     listener_id: UUID
     prompt: Prompt = ""
     seconds: Seconds = 10.0
     seed: Seed | None = None
     seeds: Seeds = MAX_SEEDS
+    twin: bool = True
 
 
 class TrackProgress(Frozen):

@@ -86,11 +86,13 @@ def mlflow_url(servers_home: Home) -> str:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[RunningStack]:
     """The whole stack. Rounds write a checkpoint every second, so that there is one to be killed after, and start only
-    when they are asked for: one that started by itself would make a second release of the same listeners."""
+    when they are asked for: one that started by itself would make a second release of the same listeners. Canaries of a
+    few listeners end after a few comparisons."""
     environment = {
         "ENCORE_FACTORY_CHECKPOINT_S": "1",
         "ENCORE_FACTORY_MIN_RATINGS": "1000",
         "ENCORE_FACTORY_UPLOAD_WAIT_S": "86400",
+        "ENCORE_ROLLOUT_PAIRS": "6",
     }
     with temporary_home() as home:
         yield start(home, settings=environment)

@@ -1,6 +1,7 @@
 """Which arm a track is made with: a salted hash, so that a draw can be repeated and explained. Pure: no client here.
 
-The arm depends on nothing but salt, listener, track (or pair) and shares. It does not decide whether a release is good.
+The arm depends on nothing but salt, listener, track (or pair), shares, and in a canary on how many of the listener's
+wishes have gone to its two sides. It does not decide whether a release is good.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from uuid import UUID
 from schemas.events import Arm
 
 ARMS: Final[tuple[Arm, ...]] = ("base", "cold", "champion", "candidate", "previous")
+SIDES: Final[tuple[Arm, Arm]] = ("champion", "candidate")
 # Who has brought no song has no cold start.
 SONGLESS: Final[Mapping[Arm, float]] = {"base": 0.25, "champion": 0.75}
 STEADY: Final[Mapping[Arm, float]] = {"base": 0.25, "cold": 0.15, "champion": 0.6}
@@ -58,6 +60,27 @@ def draw_arm(salt: str, listener_id: UUID, track_id: UUID, shares: Mapping[Arm, 
     return Draw(arm, chances[arm])
 
 
+def draw_wish(
+    salt: str, listener_id: UUID, track_id: UUID, shares: Mapping[Arm, float], *, number: int, twins: float
+) -> tuple[Draw] | tuple[Draw, Draw]:
+    """The arms of one wish in a canary: one track, or twins in the order in which they are offered.
+
+    What falls to champion and candidate together is dealt between them in blocks of two wishes, each block by a fair
+    coin of its own; `number` counts the listener's earlier wishes of this kind in the release. A share `twins` of these
+    wishes is made with both, the one whose turn it is first; a twin's propensity is that of its place in the pair.
+    """
+    chances = normalised(shares)
+    single = draw_arm(salt, listener_id, track_id, shares)
+    if single.arm not in SIDES or not chances.keys() >= set(SIDES):
+        return (single,)
+    swapped = _uniform(salt, listener_id, number // 2, "block") < 0.5
+    first = SIDES[(number % 2) ^ swapped]
+    if _uniform(salt, listener_id, track_id, "twin") >= twins:
+        return (Draw(first, chances[first]),)
+    other = SIDES[1 - SIDES.index(first)]
+    return Draw(first, 0.5), Draw(other, 0.5)
+
+
 def draw_pair(salt: str, listener_id: UUID, pair_id: UUID, shares: Mapping[Arm, float]) -> tuple[Draw, Draw]:
     """Two different arms in the order in which they are offered.
 
@@ -95,7 +118,7 @@ def without(chances: Mapping[Arm, float], arm: Arm) -> dict[Arm, float]:
     return {name: chance for name, chance in chances.items() if name != arm}
 
 
-def _uniform(salt: str, listener_id: UUID, subject: UUID, purpose: str) -> float:
+def _uniform(salt: str, listener_id: UUID, subject: UUID | int, purpose: str) -> float:
     digest = hashlib.sha256(f"{salt}|{listener_id}|{subject}|{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 

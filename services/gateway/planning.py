@@ -29,9 +29,10 @@ PERSONAL: Final[frozenset[Arm]] = frozenset({"champion", "candidate", "previous"
 @dataclass(frozen=True, slots=True)
 class Taste:
     """What is personal about a listener now: feature files of their songs, newest first, what their first ones gave,
-    their adapters, and the canary they are in. `held_back` is there while their last promotion is watched: the part of
-    the champion's tracks that `previous` plays. `opted_out`: they take part in no comparison. `off`: a kill switch
-    names them. `held_out`: they are among those who hear nothing that was learned, ever."""
+    their adapters, and the canary they are in, with the share of its wishes that are made twice. `held_back` is there
+    while their last promotion is watched: the part of the champion's tracks that `previous` plays. `opted_out`: they
+    take part in no comparison. `off`: a kill switch names them. `held_out`: they are among those who hear nothing that
+    was learned, ever."""
 
     songs: tuple[str, ...] = ()
     cold: ColdStart | None = None
@@ -42,6 +43,7 @@ class Taste:
     release_id: UUID | None = None
     salt: str | None = None
     shares: Mapping[Arm, float] | None = None
+    twins: float = 0.0
     opted_out: bool = False
     off: bool = False
     held_out: bool = False
@@ -52,14 +54,16 @@ class Taste:
 
     @property
     def arm_shares(self) -> Mapping[Arm, float]:
-        """Of one track."""
+        """Of one track. In a canary nothing is held back: its twins leave the watch's coin no known chance."""
         if self.off:
             return OFF if self.cold is not None else SONGLESS_OFF
         if self.held_out:
             return HELD_OUT if self.cold is not None else SONGLESS_OFF
         if self.opted_out:
             return OPTED_OUT
-        return self._shares if self.held_back is None else holding_back(self._shares, self.held_back)
+        if self.held_back is None or self.in_canary:
+            return self._shares
+        return holding_back(self._shares, self.held_back)
 
     @property
     def _shares(self) -> Mapping[Arm, float]:
@@ -104,6 +108,7 @@ def taste(listener_id: UUID, songs: Sequence[str], cold: ColdStart | None, model
         release_id=models["release_id"],
         salt=models["salt"],
         shares=models["shares"],
+        twins=models["twins"] or 0.0,
     )
 
 

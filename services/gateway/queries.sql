@@ -56,7 +56,7 @@ from gateway.listeners l where l.listener_id = %(listener_id)s;
 -- name: models
 -- What the listener may hear: their champion, the candidate of a canary that has reached them, and what was before while their last
 -- promotion is watched.
-select r.release_id, r.salt, r.plan -> 'shares' as shares,
+select r.release_id, r.salt, r.plan -> 'shares' as shares, (r.plan ->> 'twins')::double precision as twins,
        c.version as champion_version, c.url as champion_url, c.sha256 as champion_sha256,
        c.base_hash as champion_base_hash,
        d.version as candidate_version, d.url as candidate_url, d.sha256 as candidate_sha256,
@@ -96,6 +96,11 @@ delete from gateway.taste_corrections where listener_id = %(listener_id)s and wo
 
 -- name: count_open
 select count(*) as open from gateway.tracks where listener_id = %(listener_id)s and status in ('queued', 'running');
+
+-- name: count_compared
+-- Wishes in a canary that went to champion or candidate; twins are one wish.
+select count(distinct coalesce(pair_id, track_id))::int as wishes from gateway.tracks
+where listener_id = %(listener_id)s and release_id = %(release_id)s and arm in ('champion', 'candidate');
 
 -- name: add_track
 insert into gateway.tracks

@@ -90,6 +90,11 @@ class Planning:
         models = await self._run("models", listener_id=self._listener_id)
         return taste(self._listener_id, features, cold, models[0] if models else None)
 
+    async def count_compared(self, release_id: UUID) -> int:
+        """How many of the listener's wishes in the canary went to champion or candidate."""
+        rows = await self._run("count_compared", listener_id=self._listener_id, release_id=release_id)
+        return int(rows[0]["wishes"])
+
     async def _cold_start(self, songs: Sequence[Row]) -> ColdStart:
         """That of the base which described the newest song."""
         base = songs[0]["base_hash"]

@@ -8,7 +8,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from schemas.api import Verdict
-from services.rollout.decide import Decision, information, keeps_champion
+from services.rollout.decide import Decision, information
+from services.rollout.shrink import keepers
 from services.rollout.store import Store
 from services.rollout.watches import InCanary, Watches
 
@@ -26,7 +27,7 @@ def end(store: Store, release_id: UUID, verdict: Verdict, reason: str, by: str) 
     if running is None:
         raise ValueError(f"No canary with the release id {release_id} is running.")
     evidence, past = store.evidence(release_id), store.looks(release_id)
-    keeps = tuple(each.listener_id for each in evidence.listeners if keeps_champion(each))
+    keeps, false_keeps = keepers(evidence, running.plan) if verdict == "promote" else ((), 0.0)
     decision = Decision(
         verdict=verdict,
         look=past[-1].number + 1 if past else 1,
@@ -34,7 +35,8 @@ def end(store: Store, release_id: UUID, verdict: Verdict, reason: str, by: str) 
         reason=reason,
         fraction=information(evidence, running.plan, running.age_s),
         spent=past[-1].spent if past else 0.0,
-        keeps=keeps if verdict == "promote" else (),
+        keeps=keeps,
+        false_keeps=false_keeps,
     )
     if not store.record(running, decision, evidence, past, by=by):
         raise ValueError(f"The canary {release_id} has just been decided.")

@@ -20,9 +20,10 @@ from services.errors import BackendAway
 from services.postgres import Pool
 from services.rollout import announce, metrics
 from services.rollout.care import Care
-from services.rollout.decide import Decision, decide, failed, guardrails, information
+from services.rollout.decide import Decision, decide, failed, information
 from services.rollout.engine import Prefetch
 from services.rollout.evidence import Evidence, Look
+from services.rollout.guardrails import guardrails
 from services.rollout.lease import ENDS_TURN
 from services.rollout.operating import Operating
 from services.rollout.perform import take_orders
@@ -113,10 +114,15 @@ class Control:
         """Decide if something is due, and store it; the outcome when that ends the release."""
         evidence, past = self.store.evidence(running.release_id), self.store.looks(running.release_id)
         decision = self.verdict(running, evidence, past)
+        if decision is not None and self.store.record(running, decision, evidence, past):
+            self.tell(running, decision)
         if decision is None or not decision.final:
             self.step_up(running, evidence)
-        if decision is None or not self.store.record(running, decision, evidence, past):
-            return None
+        return None if decision is None else self.store.outcome(running.release_id)
+
+    @staticmethod
+    def tell(running: Running, decision: Decision) -> None:
+        """Count and log a decision that was stored."""
         metrics.DECISIONS.labels(decision.verdict).inc()
         log.info(
             "decided",
@@ -126,7 +132,6 @@ class Control:
             final=decision.final,
             reason=decision.reason,
         )
-        return self.store.outcome(running.release_id)
 
     def step_up(self, running: Running, evidence: Evidence) -> None:
         """Let more members join, if it is time."""
@@ -218,7 +223,9 @@ def move_aliases(registry: Registry, member: Member, *, adopts: bool) -> None:
 def _show(evidence: Evidence, running: Running) -> None:
     metrics.INFORMATION.set(information(evidence, running.plan, running.age_s))
     for guardrail in guardrails(evidence, running.plan):
-        metrics.near(running.release_id, guardrail.name, guardrail.p, running.plan.guardrail_alpha / 4)
+        metrics.near(
+            running.release_id, guardrail.name, max(guardrail.p, guardrail.weakest), running.plan.guardrail_alpha / 4
+        )
     _show_difference(metrics.UPLIFT, evidence, "champion")
     _show_difference(metrics.LEARNED, evidence, "cold")
 

@@ -1,54 +1,41 @@
 """Promote, hold or roll back: the whole rule, as a function of what is known. Pure: reads and writes nothing.
 
 - *Roll back* at any moment: one of four guardrails (stars, early skips, completions, failures) says at a level that
-  holds for any number of looks that the candidate is worse than the champion.
-- *Promote* only at a planned look: the listener-clustered one-sided interval of candidate - champion, at the level
-  that this look may spend, lies above zero, and nothing speaks against the data.
-- *Hold* is everything else. A hold at the last look retires the candidate; the champion stays.
+  holds for any number of looks that the candidate is worse, and says so without any one listener too.
+- *Promote* only at a planned look: the one-sided bound over listeners, at the level that this look may spend, lies
+  above zero, it does so at twice the whole error without any one listener, and nothing speaks against the data.
+- *Hold* is everything else. A hold is final where the candidate is hardly as much better as is worth finding, and at
+  the last look, which a promising canary puts off once. The champion stays.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Final
 from uuid import UUID
 
 from schemas.api import Verdict
-from services.rollout.evidence import Evidence, ListenerRatings, Look
-from services.rollout.plan import Plan
-from services.rollout.sequential import Signed, anytime_p, nominal_levels, spent
-from services.rollout.stats import difference, own_upper_bound, sample_ratio_p, standard_error
-from services.student import t_isf
+from services.rollout.evidence import Evidence, Look
+from services.rollout.guardrails import GUARDRAILS, Guardrail, guardrails, star_difference
+from services.rollout.loss import belief
+from services.rollout.objections import objection
+from services.rollout.plan import EXTENDED, Plan
+from services.rollout.promotion import Tested, detectable, is_futile, is_promising, look_level, own_scores, tested
+from services.rollout.sequential import spent
+from services.rollout.shrink import keepers
 
-MIDDLE_STARS: Final = 3.0
-MIDDLE_WEIGHT: Final = 2  # ratings that the middle counts for when a listener has given few
-CAP: Final = 2.0  # one listener counts for at most so many times their share of the planned ratings
-GROWTH: Final = 1.05  # least growth of information between looks; less would claim more precision than the grid has
+CLOCK: Final = 1.25  # a listener's comparisons bring looks nearer up to so many times their share
 LEAST_LEVEL: Final = 1e-12  # a test at less would be one of the numbers' last digits
-
-# Sums of squares per planned rating at which a guardrail is sharpest: variance of stars; rates of skips, completions.
-STARS_SQUARES: Final = 1.0
-LISTENS_SQUARES: Final = 0.3
-FAILURES_SQUARES: Final = 8.0  # absolute: failures are rare
-
-CLEARLY_WORSE_STARS: Final = -1.0
-CLEARLY_WORSE_RATINGS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Guardrail:
-    """One comparison of candidate with champion; `p` is valid at any time, small means the candidate is worse."""
-
-    name: str
-    p: float
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`final` ends the release. `keeps` are listeners whom a promotion leaves on their champion. `level` is the
-    one-sided level of this look's own test and `low` the lower bound of candidate - champion at that level, in stars;
-    both are None where no test was made."""
+    """`final` ends the release. `estimate` is candidate - champion in stars, `score` the mean over listeners of their
+    bounded stars and votes, which is what is tested: `level` is the one-sided level of this look's own test and `low`
+    the lower bound at that level. `weakest` is what is left of it without the listener on whom it rests most: a bound
+    for a promotion, a p-value for a roll-back. `detectable` is the effect in stars that these listeners' numbers would
+    show in four of five canaries. None where nothing was tested. `keeps` are listeners whom a promotion leaves on their
+    champion, `false_keeps` how many of them are expected to lose by it."""
 
     verdict: Verdict
     look: int
@@ -58,8 +45,13 @@ class Decision:
     spent: float
     level: float | None = None
     estimate: float | None = None
+    score: float | None = None
     low: float | None = None
+    weakest: float | None = None
+    detectable: float | None = None
+    extended: bool = False
     keeps: tuple[UUID, ...] = ()
+    false_keeps: float = 0.0
 
 
 def decide(evidence: Evidence, plan: Plan, past: Sequence[Look], age_s: float) -> Decision | None:
@@ -67,21 +59,19 @@ def decide(evidence: Evidence, plan: Plan, past: Sequence[Look], age_s: float) -
 
     `past` are the looks taken so far, in order; `age_s` is how long the canary has run, in seconds.
     """
-    fraction = information(evidence, plan, age_s)
-    number = _due_look(fraction, plan, age_s)
+    fraction = information(evidence, plan, age_s, extended=bool(past) and past[-1].extended)
+    number = _due_look(fraction, plan, past, age_s)
     already = past[-1].number if past else 0
+    untested = Decision("hold", max(already + 1, number), True, "", fraction, past[-1].spent if past else 0.0)
     for guardrail in guardrails(evidence, plan):
-        if guardrail.p <= plan.guardrail_alpha / 4:
-            reason = f"{guardrail.detail} (p {guardrail.p:.2g} at any time, allowed {plan.guardrail_alpha / 4:.2g})"
-            error = past[-1].spent if past else 0.0
-            return Decision("roll_back", max(already + 1, number), True, reason, fraction, error)
-    present = sum(listener.present for listener in evidence.listeners)
-    if age_s >= plan.silent_after_s and present < plan.minimum_listeners:
-        reason = f"{present} of {len(evidence.listeners)} members have listened, {plan.minimum_listeners} are needed"
-        return Decision("hold", already + 1, True, reason, fraction, past[-1].spent if past else 0.0)
+        if max(guardrail.p, guardrail.weakest) <= plan.guardrail_alpha / GUARDRAILS:
+            return _rolled_back(guardrail, evidence, plan, untested)
+    if age_s >= plan.silent_after_s and evidence.present < plan.minimum_listeners:
+        came = f"{evidence.present} of {len(evidence.listeners)} members have listened"
+        return replace(untested, reason=f"{came}, {plan.minimum_listeners} are needed")
     if number <= already:
         return None
-    return _look(evidence, plan, past, number, fraction)
+    return _look(evidence, plan, past, replace(untested, look=number, final=number == len(plan.looks)))
 
 
 def failed(error: Exception, past: Sequence[Look], *, final: bool) -> Decision:
@@ -92,136 +82,127 @@ def failed(error: Exception, past: Sequence[Look], *, final: bool) -> Decision:
     return Decision("hold", past[-1].number + 1 if final and past else int(final), final, reason, fraction, error_spent)
 
 
-def information(evidence: Evidence, plan: Plan, age_s: float) -> float:
-    """Fraction of the planned ratings on champion and candidate that is there, at most 2.
+def information(evidence: Evidence, plan: Plan, age_s: float, *, extended: bool = False) -> float:
+    """Fraction of the planned comparisons that is there.
 
-    A listener counts for at most twice their share, so that one who rates all day does not bring a look about alone.
-    Members who have long had the time to listen and did not are not waited for.
+    A listener counts for little more than their share, so that no few who rate all day bring a look about before the
+    others have said much. Members who have long had the time to listen and did not are not waited for.
     """
-    cap = CAP * plan.planned_ratings(1)
-    counts = (listener.on("champion").count + listener.on("candidate").count for listener in evidence.listeners)
-    waits = age_s < plan.silent_after_s
-    planned = plan.planned_ratings(sum(waits or listener.present for listener in evidence.listeners))
-    return sum(min(count, cap) for count in counts) / planned if planned else 0.0
+    share = CLOCK * plan.pairs * (EXTENDED if extended else 1)
+    expected = plan.expected or len(evidence.listeners)
+    if age_s >= plan.silent_after_s:
+        expected = min(expected, evidence.present)
+    planned = plan.pairs * max(expected, evidence.present)
+    return sum(min(len(each.pairs), share) for each in evidence.listeners) / planned if planned else 0.0
 
 
-def guardrails(evidence: Evidence, plan: Plan) -> list[Guardrail]:
-    """Each comparison that can roll a candidate back.
-
-    Between champion and candidate a fair coin has chosen, so if they do not differ, each rating's distance from the
-    listener's earlier mean, each skip, each completion and each failure is as likely on one as on the other.
-    """
-    planned = plan.planned_ratings(max(1, len(evidence.listeners)))
-    champion, candidate = evidence.counts("champion"), evidence.counts("candidate")
-    worse_stars = sum((_worse_stars(listener) for listener in evidence.listeners), Signed())
-    listens = LISTENS_SQUARES * planned
-    return [
-        Guardrail("stars", anytime_p(worse_stars, STARS_SQUARES * planned), _rated_lower(evidence)),
-        _counted("skips", candidate.skipped, champion.skipped, listens, "the candidate is skipped early more often"),
-        _counted(
-            "completions", champion.completed, candidate.completed, listens, "the candidate is heard to the end less"
-        ),
-        _counted(
-            "failures", candidate.failed, champion.failed, FAILURES_SQUARES, "generation with the candidate fails"
-        ),
-    ]
-
-
-def _rated_lower(evidence: Evidence) -> str:
-    values = evidence.differences("champion", "candidate")
-    ratings = evidence.ratings("champion") + evidence.ratings("candidate")
-    seen = f"{fmean(values):+.2f} stars over {len(values)} listeners" if values else "no listener rated both"
-    return f"the candidate is rated lower: {seen}, {ratings} ratings"
-
-
-def _counted(name: str, worse: int, better: int, expected: float, detail: str) -> Guardrail:
-    p = anytime_p(Signed(worse - better, worse + better), expected)
-    return Guardrail(name, p, f"{detail}: {worse} against {better}")
-
-
-def _worse_stars(listener: ListenerRatings) -> Signed:
-    """How far the champion's ratings lie above the candidate's, about a centre fixed before the release began."""
-    before = listener.before
-    centre = (before.total + MIDDLE_STARS * MIDDLE_WEIGHT) / (before.count + MIDDLE_WEIGHT)
-    champion, candidate = listener.on("champion"), listener.on("candidate")
-    above = (champion.total - champion.count * centre) - (candidate.total - candidate.count * centre)
-    return Signed(above, champion.squares_about(centre) + candidate.squares_about(centre))
-
-
-def _due_look(fraction: float, plan: Plan, age_s: float) -> int:
+def _due_look(fraction: float, plan: Plan, past: Sequence[Look], age_s: float) -> int:
     """The number of the latest look whose time has come; 0 before the first."""
     if age_s >= plan.max_age_s:
         return len(plan.looks)
-    return sum(fraction >= look for look in plan.looks)
+    due = sum(fraction >= look for look in plan.looks[:-1])
+    last = EXTENDED if past and past[-1].extended else 1.0
+    return len(plan.looks) if fraction >= last else due
 
 
-def _look(evidence: Evidence, plan: Plan, past: Sequence[Look], number: int, fraction: float) -> Decision:
-    final = number == len(plan.looks)
-    error = plan.alpha if final else spent(fraction, plan.alpha)
-    values = evidence.differences("champion", "candidate")
-    scatter = standard_error(values)
-    if len(values) < plan.minimum_listeners or scatter is None:
-        reason = f"{len(values)} listeners rated both arms, {plan.minimum_listeners} are needed"
-        # Nothing was tested, so nothing is spent.
-        return Decision("hold", number, final, reason, fraction, past[-1].spent if past else 0.0)
-    level = _level(past, fraction, error)
-    if level < LEAST_LEVEL:
-        reason = "so early a look may spend no error"
-        return Decision("hold", number, final, reason, fraction, past[-1].spent if past else 0.0)
-    estimate = fmean(values)
-    low = estimate - t_isf(level, len(values) - 1) * scatter
-    against = _against(evidence, plan, scatter)
-    better = low > 0 and against is None
-    reason = against or (
-        f"candidate - champion is {estimate:+.2f} stars over {len(values)} listeners, "
-        f"{'above' if low > 0 else 'not above'} zero at this look's one-sided level {level:.2g} (bound {low:+.2f})"
+def _rolled_back(guardrail: Guardrail, evidence: Evidence, plan: Plan, untested: Decision) -> Decision:
+    allowed = plan.guardrail_alpha / GUARDRAILS
+    said = f"p {guardrail.p:.2g} at any time, {guardrail.weakest:.2g} without any one listener, allowed {allowed:.2g}"
+    stars = _stars(evidence, plan)
+    return replace(
+        untested,
+        verdict="roll_back",
+        reason=f"{guardrail.detail} ({said})",
+        estimate=fmean(stars) if stars else None,
+        weakest=guardrail.weakest,
     )
-    return Decision(
-        verdict="promote" if better else "hold",
-        look=number,
-        final=better or final,
-        reason=reason,
-        fraction=fraction,
+
+
+def _look(evidence: Evidence, plan: Plan, past: Sequence[Look], hold: Decision) -> Decision:
+    """The look that `hold` stands for as long as nothing is tested."""
+    said = [scores for scores in (own_scores(each, plan) for each in evidence.listeners) if scores]
+    if len(said) < plan.minimum_listeners:
+        return replace(hold, reason=f"{len(said)} listeners compared both arms, {plan.minimum_listeners} are needed")
+    error = plan.alpha if hold.final else spent(hold.fraction, plan.alpha)
+    level = look_level(past, hold.fraction, error)
+    if level < LEAST_LEVEL:
+        return replace(hold, reason="so early a look may spend no error")
+    found = tested(said, level, plan.alpha)
+    if found is None:
+        return replace(hold, reason="all listeners show the same difference to the digit, which no real ratings do")
+    stars = _stars(evidence, plan)
+    seen = replace(
+        hold,
         spent=error,
         level=level,
-        estimate=estimate,
-        low=low,
-        keeps=tuple(each.listener_id for each in evidence.listeners if keeps_champion(each)) if better else (),
+        estimate=fmean(stars) if stars else None,
+        score=found.mean,
+        low=found.low,
+        weakest=found.weakest,
+        detectable=detectable(stars, plan.alpha),
+    )
+    against = objection(evidence, plan)
+    if against is not None:
+        return replace(seen, reason=against)
+    if hold.final and plan.prior is not None:
+        return _by_loss(evidence, plan, seen, stars)
+    return _by_error(evidence, plan, past, seen, found)
+
+
+def _by_error(evidence: Evidence, plan: Plan, past: Sequence[Look], seen: Decision, found: Tested) -> Decision:
+    better, reason = found.low > 0 and found.weakest > 0, _reason(seen, found)
+    if better:
+        return _promoted(evidence, plan, replace(seen, reason=reason))
+    if seen.final:
+        return replace(seen, reason=f"{reason}; {_unseen(seen)}")
+    if is_futile(found, plan.worth):
+        reason = (
+            f"{reason}; hardly as much as is worth finding ({plan.worth:.2f} stars), so it ends here; {_unseen(seen)}"
+        )
+        return replace(seen, final=True, reason=reason)
+    extended = seen.look == len(plan.looks) - 1 and _puts_off(found, plan, past, seen)
+    return replace(
+        seen, extended=extended, reason=f"{reason}; {_unseen(seen)}{', promising: it goes on longer' * extended}"
     )
 
 
-def _level(past: Sequence[Look], fraction: float, error: float) -> float:
-    """The one-sided level left for this look, after those that spent some."""
-    tested = [(look.fraction, look.spent) for look in past]
-    amounts: list[float] = []
-    for amount, _ in [*tested, (fraction, error)]:
-        amounts.append(max(amount, amounts[-1] * GROWTH if amounts else amount))
-    return nominal_levels(amounts, [*(total for _, total in tested), error])[-1]
+def _puts_off(found: Tested, plan: Plan, past: Sequence[Look], seen: Decision) -> bool:
+    taken = [*past, Look(seen.look, seen.fraction, seen.spent)]
+    return seen.fraction < 1 and is_promising(found, seen.fraction, look_level(taken, 1.0, plan.alpha))
 
 
-def _against(evidence: Evidence, plan: Plan, scatter: float) -> str | None:
-    """Why these data must not promote, whatever they say; None when nothing speaks against them."""
-    # Without the cold arm, which a listener who brought no song is not drawn to; the ratios of the others stay.
-    drawn = [evidence.counts(arm).drawn for arm in ("base", "champion", "candidate")]
-    shares = (plan.shares["base"], plan.shares["champion"], plan.shares["candidate"])
-    ratio = sample_ratio_p((drawn[0], drawn[1], drawn[2]), shares)
-    if ratio < plan.sample_ratio_alpha:
-        return (
-            f"sample ratio mismatch: {drawn} tracks on base, champion, candidate do not fit the shares (p {ratio:.1g})"
-        )
-    if scatter == 0:
-        return "all listeners show the same difference to the digit, which no real ratings do"
-    return None
+def _by_loss(evidence: Evidence, plan: Plan, seen: Decision, stars: Sequence[float]) -> Decision:
+    assert plan.prior is not None
+    after = belief(stars, plan.prior)
+    if after is None:
+        return replace(seen, reason="too few listeners gave stars to both to weigh what a promotion may cost")
+    reason = (
+        f"by expected loss, as this small canary's plan declares: candidate - champion is believed to be"
+        f" {after.mean:+.2f} stars, below zero with a chance of {after.worse:.0%}, and a promotion to cost"
+        f" {after.loss:.3f} stars"
+    )
+    return _promoted(evidence, plan, replace(seen, reason=reason)) if after.promotes else replace(seen, reason=reason)
 
 
-def keeps_champion(listener: ListenerRatings) -> bool:
-    """Whether this listener's own candidate is clearly worse: the 95 % interval of their own difference lies below
-    zero, or the difference is below -1 star with at least four ratings on each arm."""
-    champion, candidate = listener.on("champion"), listener.on("candidate")
-    own = difference(champion, candidate)
-    if own is None or own >= 0:
-        return False
-    upper = own_upper_bound(champion, candidate)
-    if upper is not None and upper < 0:
-        return True
-    return own < CLEARLY_WORSE_STARS and min(champion.count, candidate.count) >= CLEARLY_WORSE_RATINGS
+def _promoted(evidence: Evidence, plan: Plan, seen: Decision) -> Decision:
+    keeps, false_keeps = keepers(evidence, plan)
+    return replace(seen, verdict="promote", final=True, keeps=keeps, false_keeps=false_keeps)
+
+
+def _reason(seen: Decision, found: Tested) -> str:
+    stars = "unknown in" if seen.estimate is None else f"{seen.estimate:+.2f}"
+    where = "above" if found.low > 0 else "not above"
+    alone = "" if found.low <= 0 or found.weakest > 0 else ", but it rests on one listener"
+    return (
+        f"candidate - champion is {stars} stars; stars and votes are {where} zero at this look's one-sided level"
+        f" {seen.level:.2g} (bound {found.low:+.2f}){alone}"
+    )
+
+
+def _unseen(seen: Decision) -> str:
+    return "" if seen.detectable is None else f"less than {seen.detectable:.2f} stars would not have been seen"
+
+
+def _stars(evidence: Evidence, plan: Plan) -> list[float]:
+    each = (star_difference(listener, plan) for listener in evidence.listeners)
+    return [value for value in each if value is not None]

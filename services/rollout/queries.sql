@@ -76,7 +76,8 @@ order by r.started_at, r.release_id;
 
 -- Look 0 is a verdict that could not be computed.
 -- name: looks
-select look, (inputs ->> 'fraction')::double precision as fraction, (inputs ->> 'spent')::double precision as spent
+select look, (inputs ->> 'fraction')::double precision as fraction, (inputs ->> 'spent')::double precision as spent,
+       coalesce((inputs ->> 'extended')::boolean, false) as extended
 from rollout.decisions
 where release_id = %(release_id)s and look > 0 and not (inputs ->> 'final')::boolean
 order by look;
@@ -106,31 +107,87 @@ union
 select t.listener_id from feedback.tracks t join feedback.plays p using (listener_id, track_id)
 where t.release_id = %(release_id)s and not isempty(p.heard);
 
--- By arrival: a device's clock does not decide what was known when the release started.
--- name: ratings_before
-select r.listener_id, count(*) as count, sum(r.stars) as total, sum(r.stars * r.stars) as squares
-from rollout.members m
-join rollout.releases x using (release_id)
-join feedback.ratings r using (listener_id)
-join feedback.tracks t using (listener_id, track_id)
-where m.release_id = %(release_id)s and r.received_at < x.started_at and t.release_id is distinct from x.release_id
-group by r.listener_id;
+-- Candidate less champion, one row a listener, in the order in which tracks were asked for. Only tracks that were heard
+-- count; who left one early and says nothing about it for a minute disliked it. Twins are compared with each other. What is
+-- left alone is compared first with first: arms are dealt in pairs, so each of these comparisons had a coin of its own.
+-- name: compared
+with scored as (
+    select t.listener_id, t.track_id, t.pair_id, t.arm,
+           coalesce(r.stars, case when l.skipped and settled.yes then %(disliked)s end)::int as stars,
+           (l.skipped and settled.yes)::int as skipped, l.completed::int as completed
+    from feedback.tracks t
+    join feedback.listens l using (listener_id, track_id)
+    left join feedback.ratings r using (listener_id, track_id)
+    cross join lateral (select r.stars is not null or l.last_at < now() - interval '1 minute' as yes) settled
+    where t.release_id = %(release_id)s and t.arm in ('champion', 'candidate') and l.started
+), twins as (
+    select c.listener_id, c.pair_id, greatest(c.track_id, h.track_id) as track_id, c.stars - h.stars as stars,
+           case when v.choice in ('tie', 'both_bad') then 0
+                when v.choice is not null then case when (v.choice = 'first') = (p.first_track = c.track_id) then 1 else -1 end
+           end as vote,
+           c.skipped - h.skipped as skipped, c.completed - h.completed as completed
+    from scored c
+    join scored h on h.pair_id = c.pair_id and h.listener_id = c.listener_id and h.arm = 'champion'
+    join gateway.pairs p on p.pair_id = c.pair_id
+    left join feedback.pair_votes v on v.pair_id = c.pair_id and v.listener_id = c.listener_id
+    where c.arm = 'candidate' and (c.stars + h.stars is not null or v.choice is not null)
+), alone as (
+    select s.*, row_number() over (partition by s.listener_id, s.arm order by s.track_id) as nth
+    from scored s
+    where s.stars is not null and not exists (select from twins where twins.pair_id = s.pair_id)
+), together as (
+    select listener_id, track_id, stars, vote, skipped, completed from twins
+    union all
+    select c.listener_id, greatest(c.track_id, h.track_id), c.stars - h.stars, null, c.skipped - h.skipped,
+           c.completed - h.completed
+    from alone c join alone h on h.listener_id = c.listener_id and h.nth = c.nth and h.arm = 'champion'
+    where c.arm = 'candidate'
+)
+select listener_id, array_agg(stars order by track_id) as stars, array_agg(vote order by track_id) as votes,
+       array_agg(skipped order by track_id) as skipped, array_agg(completed order by track_id) as completed
+from together
+group by listener_id;
+
+-- name: failed_first
+select distinct on (listener_id) listener_id, arm from feedback.track_failures
+where release_id = %(release_id)s and arm in ('champion', 'candidate')
+order by listener_id, failed_at, track_id;
 
 -- name: tracks
-select arm, sum(drawn)::int as drawn, sum(failed)::int as failed,
-       sum(started)::int as started, sum(skipped)::int as skipped, sum(completed)::int as completed
+select arm, sum(asked)::int as asked, sum(made)::int as made, sum(failed)::int as failed, sum(rated)::int as rated
 from (
-    select arm, count(*) filter (where pair_id is null) as drawn, 0 as failed, 0 as started, 0 as skipped, 0 as completed
-    from feedback.tracks where release_id = %(release_id)s group by arm
+    select arm, count(*) as asked, 0 as made, 0 as failed, 0 as rated
+    from gateway.tracks where release_id = %(release_id)s group by arm
     union all
-    select arm, 0, count(*), 0, 0, 0
-    from feedback.track_failures where release_id = %(release_id)s group by arm
+    select t.arm, 0, count(*), 0, count(r.stars)
+    from feedback.tracks t left join feedback.ratings r using (listener_id, track_id)
+    where t.release_id = %(release_id)s group by t.arm
     union all
-    select arm, 0, 0, count(*) filter (where started), count(*) filter (where started and skipped),
-           count(*) filter (where completed)
-    from feedback.listens where release_id = %(release_id)s group by arm
+    select arm, 0, 0, count(*), 0 from feedback.track_failures where release_id = %(release_id)s group by arm
 ) counted
 group by arm;
+
+-- How many members there are, and how many of them have listened within 30 days.
+-- name: activity
+select count(*)::int as members,
+       count(*) filter (where exists (
+           select from feedback.plays p where p.listener_id = m.listener_id and p.last_at > now() - interval '30 days'
+       ))::int as active
+from rollout.members m
+where m.release_id = %(release_id)s;
+
+-- What the releases before showed, the newest first.
+-- name: earlier
+select (inputs #>> '{shown,estimate}')::double precision as estimate,
+       (inputs #>> '{shown,error}')::double precision as error,
+       (inputs #>> '{shown,spread,within}')::double precision as within,
+       (inputs #>> '{shown,spread,between}')::double precision as between
+from rollout.decisions
+where (inputs ->> 'final')::boolean and inputs #> '{shown,error}' is not null
+order by decided_at desc limit 20;
+
+-- name: set_plan
+update rollout.releases set plan = %(plan)s::jsonb where release_id = %(release_id)s;
 
 -- name: lock_release
 select status from rollout.releases where release_id = %(release_id)s for update;

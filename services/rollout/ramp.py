@@ -1,7 +1,7 @@
 """How a release reaches its members in steps. Pure: reads and writes nothing.
 
-A step is worth its time only where it sees something: with three ratings on each arm the guardrails notice a candidate
-that is a whole star worse at ten listeners in a quarter of the cases, at twenty in five of six.
+A step is worth its time only where it sees something: the guardrails, in which a listener counts once, notice nothing
+at ten listeners and a candidate that is much worse at twenty.
 """
 
 import math

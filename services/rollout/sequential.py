@@ -9,6 +9,7 @@ Nothing here knows what is being measured.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
@@ -33,8 +34,9 @@ def nominal_levels(information: Sequence[float], spending: Sequence[float]) -> l
     """The one-sided level of each look's own test, so that all looks together spend what is planned.
 
     `information` grows from look to look (any unit), `spending` is the cumulative error after each. The joint law of
-    the looks' statistics is that of a process with independent increments; statistics that share the same listeners
-    are correlated more than that, which only makes the levels safer.
+    the looks' statistics is taken to be that of a process with independent increments. An unweighted mean over the same
+    listeners is not quite that: its looks are correlated a little less (0.58 in place of 0.71 at half and whole), which
+    costs the levels up to half a percentage point in five. So looks stay few, and the error is simulated.
 
     Raises:
         ValueError: information does not grow, or spending shrinks.
@@ -43,15 +45,18 @@ def nominal_levels(information: Sequence[float], spending: Sequence[float]) -> l
         raise ValueError("information must be positive and grow from look to look")
     if any(b < a for a, b in zip([0.0, *spending], spending, strict=False)):
         raise ValueError("spending must not shrink")
-    levels: list[float] = []
-    survivors: _Survivors | None = None
-    for now, total, before in zip(information, spending, [0.0, *spending], strict=False):
-        step = total - before
-        bound = _bound(survivors, now, step)
-        # A look alone cannot cross more often than all so far do; the grid's rounding may say so.
-        levels.append(min(NORMAL.cdf(-bound), total))
-        survivors = _advance(survivors, now, bound)
-    return levels
+    whole = range(1, len(information) + 1)
+    return [_levelled(tuple(information[:looks]), tuple(spending[:looks]))[0] for looks in whole]
+
+
+@lru_cache(maxsize=1024)
+def _levelled(information: tuple[float, ...], spending: tuple[float, ...]) -> "tuple[float, _Survivors]":
+    """The last look's level and who has not stopped after it; every look begins where the one before it ended."""
+    survivors = _levelled(information[:-1], spending[:-1])[1] if len(information) > 1 else None
+    now, total = information[-1], spending[-1]
+    bound = _bound(survivors, now, total - (spending[-2] if len(spending) > 1 else 0.0))
+    # A look alone cannot cross more often than all so far do; the grid's rounding may say so.
+    return min(NORMAL.cdf(-bound), total), _advance(survivors, now, bound)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from services.rollout.care import Care
-from services.rollout.plan import Plan
+from services.rollout.plan import Plan, Prior
 from services.settings import Port, Settings
 
 
@@ -26,18 +26,24 @@ class RolloutSettings(Settings):
     """Share of tracks on the base arm."""
     rollout_cold_share: Annotated[float, Field(ge=0.1, lt=1)] = 0.15
     """Share of tracks on the cold arm; champion and candidate share equally what base and cold leave."""
-    rollout_looks: tuple[float, ...] = (0.5, 1.0)
-    """Fractions of the planned ratings at which promotion is considered, the first at 0.1 or later."""
-    rollout_ratings_per_arm: Annotated[float, Field(gt=0)] = 3.0
-    """Mean ratings per listener, on candidate and on champion each, that the last look waits for."""
+    rollout_looks: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    """Fractions of the planned comparisons at which promotion is considered, the first at 0.1 or later."""
+    rollout_twins: Annotated[float, Field(ge=0, le=1)] = 0.85
+    """Share of a canary's wishes for champion or candidate that are made with both: by default half of all wishes."""
+    rollout_worth_stars: Annotated[float, Field(gt=0)] = 0.33
+    """Effect worth finding, in stars: a canary is planned to find it in four of five cases."""
+    rollout_pairs: Annotated[int, Field(ge=1, le=100)] = 20
+    """Most comparisons of candidate with champion, per listener, that the last look may wait for."""
+    rollout_by_loss: bool = False
+    """Whether a canary whose plan cannot find what is worth finding is decided by expected loss, in place of error."""
     rollout_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """One-sided chance, over all looks, to promote a candidate that is no better."""
     rollout_guardrail_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Chance, over a whole canary and all guardrails, to roll back a candidate that is no worse."""
     rollout_sample_ratio_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
-    """Below this chance of the tracks' split over the arms nothing is promoted."""
-    rollout_minimum_listeners: Annotated[int, Field(ge=2)] = 3
-    """Listeners who rated both arms without whom nothing is promoted."""
+    """Below this chance of how tracks fall on candidate and champion nothing is promoted."""
+    rollout_minimum_listeners: Annotated[int, Field(ge=3)] = 3
+    """Listeners who compared both arms without whom nothing is promoted."""
     rollout_max_age_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
     """Age of a canary, in seconds, at which the last look is taken with what is there."""
     rollout_silent_after_s: Annotated[float, Field(gt=0)] = 2 * 86_400.0
@@ -67,7 +73,7 @@ class RolloutSettings(Settings):
         )
 
     def plan(self) -> Plan:
-        """The plan of a canary that starts now.
+        """The plan of a canary that starts now, before it is sized for its members.
 
         Raises:
             ValueError: these settings make no plan that can be decided by.
@@ -77,7 +83,10 @@ class RolloutSettings(Settings):
         return Plan(
             shares={"base": base, "cold": cold, "champion": share, "candidate": share},
             looks=self.rollout_looks,
-            ratings_per_arm=self.rollout_ratings_per_arm,
+            pairs=self.rollout_pairs,
+            twins=self.rollout_twins,
+            worth=self.rollout_worth_stars,
+            prior=Prior() if self.rollout_by_loss else None,
             alpha=self.rollout_alpha,
             guardrail_alpha=self.rollout_guardrail_alpha,
             sample_ratio_alpha=self.rollout_sample_ratio_alpha,

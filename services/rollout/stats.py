@@ -89,31 +89,24 @@ def standard_error(values: Sequence[float]) -> float | None:
     return stdev(values) / math.sqrt(len(values))
 
 
-def own_upper_bound(baseline: Ratings, arm: Ratings, alpha: float = 0.05) -> float | None:
-    """Upper end of the two-sided interval (pooled variance) of one listener's own difference.
-
-    None unless both arms have a rating and at least three degrees of freedom are left.
-    """
-    freedom = baseline.count + arm.count - 2
-    between = difference(baseline, arm)
-    if between is None or freedom < 3:
-        return None
-    spread = (baseline.squares_about(baseline.mean) + arm.squares_about(arm.mean)) / freedom
-    error = math.sqrt(spread * (1 / baseline.count + 1 / arm.count))
-    return between + t_quantile(1 - alpha / 2, freedom) * error
-
-
-def sample_ratio_p(counts: tuple[int, int, int], shares: tuple[float, float, float]) -> float:
-    """Chance of counts at least this far from their shares (chi-square, two degrees: its survival is exp(-x/2)).
-
-    Raises:
-        ValueError: a share is not positive.
-    """
-    if min(shares) <= 0:
-        raise ValueError("every arm needs a share")
-    everything, whole = sum(counts), sum(shares)
-    if everything == 0:
+def split_p(one: int, other: int) -> float:
+    """Chance of counts at least this uneven where a fair coin dealt them (chi-square, one degree of freedom)."""
+    if one + other == 0:
         return 1.0
-    expected = [everything * share / whole for share in shares]
-    statistic = sum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True))
-    return math.exp(-statistic / 2)
+    return _chi_square_p((one - other) ** 2 / (one + other))
+
+
+def shares_p(one: int, of_one: int, other: int, of_other: int) -> float:
+    """Chance of two shares at least this different (Pearson's chi-square of the two-by-two table).
+
+    1 where the shares cannot differ.
+    """
+    yes, everything = one + other, of_one + of_other
+    spread = yes * (everything - yes) * of_one * of_other
+    if spread <= 0:
+        return 1.0
+    return _chi_square_p(everything * (one * of_other - other * of_one) ** 2 / spread)
+
+
+def _chi_square_p(statistic: float) -> float:
+    return math.erfc(math.sqrt(statistic / 2))

@@ -17,9 +17,12 @@ from services.identifiers import uuid7
 from services.postgres import Pool, Queries, load_queries, transaction
 from services.rollout.care import Care
 from services.rollout.decide import Decision
-from services.rollout.evidence import ArmCounts, Evidence, ListenerRatings, Look
+from services.rollout.evidence import DISLIKED, ArmCounts, Compared, Evidence, ListenerEvidence, Look
 from services.rollout.plan import Plan
 from services.rollout.ramp import steps
+from services.rollout.shown import shown
+from services.rollout.shrink import Spread
+from services.rollout.sizing import Earlier, sized
 from services.rollout.stats import Ratings, clustered_interval
 
 # Over `cold` is what was learned; over `base` is that and what the songs gave.
@@ -123,7 +126,8 @@ class Store:
         return {row["listener_id"] for row in self._rows("listeners_in_canaries")}
 
     def open_release(self, round_id: UUID, plan: Plan, care: Care) -> UUID | None:
-        """Start the canary of a round: release, members and what they are served, in one transaction.
+        """Start the canary of a round: release, members, a plan sized for them and what they are served, in one
+        transaction.
 
         None when the round has a release already.
 
@@ -146,6 +150,10 @@ class Store:
             ramped = care.model_copy(update={"steps": steps(care.ramp, members, care.ramp_least)})
             connection.execute(self._queries["spread_members"], {**row, "counts": list(ramped.steps)})
             connection.execute(self._queries["keep_care"], {**ids, "care": ramped.model_dump_json()})
+            activity = connection.execute(self._queries["activity"], ids).fetchone()
+            earlier = [_earlier(each) for each in connection.execute(self._queries["earlier"]).fetchall()]
+            for_them = sized(plan, members, activity["active"] if activity else 0, earlier)
+            connection.execute(self._queries["set_plan"], {**ids, "plan": for_them.model_dump_json()})
             if connection.execute(self._queries["serve_candidates"], ids).rowcount != members:
                 raise Conflict(str(round_id))
         return release_id
@@ -183,7 +191,8 @@ class Store:
 
     def looks(self, release_id: UUID) -> list[Look]:
         """The looks taken so far that decided nothing final, in order."""
-        return [Look(row["look"], row["fraction"], row["spent"]) for row in self._rows("looks", release_id=release_id)]
+        rows = self._rows("looks", release_id=release_id)
+        return [Look(row["look"], row["fraction"], row["spent"], row["extended"]) for row in rows]
 
     def outcome(self, release_id: UUID) -> Outcome | None:
         """The final decision, if there is one."""
@@ -200,11 +209,23 @@ class Store:
         for row in self._rows("ratings", release_id=release_id):
             if row["listener_id"] in arms:
                 arms[row["listener_id"]][row["arm"]] = _ratings(row)
-        before = {row["listener_id"]: _ratings(row) for row in self._rows("ratings_before", release_id=release_id)}
+        pairs = {
+            row["listener_id"]: tuple(
+                map(Compared, row["stars"], row["votes"], row["skipped"], row["completed"]),
+            )
+            for row in self._rows("compared", release_id=release_id, disliked=DISLIKED)
+        }
         tracks = {row.pop("arm"): ArmCounts(**row) for row in self._rows("tracks", release_id=release_id)}
         present = {row["listener_id"] for row in self._rows("present", release_id=release_id)}
-        each = (ListenerRatings(who, before.get(who, Ratings()), given, who in present) for who, given in arms.items())
-        return Evidence(tuple(each), tracks)
+        failed = {
+            row["listener_id"]: 1 if row["arm"] == "candidate" else -1
+            for row in self._rows("failed_first", release_id=release_id)
+        }
+        listeners = (
+            ListenerEvidence(who, pairs.get(who, ()), given, who in present, failed.get(who, 0))
+            for who, given in arms.items()
+        )
+        return Evidence(tuple(listeners), tracks)
 
     def record(
         self, running: Running, decision: Decision, evidence: Evidence, past: Sequence[Look] = (), by: str = "rollout"
@@ -254,6 +275,7 @@ def inputs(running: Running, decision: Decision, evidence: Evidence, past: Seque
         **TypeAdapter(Decision).dump_python(decision, mode="json"),
         "plan": running.stored_plan,
         "age_s": running.age_s,
+        "shown": shown(evidence, running.stored_plan),
         "uplift": {f"{arm} - {baseline}": _interval(evidence, baseline, arm) for arm, baseline in COMPARED},
         "past": [asdict(look) for look in past],
         "evidence": TypeAdapter(Evidence).dump_python(evidence, mode="json"),
@@ -264,6 +286,11 @@ def _interval(evidence: Evidence, baseline: Arm, arm: Arm) -> dict[str, float] |
     """The 95 % interval for the reader, the same as the analysts' view gives; verdicts use stricter levels."""
     interval = clustered_interval(evidence.differences(baseline, arm))
     return None if interval is None else asdict(interval)
+
+
+def _earlier(row: Mapping[str, Any]) -> Earlier:
+    spread = None if row["within"] is None else Spread(row["within"], row["between"])
+    return Earlier(row["estimate"], row["error"], spread)
 
 
 def _ratings(row: Mapping[str, Any]) -> Ratings:

@@ -8,7 +8,8 @@ where r.status = 'promoted'
 group by r.release_id
 order by r.decided_at, r.release_id;
 
--- Drawn since the promotion, on either version. In pairs the two arms have other chances, so they are left out.
+-- Drawn since the promotion, on either version. In pairs and in canaries the two arms have other chances, so they are
+-- left out.
 -- name: heard
 with own as (
     select t.listener_id, t.track_id, t.arm,
@@ -16,6 +17,7 @@ with own as (
     from rollout.listener_models w
     join rollout.members m on m.release_id = w.watched_release_id and m.listener_id = w.listener_id
     join feedback.tracks t on t.listener_id = w.listener_id and t.made_at >= %(since)s and t.pair_id is null
+     and t.release_id is null
      and ((t.arm = 'champion' and t.model_version = 'listener-' || m.listener_id || '/' || m.candidate_version)
        or (t.arm = 'previous'
            and t.model_version is not distinct from 'listener-' || m.listener_id || '/' || m.champion_version))
@@ -37,6 +39,7 @@ select f.listener_id, f.arm, count(*)::int as failed
 from rollout.listener_models w
 join feedback.track_failures f using (listener_id)
 where w.watched_release_id = %(release_id)s and f.failed_at >= %(since)s and f.arm in ('champion', 'previous')
+  and f.release_id is null
 group by f.listener_id, f.arm;
 
 -- name: given_before

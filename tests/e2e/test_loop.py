@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from rich.console import Console
 
 from schemas.registry import CANDIDATE, CHAMPION, model_name
-from services.gateway.assignment import STEADY, draw_arm, holding_back
+from services.gateway.assignment import STEADY, Draw, draw_arm, draw_wish, holding_back
 from services.gateway.settings import GatewaySettings
 from tests.stacks import RunningStack
 from training.study.client import Client
@@ -26,7 +26,7 @@ from training.study.report import OVERALL
 
 pytestmark = pytest.mark.e2e
 
-PLAN = Plan(listeners=4, cohorts=2, cycles=1, hear=4, canary=12, seconds=4.0, seed=7, shift=0.8)
+PLAN = Plan(listeners=4, cohorts=2, cycles=1, hear=4, canary=6, seconds=4.0, seed=7, shift=0.8)
 OUTSIDE_SALT = GatewaySettings.model_fields["arm_salt"].default
 
 
@@ -75,7 +75,8 @@ def test_every_acknowledged_event_is_folded_once(played: Played) -> None:
 
 def test_each_track_has_the_arm_that_its_listeners_salt_draws_and_that_arms_model(played: Played) -> None:
     tracks = played.rows(
-        "select t.*, r.salt, r.plan -> 'shares' as shares, m.candidate_version from feedback.tracks t"
+        "select t.*, r.salt, r.plan -> 'shares' as shares, (r.plan ->> 'twins')::float8 as twins, m.candidate_version"
+        " from feedback.tracks t"
         " left join rollout.releases r using (release_id)"
         " left join rollout.members m on (m.release_id, m.listener_id) = (t.release_id, t.listener_id)"
         " where t.listener_id = any(%(people)s) order by t.track_id"
@@ -93,15 +94,13 @@ def test_each_track_has_the_arm_that_its_listeners_salt_draws_and_that_arms_mode
         )
     }
     asked: dict[UUID, int] = defaultdict(int)
+    draws = _drawn(tracks, watched)
     for track in tracks:
         in_canary = track["release_id"] is not None
         before_release = asked[track["listener_id"]] < PLAN.hear
         asked[track["listener_id"]] += 1
         assert not (in_canary and before_release)
-        salt, shares = (track["salt"], track["shares"]) if in_canary else (OUTSIDE_SALT, STEADY)
-        if not in_canary and not before_release and track["listener_id"] in watched:
-            shares = holding_back(STEADY, watched[track["listener_id"]])
-        draw = draw_arm(salt, track["listener_id"], track["track_id"], shares)
+        draw = draws[track["track_id"]]
         assert (track["arm"], track["propensity"]) == (draw.arm, pytest.approx(draw.propensity))
         version = track["candidate_version"] if draw.arm == "candidate" else None
         if draw.arm == "champion" and not in_canary and not before_release:
@@ -109,6 +108,41 @@ def test_each_track_has_the_arm_that_its_listeners_salt_draws_and_that_arms_mode
             version = champions.get(track["listener_id"])
         expected = None if version is None else f"{model_name(track['listener_id'])}/{version}"
         assert track["model_version"] == expected
+
+
+def test_a_canarys_wishes_are_made_twice_and_voted_on(played: Played) -> None:
+    pairs = played.rows("select * from analytics.pairs where listener_id = any(%(people)s)")
+    assert pairs
+    assert all({pair["first_arm"], pair["second_arm"]} == {"champion", "candidate"} for pair in pairs)
+    [decision] = played.rows(
+        "select inputs -> 'evidence' -> 'listeners' as listeners from rollout.decisions"
+        " join rollout.members using (release_id)"
+        " where (inputs ->> 'final')::boolean and listener_id = any(%(people)s) group by decision_id, inputs"
+    )
+    votes = [vote for listener in decision["listeners"] for _, vote, *_ in listener["pairs"] if vote is not None]
+    assert 0 < len(votes) <= len(pairs)
+
+
+def _drawn(tracks: list[dict[str, Any]], watched: dict[UUID, float]) -> dict[UUID, Draw]:
+    """What the arms follow from, wish by wish: outside a canary the track, in it also how many went to either side.
+    After a promotion a part is held back for the version before."""
+    wishes: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for track in tracks:
+        wishes[track["pair_id"] or track["track_id"]].append(track)
+    sides: dict[UUID, int] = {}
+    draws: dict[UUID, Draw] = {}
+    for wish in wishes.values():
+        who, first = wish[0]["listener_id"], wish[0]["track_id"]
+        if wish[0]["release_id"] is None:
+            shares = holding_back(STEADY, watched[who]) if who in sides and who in watched else STEADY
+            draws[first] = draw_arm(OUTSIDE_SALT, who, first, shares)
+            continue
+        made = draw_wish(
+            wish[0]["salt"], who, first, wish[0]["shares"], number=sides.setdefault(who, 0), twins=wish[0]["twins"]
+        )
+        sides[who] += made[0].arm in ("champion", "candidate")
+        draws |= {track["track_id"]: draw for track, draw in zip(wish, made, strict=True)}
+    return draws
 
 
 def test_every_listener_has_one_registered_adapter_whose_bytes_are_the_registered_ones(played: Played) -> None:

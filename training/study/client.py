@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 from uuid_utils.compat import uuid7
 
-from schemas.api import EventsResult, FeedbackCounts, Listener, ReleaseView, RoundView, Song, Track, UpliftReport
+from schemas.api import EventsResult, FeedbackCounts, Listener, Pair, ReleaseView, RoundView, Song, Track, UpliftReport
 
 SOURCE = "encore-study"
 _RETRIES, _TOO_MANY = 60, 429
@@ -42,6 +42,9 @@ class Client:
     async def ask(self, listener_id: UUID, prompt: str, seconds: float) -> Track:
         body = {"listener_id": str(listener_id), "prompt": prompt, "seconds": seconds}
         return Track.model_validate(await self._call("POST", "/v1/tracks", json=body))
+
+    async def pair(self, pair_id: UUID) -> Pair:
+        return Pair.model_validate(await self._call("GET", f"/v1/pairs/{pair_id}"))
 
     async def ready(self, track_id: UUID) -> Track:
         """Follows the track's server-sent events until it is ready or has failed."""

@@ -5,6 +5,7 @@ A cycle: hear and rate, train, hear and rate under canary, decide. Nothing here 
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -27,8 +28,7 @@ from training.study.published import PublishedEar
 from training.study.report import cycle_facts, print_cycle
 
 POLL_S = 1.0
-PATIENCE_S = 15.0
-MORE_TRACKS = 2
+PATIENCE_S = 5.0  # the rollout service reads the feedback more often
 WIDTH = 120  # of a log
 
 
@@ -171,26 +171,31 @@ class Play:
         async with self.phase(f"cycle {number} release", lambda: "waiting for the rollout service"):
             await self._until(started)
         assert release is not None
-        await self._listen(f"cycle {number} canary", self.plan.canary)
-        return await self._decided(f"cycle {number} decide", release.release_id)
+        return await self._heard_until_decided(f"cycle {number} canary", release.release_id)
 
-    async def _decided(self, name: str, release_id: UUID) -> ReleaseView:
-        """Waits for the verdict; where the draw of arms left a look short of ratings, a few more tracks are heard."""
-        release = await self.client.release(release_id)
+    async def _heard_until_decided(self, name: str, release_id: UUID) -> ReleaseView:
+        """A few wishes of everybody at a time, until the verdict is there."""
+        release, heard = await self.client.release(release_id), 0
 
         async def decided() -> bool:
             nonlocal release
             release = await self.client.release(release_id)
             return release.status != "canary"
 
-        while True:
-            try:
-                async with asyncio.timeout(PATIENCE_S), self.phase(name, lambda: f"release {release.status}"):
-                    await self._until(decided)
-            except TimeoutError:
-                await self._listen(f"{name}, more", MORE_TRACKS)
-            else:
-                return release
+        async def hear(listener: SimulatedListener) -> None:
+            nonlocal heard
+            for _ in range(self.plan.canary):
+                self.acknowledged += await listener.hear_one(self.plan.seconds)
+                heard += 1
+
+        async with self.phase(name, lambda: f"{heard} wishes heard and rated, release {release.status}"):
+            while not await decided():
+                await asyncio.gather(*(hear(listener) for listener in self.listeners))
+                await self._until(self._folded)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PATIENCE_S):
+                        await self._until(decided)
+        return release
 
     async def _folded(self) -> bool:
         return not any((await self.client.feedback()).lag.values())
@@ -226,7 +231,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cohorts", type=int, default=3)
     parser.add_argument("--cycles", type=int, default=2)
     parser.add_argument("--hear", type=int, default=4, help="tracks each listener hears before a round")
-    parser.add_argument("--canary", type=int, default=12, help="tracks each listener hears under canary")
+    parser.add_argument("--canary", type=int, default=4, help="wishes each has under canary between looks")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a track")
     parser.add_argument("--seed", type=int, default=7, help="who the simulated listeners are")
     parser.add_argument(

@@ -44,21 +44,32 @@ class SimulatedListener:
         self.rng = np.random.default_rng(self.person.seed)
 
     async def hear_one(self, seconds: float) -> int:
-        """Asks for a track, hears and rates it.
+        """Asks for a track, hears and rates it; where the wish was made twice, both, and votes.
 
         Returns:
-            How many events are acknowledged: the listener's, and the one of the track.
+            How many events are acknowledged: the listener's, and the one of each track.
 
         Raises:
-            RuntimeError: the track failed, or an event was refused.
+            RuntimeError: a track failed, or an event was refused.
         """
         asked = await self.client.ask(self.listener_id, typed(self.rng) or "music", seconds)
-        track = await self.client.ready(asked.track_id)
+        if asked.pair_id is None:
+            return (await self._hear_out(asked.track_id))[0]
+        pair = await self.client.pair(asked.pair_id)
+        first, heard_first = await self._hear_out(pair.first.track_id)
+        second, heard_second = await self._hear_out(pair.second.track_id)
+        choice = self.person.taste.vote(heard_first, heard_second, self.rng)
+        vote = {"pair_id": str(pair.pair_id), "choice": choice}
+        return first + second + await self._tell([self._event("encore.pair.voted", vote)])
+
+    async def _hear_out(self, track_id: UUID) -> tuple[int, Vector]:
+        """Hears and rates a track: how many events that made, and its features."""
+        track = await self.client.ready(track_id)
         if track.status == "failed":
             raise RuntimeError(f"track {track.track_id} failed: {track.problem}")
         audio = await self.client.audio(track.track_id)
         features, length = await asyncio.to_thread(self._hear, audio)
-        return await self._respond(track.track_id, features, length)
+        return await self._respond(track.track_id, features, length), features
 
     def _hear(self, audio: bytes) -> tuple[Vector, float]:
         waveform, rate = sf.read(io.BytesIO(audio), dtype="float32")
@@ -70,15 +81,19 @@ class SimulatedListener:
         heard_ms = int(taste.heard_fraction(features, self.rng) * length * 1000)
         stars = taste.stars(features, self.rng)
         events = play_events(self.listener_id, track_id, heard_ms, int(length * 1000), datetime.now(UTC))
-        rated = datetime.now(UTC)
-        events.append(
-            event("encore.rating.given", self.listener_id, rated, {"track_id": str(track_id), "stars": stars})
-        )
+        events.append(self._event("encore.rating.given", {"track_id": str(track_id), "stars": stars}))
+        accepted = await self._tell(events)
+        self.hearings.append(Hearing(track_id, stars, taste.satisfaction(features)))
+        return accepted + 1
+
+    def _event(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        return event(kind, self.listener_id, datetime.now(UTC), data)
+
+    async def _tell(self, events: list[dict[str, Any]]) -> int:
         result = await self.client.send(events)
         if result.rejected:
             raise RuntimeError(f"events refused: {result.rejected}")
-        self.hearings.append(Hearing(track_id, stars, taste.satisfaction(features)))
-        return result.accepted + 1
+        return result.accepted
 
 
 def play_events(

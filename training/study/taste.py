@@ -1,4 +1,4 @@
-"""A hidden taste, and what it makes of a track: stars and listening time.
+"""A hidden taste, and what it makes of a track: stars, votes and listening time.
 
 An ideal point in the space of measured features; satisfaction falls with the weighted distance from it, and with what
 is lacking of the qualities (beat, clear tones) that the listener is used to: noise is not forgiven for having the right
@@ -8,6 +8,7 @@ noise 0.4 to 0.6 stars); a careless one often answers without listening, and som
 
 import math
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ Vector = NDArray[np.float64]
 TOLERATED = 0.5
 STEP = 0.5
 MIDDLE = 3.0
+TIE = 0.35  # stars between tracks that are equally good
+BAD = 1.5  # stars below which one would hear neither again
+Choice = Literal["first", "second", "tie", "both_bad"]
+CHOICES: Final[tuple[Choice, ...]] = ("first", "second", "tie", "both_bad")
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,23 @@ class Taste:
         """A rating from 1 to 5."""
         if rng.random() < self.carelessness:
             return int(rng.integers(1, 6))
+        return int(np.clip(round(self._felt(features, rng)), 1, 5))
+
+    def vote(self, first: Vector, second: Vector, rng: np.random.Generator) -> Choice:
+        """Which of two tracks they would rather hear again, felt anew."""
+        if rng.random() < self.carelessness:
+            return CHOICES[rng.integers(len(CHOICES))]
+        one, other = self._felt(first, rng), self._felt(second, rng)
+        if max(one, other) < BAD:
+            return "both_bad"
+        if abs(one - other) < TIE:
+            return "tie"
+        return "first" if one > other else "second"
+
+    def _felt(self, features: Vector, rng: np.random.Generator) -> float:
+        """Stars before they are rounded."""
         felt = MIDDLE + self.gain * (in_stars(self.satisfaction(features)) - MIDDLE)
-        return int(np.clip(round(felt + self.offset + rng.normal(0.0, self.noise)), 1, 5))
+        return felt + self.offset + float(rng.normal(0.0, self.noise))
 
     def heard_fraction(self, features: Vector, rng: np.random.Generator) -> float:
         """How much of the track is played before the listener leaves; 1 when it is heard to the end."""

@@ -9,15 +9,14 @@ from schemas.api import Pair, TrackCreate
 from services.errors import ServiceError
 from services.gateway.assignment import draw_pair
 from services.gateway.parts import At
-from services.gateway.planning import planned
 from services.gateway.routes.listeners import unknown_listener
 from services.gateway.routes.tracks import (
     require_engine,
     require_open_slots,
     require_readable,
     require_storable,
-    seed_or_drawn,
 )
+from services.gateway.wishes import Drawn, make
 from services.identifiers import uuid7
 
 router = APIRouter(prefix="/v1/pairs", tags=["pairs"])
@@ -35,7 +34,7 @@ async def create_pair(
     require_storable(body.prompt)
     await require_engine(parts)
     await require_readable(parts, body.prompt)
-    pair_id, ids, seed = uuid7(), (uuid7(), uuid7()), seed_or_drawn(body)
+    pair_id = uuid7()
     async with parts.store.planning(body.listener_id) as planning:
         if planning is None:
             raise unknown_listener()
@@ -44,24 +43,7 @@ async def create_pair(
         if len(own.pair_shares) < 2:
             raise nothing_to_compare()
         draws = draw_pair(own.salt or parts.settings.arm_salt, body.listener_id, pair_id, own.pair_shares)
-        await planning.add_pair(pair_id, *ids)
-        first, second = [
-            await planning.add_track(
-                planned(
-                    draw,
-                    own,
-                    track_id=track_id,
-                    listener_id=body.listener_id,
-                    prompt=body.prompt,
-                    seconds=body.seconds,
-                    seed=seed,
-                    destination=parts.blobs.track(track_id),
-                    seeds=body.seeds,
-                    pair_id=pair_id,
-                )
-            )
-            for draw, track_id in zip(draws, ids, strict=True)
-        ]
+        first, second = await make(planning, parts, body, own, Drawn(draws, (uuid7(), uuid7()), pair_id))
     parts.maker.wake()
     response.headers["Location"] = f"/v1/pairs/{pair_id}"
     return Pair(pair_id=pair_id, first=first, second=second)

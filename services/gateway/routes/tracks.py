@@ -1,6 +1,5 @@
 """Tracks: asked for, followed, heard, cancelled. Which arm a track is made with is drawn here and never told."""
 
-import secrets
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -13,16 +12,13 @@ from schemas.api import Track, TrackCreate, TrackProgress
 from schemas.base import Problem
 from schemas.generation import Progress
 from services.errors import BackendAway, ServiceError
-from services.gateway.assignment import draw_arm
 from services.gateway.parts import At, Parts
-from services.gateway.planning import planned
 from services.gateway.routes.listeners import require_listener, unknown_listener
 from services.gateway.store import Planning, TrackRow
-from services.identifiers import uuid7
+from services.gateway.wishes import drawn, make
 
 router = APIRouter(prefix="/v1", tags=["tracks"])
 
-MAX_DRAWN_SEED: Final = 2**53  # what a browser's numbers hold exactly
 _LOOK_S: Final = 0.5  # how often a track that is made elsewhere, or not yet, is looked up
 _SILENCE_S: Final = 3.0
 _SHOWN: Final = ("queued", "denoising", "decoding")
@@ -52,31 +48,23 @@ _EXAMPLE: Final = {
 async def create_track(
     body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
 ) -> Track:
-    """Asks for a track; it is made in the background. `Location` is where its state is read."""
+    """Asks for a track; it is made in the background. `Location` is where its state is read.
+
+    While a new version is tried, some wishes are made twice. Then the track has a `pair_id`, and `/v1/pairs/{pair_id}`
+    has both in the order in which they are to be offered: let the listener hear this one, offer the other as another
+    take, and ask for stars and a vote. `twin: false` in the wish prevents it.
+    """
     require_storable(body.prompt)
     await require_engine(parts)
     await require_readable(parts, body.prompt)
-    track_id = uuid7()
     async with parts.store.planning(body.listener_id) as planning:
         if planning is None:
             raise unknown_listener()
-        await require_open_slots(planning, parts.settings.open_tracks_per_listener, 1)
+        free = await require_open_slots(planning, parts.settings.open_tracks_per_listener, 1)
         own = await planning.taste()
-        draw = draw_arm(own.salt or parts.settings.arm_salt, body.listener_id, track_id, own.arm_shares)
-        plan = planned(
-            draw,
-            own,
-            track_id=track_id,
-            listener_id=body.listener_id,
-            prompt=body.prompt,
-            seconds=body.seconds,
-            seed=seed_or_drawn(body),
-            destination=parts.blobs.track(track_id),
-            seeds=body.seeds,
-        )
-        track = await planning.add_track(plan)
+        track, *_ = await make(planning, parts, body, own, await drawn(planning, parts, body, own, twice=free > 1))
     parts.maker.wake()
-    response.headers["Location"] = f"/v1/tracks/{track_id}"
+    response.headers["Location"] = f"/v1/tracks/{track.track_id}"
     return track
 
 
@@ -177,9 +165,10 @@ async def require_readable(parts: Parts, prompt: str) -> None:
         raise ServiceError(problem.code, problem.message, status=422, field="prompt", expected=problem.expected)
 
 
-async def require_open_slots(planning: Planning, most: int, wanted: int) -> None:
-    """Passes if the listener may have `wanted` more tracks in the making, else 429 `too_many_open_tracks`."""
-    if await planning.count_open() + wanted > most:
+async def require_open_slots(planning: Planning, most: int, wanted: int) -> int:
+    """How many more tracks the listener may have in the making; 429 `too_many_open_tracks` if fewer than `wanted`."""
+    free = most - await planning.count_open()
+    if free < wanted:
         raise ServiceError(
             "too_many_open_tracks",
             "This listener's earlier tracks are still in the making.",
@@ -188,6 +177,7 @@ async def require_open_slots(planning: Planning, most: int, wanted: int) -> None
             expected=f"at most {most} open tracks",
             retry_after=5,
         )
+    return free
 
 
 async def require_track(parts: Parts, track_id: UUID) -> TrackRow:
@@ -210,7 +200,3 @@ def require_storable(prompt: str) -> None:
             field="prompt",
             expected="a text without NUL",
         )
-
-
-def seed_or_drawn(body: TrackCreate) -> int:
-    return secrets.randbelow(MAX_DRAWN_SEED) if body.seed is None else body.seed

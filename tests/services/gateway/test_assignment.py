@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import Arm
-from services.gateway.assignment import ARMS, CANARY, STEADY, draw_arm, draw_pair, normalised
+from services.gateway.assignment import ARMS, CANARY, STEADY, Draw, draw_arm, draw_pair, draw_wish, normalised
 
 LISTENER = UUID(int=1)
 shares = st.dictionaries(st.sampled_from(ARMS), st.floats(0.05, 1), min_size=2, max_size=4)
@@ -77,3 +77,38 @@ def test_wrong_shares_are_refused(wrong: dict[Arm, float]) -> None:
 def test_a_pair_of_one_arm_is_refused() -> None:
     with pytest.raises(ValueError, match="two arms"):
         draw_pair("salt", LISTENER, track(0), {"champion": 1.0})
+
+
+def wishes(many: int, twins: float) -> list[tuple[Draw, ...]]:
+    """One listener's wishes in a canary, as the gateway counts them."""
+    made: list[tuple[Draw, ...]] = []
+    sides = 0
+    for number in range(many):
+        made.append(draw_wish("salt", LISTENER, track(number), CANARY, number=sides, twins=twins))
+        sides += made[-1][0].arm in ("champion", "candidate")
+    return made
+
+
+def test_champion_and_candidate_take_turns_within_blocks_of_two() -> None:
+    """So a listener hears as many of each, and what comes first in a block is a coin's choice."""
+    first = [wish[0].arm for wish in wishes(4000, 0.5) if wish[0].arm in ("champion", "candidate")]
+    blocks = list(zip(first[::2], first[1::2], strict=False))
+    assert {frozenset(block) for block in blocks} == {frozenset(("champion", "candidate"))}
+    assert sum(block[0] == "candidate" for block in blocks) / len(blocks) == pytest.approx(0.5, abs=0.05)
+
+
+def test_twins_are_as_many_as_asked_for_and_offered_in_either_order() -> None:
+    made = wishes(6000, 0.85)
+    pairs = [wish for wish in made if len(wish) == 2]
+    assert len(pairs) / len(made) == pytest.approx(0.6 * 0.85, abs=0.02)
+    assert all({draw.arm for draw in pair} == {"champion", "candidate"} for pair in pairs)
+    assert all(draw.propensity == 0.5 for pair in pairs for draw in pair)
+    assert sum(pair[0].arm == "candidate" for pair in pairs) / len(pairs) == pytest.approx(0.5, abs=0.03)
+
+
+def test_other_arms_keep_their_shares_beside_twins() -> None:
+    made = wishes(20_000, 0.85)
+    for arm in ("base", "cold"):
+        assert sum(wish[0].arm == arm for wish in made) / len(made) == pytest.approx(CANARY[arm], abs=0.01)
+    assert all(wish[0].propensity == pytest.approx(CANARY[wish[0].arm]) for wish in made if len(wish) == 1)
+    assert not any(len(wish) == 2 for wish in wishes(500, 0.0))

@@ -32,7 +32,7 @@ class Asked:
 
     def on(self, arm: Arm, **wish: int) -> GenerationRequest:
         with self._monkeypatch.context() as patch:
-            patch.setattr("services.gateway.routes.tracks.draw_arm", lambda *_: Draw(arm, 0.15))
+            patch.setattr("services.gateway.wishes.draw_arm", lambda *_: Draw(arm, 0.15))
             self._gateway.finished(self._gateway.ask(self._listener_id, seconds=2, **wish)["track_id"])
         return self._gateway.engine.asked[-1]
 

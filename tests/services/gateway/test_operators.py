@@ -8,10 +8,14 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 import pytest
+from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
-from services.gateway.assignment import draw_arm
+from schemas.events import Arm
+from services.gateway.assignment import draw_arm, draw_wish
 from tests.services.gateway.conftest import Gateway
+
+SHARES: dict[Arm, float] = {"base": 0.2, "champion": 0.4, "candidate": 0.4}
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def release_id(postgres: Any, listener_id: str) -> UUID:
             " snapshot_sha256) values (%s, %s, %s, %s, %s, %s, 8, '')",
             (listener_id, version, round_id, f"file:///adapter-{version}", sha, sha),
         )
-    plan = {"shares": {"base": 0.2, "champion": 0.4, "candidate": 0.4}}
+    plan = {"shares": SHARES, "twins": 0.5}
     postgres.execute(
         "insert into rollout.releases (release_id, round_id, status, salt, plan) values (%s, %s, 'canary', 's', %s)",
         (release_id, round_id, Jsonb(plan)),
@@ -85,20 +89,70 @@ def test_a_release_is_shown_with_its_decisions(gateway: Gateway, release_id: UUI
     assert gateway.http.get(decision["url"].replace(decision["decision_id"], str(uuid4()))).status_code == 404
 
 
-def test_a_canary_is_heard_with_its_adapters_and_shares(gateway: Gateway, listener_id: str, release_id: UUID) -> None:
+def test_a_canary_is_heard_with_its_adapters_shares_and_twins(
+    gateway: Gateway, listener_id: str, release_id: UUID
+) -> None:
     for _ in range(12):
-        gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
-    with psycopg.connect(gateway.settings.postgres_dsn) as connection:
-        rows = connection.execute(
-            "select track_id, arm, propensity, release_id, request from gateway.tracks"
-        ).fetchall()
-    assert len(rows) == 12
+        for half in halves(gateway, gateway.ask(listener_id, seconds=2)):
+            gateway.finished(half)
+    rows = stored(gateway)
     versions = {"base": None, "champion": 1, "candidate": 2}
-    for track_id, arm, propensity, release, request in rows:
-        draw = draw_arm("s", UUID(listener_id), track_id, {"base": 0.2, "champion": 0.4, "candidate": 0.4})
-        assert release == release_id
-        assert (arm, propensity) == (draw.arm, pytest.approx(draw.propensity))
-        assert (request["adapter"] or {}).get("version") == versions[arm]
+    wishes = list(dict.fromkeys(row.pair_id or row.track_id for row in rows))
+    assert len(wishes) == 12
+    sides = 0
+    for wish in wishes:
+        own = [row for row in rows if wish in (row.pair_id, row.track_id)]
+        draws = draw_wish("s", UUID(listener_id), own[0].track_id, SHARES, number=sides, twins=0.5)
+        assert [(row.arm, row.propensity) for row in own] == [(d.arm, pytest.approx(d.propensity)) for d in draws]
+        sides += draws[0].arm != "base"
+    assert {len([row for row in rows if row.pair_id == wish]) for wish in wishes} == {0, 2}
+    for row in rows:
+        assert row.release_id == release_id
+        assert (row.request["adapter"] or {}).get("version") == versions[row.arm]
+
+
+@pytest.mark.usefixtures("release_id")
+def test_twins_share_prompt_and_seed_and_the_other_take_is_found(gateway: Gateway, listener_id: str) -> None:
+    asked = gateway.ask(listener_id, seconds=2)
+    while asked["pair_id"] is None:
+        gateway.finished(asked["track_id"])
+        asked = gateway.ask(listener_id, seconds=2)
+    pair = gateway.http.get(f"/v1/pairs/{asked['pair_id']}").json()
+    assert pair["first"]["track_id"] == asked["track_id"]
+    assert (pair["second"]["prompt"], pair["second"]["seed"]) == (asked["prompt"], asked["seed"])
+
+
+@pytest.mark.usefixtures("release_id")
+def test_a_wish_that_may_not_be_made_twice_is_made_once(gateway: Gateway, listener_id: str) -> None:
+    for _ in range(8):
+        asked = gateway.ask(listener_id, seconds=2, twin=False)
+        assert asked["pair_id"] is None
+        gateway.finished(asked["track_id"])
+
+
+@pytest.mark.usefixtures("release_id")
+def test_where_one_more_track_may_be_open_a_wish_is_made_once(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.paused = True
+    most = gateway.settings.open_tracks_per_listener
+    opened = 0
+    while opened < most:
+        opened += len(halves(gateway, gateway.ask(listener_id, seconds=2)))
+    assert opened == most
+    gateway.engine.paused = False
+
+
+def halves(gateway: Gateway, track: dict[str, Any]) -> list[str]:
+    """Ids of the tracks of the wish that this track is of."""
+    if track["pair_id"] is None:
+        return [track["track_id"]]
+    pair = gateway.http.get(f"/v1/pairs/{track['pair_id']}").json()
+    return [pair[side]["track_id"] for side in ("first", "second")]
+
+
+def stored(gateway: Gateway) -> list[Any]:
+    """The gateway's own rows of tracks, in the order in which they were asked for."""
+    with psycopg.connect(gateway.settings.postgres_dsn, row_factory=namedtuple_row) as connection:
+        return connection.execute("select * from gateway.tracks order by created_at, track_id").fetchall()
 
 
 def test_a_watched_promotion_is_heard_beside_what_was_before(

@@ -14,7 +14,7 @@ from services.errors import BackendAway
 from services.rollout import metrics
 from services.rollout.control import move_aliases, startable
 from services.rollout.decide import Decision, decide
-from services.rollout.evidence import Evidence, Look
+from services.rollout.evidence import Compared, Evidence, Look
 from services.rollout.plan import Plan
 from services.rollout.registry import RefusedByRegistry
 from services.rollout.store import Member, WaitingRound
@@ -28,7 +28,7 @@ WORSE: Means = {"base": 3.0, "cold": 3.0, "champion": 4.2, "candidate": 1.6}
 SAME: Means = {"base": 3.0, "cold": 3.0, "champion": 3.0, "candidate": 3.0}
 
 
-def canary(world: World, listeners: int = 8) -> tuple[list[UUID], UUID]:
+def canary(world: World, listeners: int = 14) -> tuple[list[UUID], UUID]:
     """A canary that has just started: its listeners and the release."""
     people = [world.listener() for _ in range(listeners)]
     round_id = world.round(people)
@@ -98,10 +98,10 @@ def test_a_candidate_that_is_not_better_leaves_the_champion(world: World, means:
 
 def test_who_is_worse_off_keeps_the_champion_when_the_rest_is_promoted(world: World) -> None:
     people, release_id = canary(world, 16)
-    world.rate_all(release_id, BETTER)
     for _ in range(9):
         world.rate(people[0], "champion", release_id, 5)
         world.rate(people[0], "candidate", release_id, 1)
+    world.rate_all(release_id, BETTER)
     world.control().turn()
     assert status(world, release_id) == "promoted"
     assert world.served() == dict.fromkeys(people, (1, None, None)) | {people[0]: (None, None, None)}
@@ -110,7 +110,7 @@ def test_who_is_worse_off_keeps_the_champion_when_the_rest_is_promoted(world: Wo
 
 def test_turns_without_news_write_nothing(world: World) -> None:
     _, release_id = canary(world)
-    world.rate_all(release_id, SAME, each=2)
+    world.rate_all(release_id, {**SAME, "candidate": 3.2}, each=2)
     control = world.control()
     for _ in range(3):
         control.turn()
@@ -141,26 +141,101 @@ def test_a_stored_decision_repeats_from_its_inputs_alone(world: World) -> None:
     )
 
 
-def test_evidence_counts_what_belongs_to_the_release(world: World) -> None:
-    people, release_id = canary(world, 2)
-    who = people[0]
-    world.rate(who, "candidate", release_id, 5)
-    world.rate(who, "champion", None, 2, ago=timedelta(days=1))
-    world.track(who, "champion", release_id, pair_id=uuid4())
-    skipped = world.track(who, "candidate", release_id)
-    world.do("insert into feedback.plays values (%s, %s, '{[0,3000)}', 3000, now(), now())", who, skipped)
+def test_evidence_is_what_members_made_of_the_release(world: World) -> None:
+    people, release_id = canary(world, 3)
+    world.rate(people[0], "candidate", release_id, 5)
+    world.rate(people[0], "champion", release_id, 3)
+    world.rate(people[0], "champion", None, 2, ago=timedelta(days=1))
+    world.rate(world.listener(), "candidate", release_id, 1)
     world.do(
         "insert into feedback.track_failures values (%s, %s, 'candidate', %s, 'broken', now())",
-        uuid4(),
-        who,
-        release_id,
-    )
+        uuid4(), people[1], release_id,
+    )  # fmt: skip
     evidence = world.store.evidence(release_id)
-    mine = next(each for each in evidence.listeners if each.listener_id == who)
-    assert (mine.on("candidate").total, mine.on("champion").count, mine.before.total) == (5, 0, 2)
-    assert evidence.counts("champion").drawn == 0
+    assert [each.listener_id for each in evidence.listeners] == people
+    rated, failing, silent = evidence.listeners
+    assert rated.pairs == (Compared(2),)
+    assert (rated.on("candidate").total, rated.on("champion").count) == (5, 1)
+    assert (failing.failed, failing.present, silent.present) == (1, False, False)
     counts = evidence.counts("candidate")
-    assert (counts.drawn, counts.failed, counts.started, counts.skipped, counts.completed) == (2, 1, 1, 1, 0)
+    assert (counts.made, counts.failed, counts.rated) == (2, 1, 2)
+
+
+def test_twins_are_compared_with_each_other_and_what_is_left_alone_in_its_order(world: World) -> None:
+    people, release_id = canary(world, 3)
+    who = people[0]
+    alone = world.tracks([(who, "candidate"), (who, "champion"), (who, "candidate")], release_id)
+    pair_id, champion, candidate = world.twins(who, release_id)
+    world.hear([(who, track) for track in (*alone, champion, candidate)], "{[0,9000)}")
+    for track, stars in zip((*alone, champion, candidate), (2, 3, 5, 4, 1), strict=True):
+        world.give(who, track, stars)
+    world.vote(who, pair_id, "second")
+    assert world.store.evidence(release_id).listeners[0].pairs == (Compared(-1), Compared(-3, -1))
+
+
+@pytest.mark.parametrize(
+    ("choice", "candidate_first", "vote"),
+    [("first", True, 1), ("first", False, -1), ("second", False, 1), ("tie", True, 0)],
+)
+def test_a_vote_without_stars_is_a_comparison(world: World, choice: str, candidate_first: bool, vote: int) -> None:
+    people, release_id = canary(world, 3)
+    pair_id, *tracks = world.twins(people[0], release_id, candidate_first=candidate_first)
+    world.vote(people[0], pair_id, choice)
+    assert world.store.evidence(release_id).listeners[0].pairs == ()  # nothing of it was heard
+    world.hear([(people[0], track) for track in tracks], "{[0,9500)}")
+    assert world.store.evidence(release_id).listeners[0].pairs == (Compared(None, vote),)
+
+
+def test_a_twin_of_which_one_half_was_heard_is_a_track_alone(world: World) -> None:
+    people, release_id = canary(world, 3)
+    _, champion, _ = world.twins(people[0], release_id)
+    world.hear([(people[0], champion)], "{[0,9500)}")
+    world.give(people[0], champion, 2)
+    world.rate(people[0], "candidate", release_id, 5)
+    assert world.store.evidence(release_id).listeners[0].pairs == (Compared(3),)
+
+
+def test_a_track_that_was_left_early_and_not_rated_was_disliked(world: World) -> None:
+    people, release_id = canary(world, 3)
+    left, leaving, ended = world.tracks(
+        [(people[0], "candidate"), (people[1], "candidate"), (people[2], "candidate")], release_id
+    )
+    world.hear([(people[0], left)], "{[0,3000)}", ago=timedelta(minutes=2))
+    world.hear([(people[1], leaving)], "{[0,3000)}")  # perhaps still listening
+    world.hear([(people[2], ended)], "{[0,10000)}", ago=timedelta(minutes=2))
+    for who in people:
+        world.rate(who, "champion", release_id, 4)
+    assert [each.pairs for each in world.store.evidence(release_id).listeners] == [(Compared(-3, None, 1, -1),), (), ()]
+
+
+def test_a_rating_of_what_was_never_played_does_not_count(world: World) -> None:
+    people, release_id = canary(world, 3)
+    unheard = world.track(people[0], "candidate", release_id)
+    world.give(people[0], unheard, 1)
+    world.rate(people[0], "champion", release_id, 5)
+    assert world.store.evidence(release_id).listeners[0].pairs == ()
+
+
+def test_a_plan_is_sized_for_who_takes_part(world: World) -> None:
+    people = [world.listener() for _ in range(14)]
+    for who in people[:9]:
+        world.rate(who, "base", None, 3)
+    round_id = world.round(people)
+    world.control(PLAN.model_copy(update={"pairs": 20})).turn()
+    plan = Plan.model_validate(world.release(round_id)["plan"])
+    assert plan.expected == 9
+    assert PLAN.pairs < plan.pairs <= 20
+    assert plan.detectable is not None
+
+
+def test_what_a_release_showed_is_kept_for_later_plans(world: World) -> None:
+    _, first = canary(world)
+    world.rate_all(first, SAME)
+    world.control().turn()
+    shown = world.one("select inputs -> 'shown' as shown from rollout.decisions")["shown"]
+    assert shown["error"] > 0
+    [earlier] = world.do(world.store._queries["earlier"])
+    assert earlier["within"] == pytest.approx(shown["spread"]["within"])
 
 
 def test_a_newer_round_waits_for_the_running_canary(world: World) -> None:
@@ -328,10 +403,10 @@ def test_one_listener_whose_aliases_are_refused_keeps_nobody_else(world: World) 
         point(model, alias, version)
 
     world.registry.point = refusing  # type: ignore[method-assign]
-    world.rate_all(release_id, BETTER, each=6)
+    world.rate_all(release_id, BETTER, each=4)
     world.control().turn()
     assert status(world, release_id) == "canary"
-    assert [world.registry.aliases(model_name(who)).get("champion") for who in people] == [None] + [1] * 7
+    assert [world.registry.aliases(model_name(who)).get("champion") for who in people] == [None] + [1] * 13
     refused = False
     world.control().turn()
     assert (status(world, release_id), world.registry.aliases(stubborn)["champion"]) == ("promoted", 1)

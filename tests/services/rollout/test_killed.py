@@ -96,7 +96,7 @@ def turn(world: World, fuse: Fuse) -> None:
         world.control().turn()
 
 
-@pytest.mark.parametrize("means", [BETTER, WORSE], ids=["promote", "roll_back"])
+@pytest.mark.parametrize("means", [BETTER, WORSE], ids=["promote", "hold"])
 def test_any_kill_leads_to_the_same_end(world: World, means: Means) -> None:
     people = play(world, means, Fuse(blows_at=0))
     expected = state(world, people)
@@ -116,7 +116,7 @@ def test_any_kill_leads_to_the_same_end(world: World, means: Means) -> None:
 def clear(world: World) -> None:
     world.do(
         "truncate rollout.listener_models, rollout.decisions, rollout.members, rollout.releases, training.adapters,"
-        " training.rounds, feedback.tracks, feedback.ratings cascade"
+        " training.rounds, feedback.tracks, feedback.ratings, feedback.plays cascade"
     )
     world.registry.named.clear()
     world.registry.versions.clear()

@@ -18,10 +18,10 @@ def test_a_step_that_would_see_nothing_is_left_out(members: int, expected: tuple
     assert steps((0.05, 0.5, 1.0), members, 20) == expected
 
 
-def ramped(world: World) -> tuple[list[UUID], UUID]:
-    """A canary of eight listeners in steps of two, four and eight."""
+def ramped(world: World, members: int = 8) -> tuple[list[UUID], UUID]:
+    """A canary in steps of a quarter, the half and all of its members."""
     world.care = Care(ramp=(0.25, 0.5, 1.0), ramp_least=2)
-    people = [world.listener() for _ in range(8)]
+    people = [world.listener() for _ in range(members)]
     round_id = world.round(people)
     world.control().turn()
     return people, world.release(round_id)["release_id"]
@@ -50,7 +50,7 @@ def test_more_join_when_those_who_have_gave_their_ratings(world: World) -> None:
     first = joined(world, release_id)
     assert len(first) == 2
     assert set(world.served().values()) == {(None, None, 1)}, "all are taken: no other canary has them meanwhile"
-    rate(world, release_id, int(PLAN.ratings_per_arm) - 1)
+    rate(world, release_id, PLAN.pairs - 1)
     world.control().turn()
     assert joined(world, release_id) == first
     rate(world, release_id, 1)
@@ -76,10 +76,9 @@ def test_a_step_does_not_wait_for_ever_and_a_pause_holds_it(world: World) -> Non
 
 
 def test_a_bad_candidate_ends_before_the_others_hear_it(world: World) -> None:
-    _, release_id = ramped(world)
+    _, release_id = ramped(world, members=56)
     for who in joined(world, release_id):
-        for _ in range(14):
-            world.rate(who, "champion", release_id, 5)
-            world.rate(who, "candidate", release_id, 1)
+        world.rate(who, "champion", release_id, 5)
+        world.rate(who, "candidate", release_id, 1)
     world.control().turn()
-    assert (status(world, release_id), len(joined(world, release_id))) == ("rolled_back", 2)
+    assert (status(world, release_id), len(joined(world, release_id))) == ("rolled_back", 14)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from services.rollout.stats import Ratings, clustered_interval, difference, own_upper_bound, sample_ratio_p
+from services.rollout.stats import Ratings, clustered_interval, difference, shares_p, split_p
 from services.student import t_isf, t_quantile, t_survival
 
 STARS = st.lists(st.integers(1, 5), max_size=30)
@@ -78,20 +78,21 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
     assert 0.935 < covered / 2000 < 0.965
 
 
-def test_a_listeners_own_bound_is_that_of_the_two_sample_t_test() -> None:
-    champion, candidate = [5, 4, 5, 4], [2, 3, 1]
-    bound = own_upper_bound(Ratings.of(champion), Ratings.of(candidate))
-    expected = reference.ttest_ind(candidate, champion).confidence_interval(0.95).high
-    assert bound == pytest.approx(expected)
-    assert own_upper_bound(Ratings.of([5, 4]), Ratings.of([1, 2])) is None
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_an_even_split_is_pearsons(one: int, other: int) -> None:
+    expected = reference.chisquare([one, other]).pvalue if one + other else 1.0
+    assert split_p(one, other) == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
-@given(st.tuples(*[st.integers(0, 400)] * 3).filter(lambda counts: sum(counts) > 0))
-def test_the_sample_ratio_test_is_pearsons(counts: tuple[int, int, int]) -> None:
-    shares = (0.25, 0.375, 0.375)
-    expected = reference.chisquare(counts, [sum(counts) * share for share in shares]).pvalue
-    assert sample_ratio_p(counts, shares) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+@given(st.tuples(*[st.integers(1, 400)] * 4))
+def test_two_shares_are_compared_by_pearsons_table(counts: tuple[int, int, int, int]) -> None:
+    one, rest, other, more = counts
+    table = [[one, rest], [other, more]]
+    expected = reference.chi2_contingency(table, correction=False).pvalue
+    assert shares_p(one, one + rest, other, other + more) == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
-def test_no_tracks_fit_any_shares() -> None:
-    assert sample_ratio_p((0, 0, 0), (0.25, 0.375, 0.375)) == 1.0
+def test_nothing_splits_evenly() -> None:
+    assert split_p(0, 0) == 1.0
+    assert shares_p(0, 0, 3, 5) == 1.0
+    assert shares_p(4, 4, 3, 3) == 1.0

@@ -110,16 +110,47 @@ class World:
     def ratings(
         self, given: Sequence[tuple[UUID, Arm, int]], release_id: UUID | None, ago: timedelta = timedelta()
     ) -> None:
-        """A track and its rating for each."""
+        """A track, heard to the end, and its rating for each."""
         ids = self.tracks([(who, arm) for who, arm, _ in given], release_id)
         at = datetime.now(UTC) - ago
         rows = [(who, track, stars, at, uuid4(), at) for track, (who, _, stars) in zip(ids, given, strict=True)]
+        self.hear([(who, track) for who, track, *_ in rows], "{[0,10000)}", ago)
         with transaction(self.pool) as connection:
             connection.cursor().executemany(
                 "insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id, received_at)"
                 " values (%s, %s, %s, %s, %s, %s)",
                 rows,
             )
+
+    def hear(self, heard: Sequence[tuple[UUID, UUID]], what: str, ago: timedelta = timedelta()) -> None:
+        """Stretches of milliseconds that (listener, track) were heard in, `ago`."""
+        at = datetime.now(UTC) - ago
+        with transaction(self.pool) as connection:
+            connection.cursor().executemany(
+                "insert into feedback.plays values (%s, %s, %s, 0, %s, %s)",
+                [(who, track, what, at, at) for who, track in heard],
+            )
+
+    def twins(self, who: UUID, release_id: UUID, *, candidate_first: bool = True) -> tuple[UUID, UUID, UUID]:
+        """A pair that was asked for and made: its id, the champion's track and the candidate's."""
+        pair_id = uuid7()
+        arms: tuple[Arm, Arm] = ("candidate", "champion") if candidate_first else ("champion", "candidate")
+        first, second = self.tracks([(who, arm) for arm in arms], release_id, pair_id)
+        self.do(
+            "insert into gateway.pairs (pair_id, listener_id, first_track, second_track) values (%s, %s, %s, %s)",
+            pair_id, who, first, second,
+        )  # fmt: skip
+        return (pair_id, second, first) if candidate_first else (pair_id, first, second)
+
+    def give(self, who: UUID, track_id: UUID, stars: int) -> None:
+        self.do(
+            "insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id)"
+            " values (%s, %s, %s, now(), %s)",
+            who, track_id, stars, uuid4(),
+        )  # fmt: skip
+
+    def vote(self, who: UUID, pair_id: UUID, choice: str) -> None:
+        self.do("insert into feedback.pair_votes values (%s, %s, %s, now(), %s)", pair_id, who, choice, uuid4())
 
     def rate_all(self, release_id: UUID, means: Mapping[Arm, float], each: int = 4, seed: int = 1) -> None:
         """Every member of the release rates `each` tracks of every arm."""

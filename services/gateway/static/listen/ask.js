@@ -19,7 +19,7 @@ export function asking(listener, list) {
     const wish = { listener_id: listener.listener_id, prompt: prompt.value, seconds: Number(seconds.value) };
     const isPair = event.submitter?.value === "pair";
     act(async () => {
-      const card = isPair ? list.addPair(await post("/v1/pairs", wish)) : list.addTrack(await post("/v1/tracks", wish));
+      const card = isPair ? list.addPair(await post("/v1/pairs", wish)) : await list.addWish(await post("/v1/tracks", wish));
       card.focus();
     }, event.submitter);
   };

@@ -1,10 +1,11 @@
-// A blind pair: two tracks for one wish, and which of them one would rather hear again.
+// A blind pair: two tracks for one wish, stars for each, and which of them one would rather hear again.
 
 import { h } from "../common/dom.js";
 import { tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
 import { bareCard, fillCard } from "./card.js";
 import { keep, kept } from "./kept.js";
+import { stars } from "./stars.js";
 
 const ENOUGH_MS = 4000;
 const ENOUGH_PART = 900; // of 1000, of a track that is shorter
@@ -54,7 +55,8 @@ export function pairCard(listenerId, pair) {
   const votes = ballot(listenerId, pair);
   const halves = SIDES.map((side) => {
     const half = bareCard(pair[side], t.pair[side]);
-    fillCard(half, listenerId, pair[side], (ms, seconds) => votes.heard(side, ms, seconds));
+    fillCard(half, listenerId, pair[side], (ms, seconds) => votes.heard(side, ms, seconds)).then((ready) =>
+      ready && half.append(stars(listenerId, ready, (text) => (half.querySelector(".state").textContent = text))));
     return half;
   });
   return h("article", { class: "card pair", tabIndex: -1, "data-pair": pair.pair_id },

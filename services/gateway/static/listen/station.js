@@ -1,6 +1,6 @@
 // A station: tracks without end, the next ones always in the making, now and then two to be compared blind.
 
-import { Away, post, Refused } from "../common/http.js";
+import { Away, get, post, Refused } from "../common/http.js";
 import { follow } from "../common/stream.js";
 import { sound } from "./sounds.js";
 
@@ -62,13 +62,10 @@ export class Station {
 
   async asked() {
     const isPair = (this.made + 1) % PAIR_EVERY === 0;
-    if (!isPair) {
-      const track = await post("/v1/tracks", this.wish);
-      this.made += 1;
-      return [{ track, pair: null, side: null }];
-    }
-    const pair = await post("/v1/pairs", this.wish);
+    const wish = await post(isPair ? "/v1/pairs" : "/v1/tracks", this.wish);
     this.made += 1;
+    if (!wish.pair_id) return [{ track: wish, pair: null, side: null }];
+    const pair = isPair ? wish : await get(`/v1/pairs/${wish.pair_id}`); // a wish for one may be made twice
     return ["first", "second"].map((side) => ({ track: pair[side], pair, side }));
   }
 

@@ -18,20 +18,21 @@ export function trackList(listener) {
     list[where](card);
     return card;
   };
-  const likeThis = ({ prompt, seconds }, control) => act(async () => addTrack(await post("/v1/tracks", { listener_id: id, prompt, seconds })), control);
+  const likeThis = ({ prompt, seconds }, control) => act(async () => addWish(await post("/v1/tracks", { listener_id: id, prompt, seconds })), control);
   const addTrack = (track, where) => add(trackCard(id, track, likeThis), where);
   const addPair = (pair, where) => add(pairCard(id, pair), where);
+  // A wish may have been made twice: then it is offered twice.
+  const addWish = async (track, where) =>
+    track.pair_id ? addPair(await get(`/v1/pairs/${track.pair_id}`), where) : addTrack(track, where);
   const begin = async () => {
     const pairs = new Set();
     for (const track of await get(`/v1/listeners/${id}/tracks?limit=${EARLIER}`)) {
-      if (!track.pair_id) addTrack(track, "append");
-      else if (!pairs.has(track.pair_id)) {
-        pairs.add(track.pair_id);
-        addPair(await get(`/v1/pairs/${track.pair_id}`), "append");
-      }
+      if (track.pair_id && pairs.has(track.pair_id)) continue;
+      pairs.add(track.pair_id);
+      await addWish(track, "append");
     }
   };
   const element = h("section", { "aria-labelledby": "tracks-title" },
     h("h2", { id: "tracks-title" }, t.track.title), none, list);
-  return { element, begin, addTrack, addPair };
+  return { element, begin, addWish, addPair };
 }

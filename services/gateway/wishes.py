@@ -1,0 +1,69 @@
+"""What one wish is made with: its arms are drawn, and its tracks planned. Shared by the routes for tracks and pairs."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from schemas.api import Track, TrackCreate
+from services.gateway.assignment import Draw, draw_arm, draw_wish
+from services.gateway.parts import Parts
+from services.gateway.planning import Taste, planned
+from services.gateway.store import Planning
+from services.identifiers import uuid7
+
+MAX_DRAWN_SEED: Final = 2**53  # what a browser's numbers hold exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a wish is made with: a track, or a pair in the order in which it is offered."""
+
+    draws: Sequence[Draw]
+    track_ids: Sequence[UUID]
+    pair_id: UUID | None = None
+
+
+async def drawn(planning: Planning, parts: Parts, body: TrackCreate, own: Taste, *, twice: bool) -> Drawn:
+    """The arms of a wish for a track; twins only where `twice` allows."""
+    ids, salt = (uuid7(), uuid7()), own.salt or parts.settings.arm_salt
+    if own.release_id is None or not own.in_canary:
+        return Drawn([draw_arm(salt, body.listener_id, ids[0], own.arm_shares)], ids[:1])
+    draws = draw_wish(
+        salt,
+        body.listener_id,
+        ids[0],
+        own.arm_shares,
+        number=await planning.count_compared(own.release_id),
+        twins=own.twins if twice and body.twin else 0.0,
+    )
+    return Drawn(draws, ids[: len(draws)], uuid7() if len(draws) > 1 else None)
+
+
+async def make(planning: Planning, parts: Parts, body: TrackCreate, own: Taste, wish: Drawn) -> list[Track]:
+    """Plans the wish's tracks, all with one seed; they are made once the transaction has ended."""
+    if wish.pair_id is not None:
+        await planning.add_pair(wish.pair_id, *wish.track_ids)
+    seed = seed_or_drawn(body)
+    return [
+        await planning.add_track(
+            planned(
+                draw,
+                own,
+                track_id=track_id,
+                listener_id=body.listener_id,
+                prompt=body.prompt,
+                seconds=body.seconds,
+                seed=seed,
+                destination=parts.blobs.track(track_id),
+                seeds=body.seeds,
+                pair_id=wish.pair_id,
+            )
+        )
+        for draw, track_id in zip(wish.draws, wish.track_ids, strict=True)
+    ]
+
+
+def seed_or_drawn(body: TrackCreate) -> int:
+    return secrets.randbelow(MAX_DRAWN_SEED) if body.seed is None else body.seed
