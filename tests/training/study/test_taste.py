@@ -72,3 +72,14 @@ def test_a_rater_of_small_gain_keeps_to_the_middle_and_is_satisfied_all_the_same
     for measured in (np.zeros(SIZE), np.full(SIZE, 3.0)):
         assert abs(modest.stars(sounding(measured), np.random.default_rng(0)) - 3) <= 1
         assert modest.satisfaction(sounding(measured)) == taste().satisfaction(sounding(measured))
+
+
+def test_of_two_tracks_the_one_that_is_felt_better_is_preferred() -> None:
+    rng, near, far, awful = np.random.default_rng(0), np.zeros(SIZE), np.full(SIZE, 1.2), np.full(SIZE, 5.0)
+    for first, second, choice in (
+        (near, far, "first"),
+        (far, near, "second"),
+        (near, near, "tie"),
+        (awful, awful, "both_bad"),
+    ):
+        assert taste().vote(sounding(first), sounding(second), rng) == choice
