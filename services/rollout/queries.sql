@@ -93,19 +93,15 @@ select listener_id, candidate_version, champion_version, left_at is not null as 
 where release_id = %(release_id)s order by listener_id;
 
 -- name: ratings
-select r.listener_id, t.arm, count(*) as count, sum(r.stars) as total, sum(r.stars * r.stars) as squares
-from feedback.tracks t
-join feedback.ratings r using (listener_id, track_id)
-where t.release_id = %(release_id)s
-group by r.listener_id, t.arm;
+select listener_id, arm, sum(ratings)::int as count, sum(stars)::bigint as total, sum(squares)::bigint as squares
+from feedback.rollups
+where release_id = %(release_id)s and ratings > 0
+group by listener_id, arm;
 
 -- Who has heard or rated something of the release.
 -- name: present
-select t.listener_id from feedback.tracks t join feedback.ratings r using (listener_id, track_id)
-where t.release_id = %(release_id)s
-union
-select t.listener_id from feedback.tracks t join feedback.plays p using (listener_id, track_id)
-where t.release_id = %(release_id)s and not isempty(p.heard);
+select distinct listener_id from feedback.rollups
+where release_id = %(release_id)s and (ratings > 0 or started > 0);
 
 -- Candidate less champion, one row a listener, in the order in which tracks were asked for. Only tracks that were heard
 -- count; who left one early and says nothing about it for a minute disliked it. Twins are compared with each other. What is
@@ -159,11 +155,7 @@ from (
     select arm, count(*) as asked, 0 as made, 0 as failed, 0 as rated
     from gateway.tracks where release_id = %(release_id)s group by arm
     union all
-    select t.arm, 0, count(*), 0, count(r.stars)
-    from feedback.tracks t left join feedback.ratings r using (listener_id, track_id)
-    where t.release_id = %(release_id)s group by t.arm
-    union all
-    select arm, 0, 0, count(*), 0 from feedback.track_failures where release_id = %(release_id)s group by arm
+    select arm, 0, sum(made), sum(failed), sum(ratings) from feedback.rollups where release_id = %(release_id)s group by arm
 ) counted
 group by arm;
 

@@ -131,6 +131,7 @@ def test_a_stored_decision_repeats_from_its_inputs_alone(world: World) -> None:
     )
     assert again is not None
     assert (again.verdict, again.reason, again.look) == (row["verdict"], row["reason"], row["look"])
+    world.do("update analytics.policy set min_listeners = 1")
     seen = world.one(
         "select * from analytics.uplift where cohort = 'all' and arm = 'candidate' and baseline = 'champion'"
     )
