@@ -13,8 +13,9 @@ IN_STACK: Final = {
     "letters": "services.aggregator.letters",
     "archive": "services.aggregator.archive",
     "replay": "services.aggregator.replay",
+    "uplift": "infra.analyst",
 }
-"""Commands of the services, by the module that each is."""
+"""Commands of the services and for analysts, by the module that each is."""
 PASSING_ON: Final = ("demo", "study", "test", "bench", *IN_STACK)
 
 # What `add_parser` of the sub-commands gives; argparse has no public name for its owner.
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         _add_letters,
         _add_archive,
         _add_replay,
+        _add_uplift,
     ):
         add(commands.add_parser)
     return top
@@ -228,4 +230,17 @@ def _add_replay(add: Commands) -> None:
         description="Folds the log from its beginning once more: what was missing is folded and said. With --into, the "
         "archived months and the log go into an empty database, and every table is compared; the exit status is 1 "
         "where one differs. In the environment of the stack that runs.",
+    )
+
+
+def _add_uplift(add: Commands) -> None:
+    add(
+        "uplift",
+        help="what releases did to ratings and listening, by any group of listeners",
+        usage="./encore uplift [--by country,device] [--release ID|last] [--metric NAME] [--arm ARM] [--baseline ARM] "
+        "[--per day|cumulative] [--format table|csv|json|parquet|arrow] [--report] [-o FILE]",
+        allow_abbrev=False,
+        description="What one arm does beside another, asked of the stack that runs: as a table, as a file with the "
+        "same digits in every form, or as one HTML page of a release. docs/analyst.md says what the numbers mean. "
+        "Everything after `uplift` goes to `python -m infra.analyst`; elsewhere use that with --url and --token.",
     )

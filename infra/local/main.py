@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
             case "demo":
                 return _demo(home, options, caller, setup_seconds)
             case command if command in IN_STACK:
-                return _in_stack(home, options)
+                return _in_stack(home, options, caller)
             case "bench" | "study":
                 module = "training.study.trial" if options.command == "study" else f"tests.benchmarks.{options.part}"
                 return _alone(module, options, caller)
@@ -109,11 +109,14 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
     return outcome
 
 
-def _in_stack(home: Home, options: Namespace) -> int:
-    """A command of a service, in the environment of the stack that runs or that is named."""
+def _in_stack(home: Home, options: Namespace, caller: Path) -> int:
+    """A command in the environment of the stack that runs or that is named, in the folder that it was given in."""
     stack = Stack.load(home.stack_file)
+    environment = os.environ | dict(stack.environment) | {"PYTHONPATH": str(PROJECT)}
+    if gateway := next((part.address for part in stack.parts if part.name == "gateway"), None):
+        environment["ENCORE_URL"] = gateway
     command = [sys.executable, "-m", IN_STACK[options.command], *options.options]
-    return subprocess.run(command, cwd=PROJECT, env=os.environ | dict(stack.environment), check=False).returncode
+    return subprocess.run(command, cwd=caller, env=environment, check=False).returncode
 
 
 def _alone(module: str, options: Namespace, caller: Path) -> int:

@@ -1,0 +1,104 @@
+"""One page of a release: what it did, for whom, as days went by, and the SQL of each part. One file, nothing loaded."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from infra.analyst.asking import Gateway, Question
+from infra.analyst.pictures import Mark, course, forest
+from schemas.analysis import METRICS, ComparedCell, ComparedCells
+from schemas.api import ReleaseView
+from services.gateway.comparing import benjamini_hochberg
+
+LEARNED: Final = (("candidate", "cold"), ("champion", "cold"))
+BESIDE: Final = (("candidate", "champion"), ("candidate", "base"))
+_STYLE: Final = """body{font:15px/1.5 sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222}
+table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:.2rem .5rem;border-bottom:1px solid #ddd}
+th:first-child,td:first-child{text-align:left}pre{background:#f4f4f4;padding:.5rem;overflow-x:auto;font-size:12px}
+svg{max-width:100%;height:auto}"""
+
+
+def page(gateway: Gateway, release: ReleaseView, by: Sequence[str]) -> str:
+    """HTML of the release; `by` are the dimensions (or crossings, with commas) that it is taken apart by.
+
+    Raises:
+        Refused: the gateway is away, or a dimension is unknown.
+    """
+    asked = Question(release=str(release.release_id))
+    parts = [
+        f"<h1>Release {escape(str(release.release_id))}</h1>",
+        f"<p>{escape(release.status)}, {release.listeners} listeners, began {release.started_at:%F %H:%M} UTC.</p>",
+        *(f"<p>Look {d.look}: {escape(d.verdict)}. {escape(d.reason)}</p>" for d in release.decisions),
+        _pairs(gateway, asked, "Learned, in stars: over what the songs alone gave", LEARNED),
+        _pairs(gateway, asked, "Beside it, and not learning", BESIDE),
+        _metrics(gateway, asked),
+        _course(gateway, asked.with_(per="cumulative")),
+        *(_apart(gateway, asked.with_(by=dimensions)) for dimensions in by),
+    ]
+    title = f"Release {release.release_id}"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _pairs(gateway: Gateway, asked: Question, title: str, pairs: Sequence[tuple[str, str]]) -> str:
+    questions = [asked.with_(arm=arm, baseline=baseline) for arm, baseline in pairs]
+    answers = [gateway.cells(question) for question in questions]
+    found = [(f"{a.arm} over {a.baseline}", cell) for a in answers for cell in a.cells]
+    return _section(title, _table(found), questions, answers[0])
+
+
+def _metrics(gateway: Gateway, asked: Question) -> str:
+    questions = [asked.with_(metric=metric) for metric in METRICS]
+    answers = [gateway.cells(question) for question in questions]
+    found = [(f"{a.metric} ({a.unit})", cell) for a in answers for cell in a.cells]
+    return _section("Candidate over cold, by every metric", _table(found), questions, answers[0])
+
+
+def _course(gateway: Gateway, asked: Question) -> str:
+    answer = gateway.cells(asked)
+    marks = [_mark(str(cell.day), cell) for cell in answer.cells if cell.estimate is not None]
+    return _section("As days went by, in stars", course(marks, "candidate over cold until each day"), [asked], answer)
+
+
+def _apart(gateway: Gateway, asked: Question) -> str:
+    answer = gateway.cells(asked)
+    named = [(", ".join(cell.cell.values()), cell) for cell in answer.cells]
+    marks = [_mark(name, cell) for name, cell in named if cell.estimate is not None]
+    spread = answer.heterogeneity
+    differ = "" if spread is None else f"<p>Between them: tau {spread.tau:.2f}, I² {spread.i_squared:.0%}.</p>"
+    body = forest(marks, f"candidate over cold by {asked.by}") + differ + _table(named)
+    return _section(f"By {asked.by.replace(',', ' and ')}, in stars", body, [asked], answer)
+
+
+def _section(title: str, body: str, questions: Sequence[Question], answer: ComparedCells) -> str:
+    kind = {"anytime": "that may be looked at at any time", "fixed": "for one look after the end"}[answer.interval]
+    when = "never" if answer.as_of is None else f"{answer.as_of:%F %T} UTC"
+    changed = "" if answer.complete else ", changed since"
+    told = f"{answer.level:.0%} intervals {kind}; {answer.hidden} cells hidden; as of {when}{changed}."
+    sql = "\n".join(question.sql() for question in questions)
+    return f"<h2>{escape(title)}</h2>{body}<p><small>{escape(told)}</small></p><pre>{escape(sql)}</pre>"
+
+
+def _table(named: Sequence[tuple[str, ComparedCell]]) -> str:
+    """Corrected for all that the table shows, whichever answers it is made of."""
+    head = ("", "listeners", "estimate", "interval", "shrunken", "p (BH)", "could find")
+    told = [cell.p for _, cell in named if cell.p is not None]
+    corrected = iter(benjamini_hochberg(told))
+    lines = [(name, *_words(cell, None if cell.p is None else next(corrected))) for name, cell in named]
+    body = "".join(f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in line)}</tr>" for line in lines)
+    return f"<table><tr>{''.join(f'<th>{escape(word)}</th>' for word in head)}</tr>{body}</table>"
+
+
+def _words(cell: ComparedCell, corrected: float | None) -> tuple[str, ...]:
+    if cell.hidden:
+        return ("hidden", "", "", "", "", "")
+    if cell.estimate is None or cell.low is None or cell.high is None:
+        return (str(cell.listeners), "", "", "", "", "")
+    numbers = (f"{value:.3f}" if value is not None else "" for value in (cell.shrunken, corrected, cell.mde))
+    return (str(cell.listeners), f"{cell.estimate:+.3f}", f"{cell.low:+.3f} to {cell.high:+.3f}", *numbers)
+
+
+def _mark(name: str, cell: ComparedCell) -> Mark:
+    return Mark(name, cell.estimate or 0.0, cell.low or 0.0, cell.high or 0.0)
