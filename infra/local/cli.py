@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         _add_study,
         _add_test,
         _add_bench,
+        _add_pictures,
         _add_adapters,
         _add_releases,
         _add_rollups,
@@ -144,6 +145,16 @@ def _add_bench(add: Commands) -> None:
     )
     bench.add_argument("part", choices=("engine",), help="what is measured")
     bench.add_argument("--json", metavar="FILE", help="write the same figures for a program")
+
+
+def _add_pictures(add: Commands) -> None:
+    pictures = add(
+        "pictures",
+        help="take a picture of every state of the three rooms",
+        description="Open the rooms to listen, operate and analyse in a browser, bring each into each of its states on "
+        "a gateway of its own with a scripted engine, and write a PNG of each.",
+    )
+    pictures.add_argument("folder", metavar="FOLDER", help="where the pictures go; it is made if need be")
 
 
 def _add_adapters(add: Commands) -> None:

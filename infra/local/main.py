@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from infra.local import addresses, engine_status, kafka, logs, status, system
 from infra.local.cli import IN_STACK, parse
@@ -17,6 +18,8 @@ from infra.local.errors import StackError
 from infra.local.home import PROJECT, Home
 from infra.local.part import Stack
 from infra.local.up import up
+
+PICTURES: Final = "tests/services/gateway/rooms/pictures.py"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
                 module = "training.study.trial" if options.command == "study" else f"tests.benchmarks.{options.part}"
                 return _alone(module, options, caller)
             case _:
-                return _test(options)
+                return _test(options, caller)
     except StackError as error:
         print(f"encore: {error}", file=sys.stderr)
         return 1
@@ -127,13 +130,17 @@ def _alone(module: str, options: Namespace, caller: Path) -> int:
     return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 
-def _test(options: Namespace) -> int:
-    """Become pytest. Settings of a running stack are not passed on: the tests start their own."""
-    system.ensure([system.JAVA, system.MAVEN, system.CHROMIUM])
-    kafka.ensure_artifacts()
+def _test(options: Namespace, caller: Path) -> int:
+    """Become pytest, for the tests or for the pictures. Settings of a running stack are not passed on: the tests start
+    their own."""
+    takes_pictures = options.command == "pictures"
+    asked = [PICTURES, "-q", "--pictures", str(caller / options.folder)] if takes_pictures else options.options
+    system.ensure([system.CHROMIUM] if takes_pictures else [system.JAVA, system.MAVEN, system.CHROMIUM])
+    if not takes_pictures:
+        kafka.ensure_artifacts()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ENCORE_")}
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "pytest", *options.options], environment)  # noqa: S606 (becomes it)
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *asked], environment)  # noqa: S606 (becomes it)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ def test_a_half_made_environment_is_finished(tmp_path: Path, commands: list[list
     assert len(commands) == 2
 
 
-@pytest.mark.parametrize("command", ["", "up", "down", "status", "logs", "demo", "study", "bench", "test", *IN_STACK])
+@pytest.mark.parametrize(
+    "command", ["", "up", "down", "status", "logs", "demo", "study", "bench", "pictures", "test", *IN_STACK]
+)
 def test_help_answers_without_any_environment(tmp_path: Path, command: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-S", str(PROJECT / "encore"), *command.split(), "--help"],

@@ -20,6 +20,10 @@ from tests.services.gateway.engine import ToneEngine
 Opened = Callable[..., Page]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", metavar="FOLDER", help="where the pictures of the rooms go")
+
+
 @pytest.fixture(scope="module")
 def database(postgres_server: str, postgres_template: str) -> Iterator[str]:
     """A fresh, migrated database, dropped after the module."""

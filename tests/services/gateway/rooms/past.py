@@ -18,9 +18,10 @@ RELEASES = (
 )
 HOMES = ("classical", "electronic", "folk", "jazz")
 AGES = ("20-29", "30-39", "40-49")
-LISTENERS = 48
+LISTENERS = 144
 LIKED = {"base": 2.6, "cold": 3.2, "champion": 3.5, "candidate": 3.8}  # stars, on the mean
-EACH = 3  # ratings of a listener on an arm
+EACH = 2  # ratings of a listener on an arm
+DAYS = 5  # over which they are given
 
 
 def write_past(dsn: str) -> list[UUID]:
@@ -58,8 +59,8 @@ def write_ratings(dsn: str, releases: Sequence[UUID]) -> None:
         )
         cursor.executemany(
             "insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id)"
-            " values (%s, %s, %s, now(), %s)",
-            [(listener, track, stars, track) for track, listener, _, _, stars in given],
+            " values (%s, %s, %s, now() - %s * interval '1 day', %s)",
+            [(listener, track, stars, n % DAYS, track) for n, (track, listener, _, _, stars) in enumerate(given)],
         )
         for release in releases:
             cursor.execute("select feedback.refresh_cells(%s)", (release,))

@@ -1,0 +1,165 @@
+"""`./encore pictures FOLDER`: every state of the three rooms as a picture, on a gateway of its own with a scripted
+engine. Each is one test, so that what cannot be shown is told."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.services.gateway.conftest import Gateway
+from tests.services.gateway.engine import wav
+from tests.services.gateway.rooms.conftest import Opened
+from tests.services.gateway.rooms.past import write_past
+from tests.services.gateway.rooms.test_listen import skip, tuned
+from tests.services.gateway.rooms.test_states import broken, dark, narrow, nothing
+
+WIDE = {"/": (900, 1150), "/operate/": (1200, 1000), "/analyse/": (1200, 900)}
+SHOWN = {"/": "#station", "/operate/": ".chart svg", "/analyse/": ".chart svg"}
+NAMES = {"/": "listen", "/operate/": "operate", "/analyse/": "analyse"}
+STYLES = ("a lively reel with fiddle", "calm piano, slow", "a dark march, brass", "warm strings, dreamy")
+
+
+@pytest.fixture(scope="module")
+def folder(request: pytest.FixtureRequest) -> Path:
+    place = Path(request.config.getoption("--pictures"))
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def past(house: Gateway) -> list[UUID]:
+    return write_past(house.settings.postgres_dsn)
+
+
+@pytest.fixture
+def listener(house: Gateway) -> str:
+    """Somebody with a song, a few rated tracks, and something to say of their taste."""
+    listener = house.listener(home="folk", age_band="30-39")
+    house.upload(listener, wav(6))
+    for words in STYLES:
+        house.finished(house.ask(listener, prompt=words, seconds=10)["track_id"])
+    house.http.put(f"/v1/listeners/{listener}/taste", json={"corrections": {"piano": 1, "fiddle": 0.6, "brass": -0.8}})
+    return listener
+
+
+@pytest.fixture
+def shown(enter: Opened, listener: str, past: list[UUID]) -> Callable[[str], Page]:
+    """A room with something in it."""
+    assert past
+
+    def opened(path: str) -> Page:
+        page = enter(path, listener=listener)
+        page.set_viewport_size(dict(zip(("width", "height"), WIDE[path], strict=True)))  # type: ignore[arg-type]
+        expect(page.locator(SHOWN[path]).first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        return page
+
+    return opened
+
+
+def keep(page: Page, folder: Path, name: str, **how: Any) -> None:
+    page.screenshot(path=folder / f"{name}.png", animations="disabled", **how)
+
+
+@pytest.mark.parametrize("path", WIDE)
+def test_full(shown: Callable[[str], Page], folder: Path, path: str) -> None:
+    keep(shown(path), folder, NAMES[path], full_page=path != "/")
+
+
+@pytest.mark.parametrize("look", [narrow, dark])
+@pytest.mark.parametrize("path", WIDE)
+def test_looks(shown: Callable[[str], Page], folder: Path, path: str, look: Callable[[Page], None]) -> None:
+    page = shown(path)
+    look(page)
+    keep(page, folder, f"{NAMES[path]}-{look.__name__}")
+
+
+def waits(route: Route) -> None:
+    """An answer that does not come."""
+
+
+@pytest.mark.parametrize(("answer", "state"), [(nothing, "empty"), (broken, "error"), (waits, "loading")])
+@pytest.mark.parametrize("path", ["/operate/", "/analyse/"])
+def test_nothing_wrong_and_waiting(
+    enter: Opened, folder: Path, path: str, answer: Callable[[Route], None], state: str
+) -> None:
+    page = enter(path)
+    page.route("**/v1/**", answer)
+    page.reload()
+    said = page.locator(".state, .calm").first
+    expect(said).to_be_visible()
+    keep(page, folder, f"{NAMES[path]}-{state}")
+
+
+def test_a_newcomer(enter: Opened, folder: Path) -> None:
+    page = enter("/")
+    expect(page.get_by_label("What do you mostly listen to?")).to_be_visible()
+    keep(page, folder, "listen-newcomer")
+    page.get_by_role("button", name="Start listening").click()
+    expect(page.locator("#station")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    keep(page, folder, "listen-empty", full_page=True)
+
+
+def test_who_has_no_session(enter: Opened, folder: Path) -> None:
+    page = enter("/")
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    expect(page.get_by_role("heading", name="Enter")).to_be_visible()
+    keep(page, folder, "listen-enter")
+
+
+def test_a_station(shown: Callable[[str], Page], folder: Path) -> None:
+    page = shown("/")
+    tuned(page, "calm piano, slow")
+    page.get_by_role("button", name="Love it: five stars").click()
+    expect(page.locator(".bar .clock")).to_contain_text("0:04")
+    keep(page, folder, "listen-station")
+    narrow(page)
+    keep(page, folder, "listen-station-narrow")
+    page.set_viewport_size({"width": 900, "height": 1150})
+    page.context.set_offline(True)
+    expect(page.locator("#offline")).to_be_visible()
+    keep(page, folder, "listen-offline")
+    page.context.set_offline(False)
+    for _ in range(4):
+        skip(page)
+    expect(page.locator(".bar .now")).to_contain_text("A of two")
+    keep(page, folder, "listen-pair")
+
+
+def test_taste_and_tracks(shown: Callable[[str], Page], folder: Path) -> None:
+    page = shown("/")
+    page.locator("#taste-title").scroll_into_view_if_needed()
+    keep(page, folder, "listen-taste", full_page=True)
+
+
+def test_a_crossing_and_time(shown: Callable[[str], Page], folder: Path) -> None:
+    page = shown("/analyse/")
+    page.get_by_label("Age band").check()
+    expect(page.get_by_role("row")).to_have_count(14)
+    keep(page, folder, "analyse-crossing")
+    page.get_by_label("Age band").uncheck()
+    page.get_by_label("Time").select_option("cumulative")
+    expect(page.get_by_role("img")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    keep(page, folder, "analyse-time")
+
+
+def test_two_side_by_side(shown: Callable[[str], Page], folder: Path, listener: str) -> None:
+    page = shown("/operate/")
+    page.get_by_label("Listener").last.fill(listener)
+    page.get_by_role("button", name="Make both").click()
+    expect(page.locator(".spectrogram canvas").first).to_be_visible()
+    expect(page.get_by_role("button", name="Hear B")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.locator("#compare").screenshot(path=folder / "operate-side-by-side.png")
+
+
+@pytest.fixture(autouse=True)
+def quiet(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    capsys.readouterr()
