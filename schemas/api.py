@@ -1,9 +1,9 @@
 """The public HTTP API of the gateway: what a product, an operator and an analyst send and get."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.base import CohortKey, CohortValue, Frozen, Problem, Sha256
 from schemas.generation import MAX_SEEDS, Prompt, Seconds, Seed, Seeds
@@ -11,17 +11,22 @@ from schemas.generation import MAX_SEEDS, Prompt, Seconds, Seed, Seeds
 TrackStatus = Literal["queued", "running", "ready", "failed"]
 ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back", "reverted"]
 TasteWordKind = Literal["instrument", "mood", "tempo", "brightness"]
+PrincipalKind = Literal["service", "listener", "operator", "analyst", "process"]
+PrincipalName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,63}$")]
 Verdict = Literal["promote", "hold", "roll_back"]
 Later = Literal["revert", "confirm"]  # what is decided of a release that was promoted
+
+
+Attributes = Annotated[
+    dict[CohortKey, CohortValue],
+    Field(max_length=16, default_factory=dict, json_schema_extra={"additionalProperties": False}),
+]
 
 
 class ListenerCreate(Frozen):
     """`attributes` make cohorts: a listener with `{"home": "folk"}` belongs to the cohort `home=folk`."""
 
-    attributes: Annotated[
-        dict[CohortKey, CohortValue],
-        Field(max_length=16, default_factory=dict, json_schema_extra={"additionalProperties": False}),
-    ]
+    attributes: Attributes
 
 
 class Listener(Frozen):
@@ -161,9 +166,11 @@ class UpliftReport(Frozen):
 
 
 class RoundCreate(Frozen):
-    """An operator's wish to train now; `listeners` empty means everyone with something new."""
+    """An operator's wish to train now; `listeners` empty means everyone with something new. `reason` goes into the
+    audit."""
 
     listeners: Annotated[list[UUID], Field(default_factory=list)]
+    reason: Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")] = ""
 
 
 class RoundView(Frozen):
@@ -213,3 +220,63 @@ class FeedbackCounts(Frozen):
     folded: int
     dead_lettered: int
     lag: dict[str, int]
+
+
+class TokenCreate(Frozen):
+    """How long the token is wanted for."""
+
+    seconds: Annotated[int, Field(ge=60, le=3600)] = 3600
+
+
+class TokenView(Frozen):
+    """A token and whom it speaks for. `renewable_until` is null where it cannot be renewed."""
+
+    token: str
+    kind: PrincipalKind
+    listener_id: UUID | None
+    expires_at: AwareDatetime
+    renewable_until: AwareDatetime | None
+
+
+class LoginCreate(Frozen):
+    """Whose login: a listener's (`listener_id` null: of a new one), or by name an operator's or analyst's."""
+
+    kind: Literal["listener", "operator", "analyst"]
+    listener_id: UUID | None = None
+    name: PrincipalName | None = None
+
+    @model_validator(mode="after")
+    def _names_its_own(self) -> Self:
+        if self.kind == "listener" and self.name is not None:
+            raise ValueError("a listener has no name")
+        if self.kind != "listener" and (self.name is None or self.listener_id is not None):
+            raise ValueError("an operator or analyst has a name and is no listener")
+        return self
+
+
+class LoginView(Frozen):
+    """A code that is exchanged once for a token, before `expires_at`."""
+
+    code: str
+    expires_at: AwareDatetime
+
+
+class SessionCreate(Frozen):
+    """The code of a login; `attributes` are of the listener whom it makes, where it makes one."""
+
+    code: Annotated[str, Field(min_length=1, max_length=64)]
+    attributes: Attributes
+
+
+class AuditEntry(Frozen):
+    """What somebody did with their rights. `key_id` names the key that signed their token."""
+
+    entry_id: UUID
+    at: AwareDatetime
+    kind: PrincipalKind
+    name: str
+    key_id: str | None
+    action: str
+    subject: str | None
+    reason: str
+    detail: dict[str, object]

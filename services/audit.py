@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, LiteralString, TypeVar
+from typing import Any, Final, LiteralString, TypeVar
 
+from schemas.api import PrincipalKind
 from services.identifiers import uuid7
 
-Kind = Literal["service", "listener", "operator", "analyst", "process"]
+Kind = PrincipalKind
 Answer = TypeVar("Answer")
 
 _ADD: Final = """

@@ -3,13 +3,14 @@
 Files `schemas/migrations/NNNN_(pre|post)_name.sql` are applied in order of name, each in one transaction together with
 its row in `public.schema_migrations`; `pre` may run while the old code still runs, `post` only after it is gone. An
 applied file is history and may not change. Names in the table without a file belong to newer code and are left alone.
+`schemas/walls.sql` (who may read and write what) is applied after them, each time.
 """
 
 import hashlib
 import re
 import sys
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import schemas
 from services.errors import BackendAway
@@ -18,6 +19,8 @@ from services.settings import Settings, read
 from services.telemetry import configure_logging
 
 MIGRATIONS: Final = Path(schemas.__file__).parent / "migrations"
+WALLS: Final = "walls.sql"
+"""Beside the folder of migrations."""
 
 _NAME: Final = re.compile(r"\d{4}_(pre|post)_[a-z0-9_]+\.sql")
 _LOCK: Final = 0x656E636F7265  # "encore": one migration at a time per database
@@ -78,7 +81,14 @@ def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
                     "insert into public.schema_migrations (name, sha256) values (%s, %s)",
                     (migration.name, migration.sha256),
                 )
+        _raise_walls(connection, folder.parent / WALLS)
     return [migration.name for migration in pending]
+
+
+def _raise_walls(connection: Any, file: Path) -> None:
+    if file.exists():
+        with connection.transaction():
+            connection.execute(file.read_text("utf-8").encode())
 
 
 def main() -> None:

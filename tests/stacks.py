@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,10 @@ from infra.local.home import Home
 from infra.local.kafka import ensure_artifacts
 from infra.local.part import Stack
 from infra.local.up import up
+from services.audit import Kind
+from services.principals.keys import load
+from services.principals.login import login_url
+from services.principals.tokens import minted
 
 PREFIX = "encore-test-"
 
@@ -32,7 +37,15 @@ class RunningStack:
     ray_address: str
     kafka_bootstrap: str
     postgres_dsn: str
-    token: str
+
+    def token(self, kind: Kind, name: str = "encore") -> str:
+        """A token of this kind for an hour."""
+        keys = load(Path(self.stack.environment["ENCORE_KEYS_FILE"]))
+        return minted(keys, kind, name, timedelta(hours=1), datetime.now(UTC))
+
+    def login(self) -> str:
+        """The listening page's address that lets a new listener in once."""
+        return login_url(load(Path(self.stack.environment["ENCORE_KEYS_FILE"])), self.gateway_url)
 
 
 def clean_environment() -> dict[str, str]:
@@ -71,7 +84,6 @@ def start(home: Home, *parts: str, settings: dict[str, str] | None = None) -> Ru
         ray_address=environment["ENCORE_RAY_ADDRESS"],
         kafka_bootstrap=environment["ENCORE_KAFKA_BOOTSTRAP"],
         postgres_dsn=environment["ENCORE_POSTGRES_DSN"],
-        token=environment["ENCORE_API_TOKEN"],
     )
 
 

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write there and not to the terminal")
     parser.add_argument("--url", default=os.environ.get("ENCORE_URL", "http://127.0.0.1:8080"))
-    parser.add_argument("--token", default=os.environ.get("ENCORE_API_TOKEN", ""), help="bearer token of the gateway")
+    parser.add_argument("--token", default=os.environ.get("ENCORE_ANALYST_TOKEN", ""), help="an analyst's token")
     return parser
 
 

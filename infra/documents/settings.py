@@ -24,7 +24,6 @@ SHARED = {
     "ENCORE_ENGINE_URL": "The engine's HTTP address.",
     "ENCORE_STORE_URL": "The blob store (fsspec URL): audio, features, adapters, snapshots; one for all processes.",
     "ENCORE_BASE_FOLDER": "Folder of the base model.",
-    "ENCORE_API_TOKEN": "Bearer token that the gateway's API asks for.",
     "ENCORE_LOG_LEVEL": "Least level that is logged.",
     "ENCORE_GATEWAY_HOST": "Address that the gateway listens on.",
     "ENCORE_GATEWAY_PORT": "Port that the gateway listens on.",
@@ -41,7 +40,9 @@ LAUNCHER = {
 # Read by programs beside the processes, and by the shell lines of the pages.
 PROGRAMS = {
     "ENCORE_URL": "Address of the gateway, for `python -m training.study.demo` and the walk-through.",
-    "ENCORE_TOKEN": "The API token, in the walk-through.",
+    "ENCORE_SERVICE_TOKEN": "A service's token: of the simulated listeners' product, and in the walk-through.",
+    "ENCORE_ANALYST_TOKEN": "An analyst's token, for `python -m infra.analyst`.",
+    "ENCORE_OPERATOR_TOKEN": "An operator's token, for `python -m training.study.demo` and the pages' shell lines.",
     "ENCORE_BASE_WORK": "Working folder of the programs that make the base model.",
 }
 # Handed from one of the launcher's own processes to the next; nobody else sets them.

@@ -5,14 +5,15 @@ from pathlib import Path
 from infra.local.home import Home
 from infra.local.part import Stack
 from infra.local.plan import KEY_OF_RAY
+from services.principals.keys import KeysError, load
+from services.principals.login import LoginError, login_url
 
 
 def addresses(stack: Stack) -> dict[str, str]:
-    """Title to address, in the order in which they are shown. The token is behind the #: browsers do not send it."""
+    """Title to address, in the order in which they are shown; without the pages that ask for a login."""
     environment = stack.environment
     gateway = stack.part("gateway").address
     pages = {
-        "listening page": f"{gateway}/#token={environment['ENCORE_API_TOKEN']}",
         "API document": f"{gateway}/openapi.json",
         "MLflow": environment["ENCORE_MLFLOW_URL"],
         "Ray dashboard": stack.part("ray").address,
@@ -21,8 +22,28 @@ def addresses(stack: Stack) -> dict[str, str]:
     return pages | metrics
 
 
+def logins(stack: Stack) -> dict[str, str]:
+    """Title to an address that lets in once, within an hour. Behind the #: browsers do not send it on.
+
+    Raises:
+        LoginError: the gateway gives none.
+    """
+    keys, gateway = load(Path(stack.environment["ENCORE_KEYS_FILE"])), stack.part("gateway").address
+    return {
+        "listening page": login_url(keys, gateway),
+        "operator's page": login_url(keys, gateway, staff=("operator", "local")),
+        "analyst's page": login_url(keys, gateway, staff=("analyst", "local")),
+    }
+
+
 def show(stack: Stack) -> None:
     """Print them."""
+    try:
+        for title, address in logins(stack).items():
+            print(f"  {title:<24}{address}")
+        print("  (each of the three lets in once, within an hour; ./encore access login makes another)")
+    except (LoginError, KeysError) as error:
+        print(f"  There is no login now: {error}")
     for title, address in addresses(stack).items():
         print(f"  {title:<24}{address}")
     if stack.part("ray").is_ours:

@@ -14,6 +14,7 @@ IN_STACK: Final = {
     "archive": "services.aggregator.archive",
     "replay": "services.aggregator.replay",
     "uplift": "infra.analyst",
+    "access": "services.principals",
 }
 """Commands of the services and for analysts, by the module that each is."""
 PASSING_ON: Final = ("demo", "study", "test", "bench", *IN_STACK)
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         _add_archive,
         _add_replay,
         _add_uplift,
+        _add_access,
     ):
         add(commands.add_parser)
     return top
@@ -254,4 +256,16 @@ def _add_uplift(add: Commands) -> None:
         description="What one arm does beside another, asked of the stack that runs: as a table, as a file with the "
         "same digits in every form, or as one HTML page of a release. docs/analyst.md says what the numbers mean. "
         "Everything after `uplift` goes to `python -m infra.analyst`; elsewhere use that with --url and --token.",
+    )
+
+
+def _add_access(add: Commands) -> None:
+    add(
+        "access",
+        help="give tokens and logins, and rotate the keys that sign them",
+        usage="./encore access list | rotate [--at-once] | token KIND NAME [--hours N] | login [--listener ID | "
+        "--operator NAME | --analyst NAME]",
+        allow_abbrev=False,
+        description="Tokens for services and staff, addresses that let into the pages once, and the keys that sign "
+        "both. Everything after `access` goes to `python -m services.principals`, with the running stack's keys.",
     )

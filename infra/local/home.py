@@ -1,4 +1,4 @@
-"""The data folder of one stack (`.encore/`, or `ENCORE_HOME`): where each thing lies, its lock and its token. Two
+"""The data folder of one stack (`.encore/`, or `ENCORE_HOME`): where each thing lies, its lock and its secrets. Two
 folders are two independent stacks."""
 
 import fcntl
@@ -109,6 +109,15 @@ class Home:
         if not file.exists():
             write_private(file, secrets.token_urlsafe(24))
         return file.read_text()
+
+    def keys(self) -> Path:
+        """The file of the keys that sign this stack's tokens; the first key is made once."""
+        from services.principals.keys import first
+
+        file = self.secret_file("keys.json")
+        if not file.exists():
+            first(file)
+        return file
 
 
 def write_private(file: Path, text: str) -> None:

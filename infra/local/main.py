@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,9 @@ from infra.local.errors import StackError
 from infra.local.home import PROJECT, Home
 from infra.local.part import Stack
 from infra.local.up import up
+from services.audit import Kind
+from services.principals.keys import load
+from services.principals.tokens import minted
 
 PICTURES: Final = "tests/services/gateway/rooms/pictures.py"
 
@@ -104,12 +108,27 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
     phases = home.run / "phases.json"
     phases.write_text(json.dumps({"environment": setup_seconds, **seconds}))
     facts = ["--json", str(caller / options.json)] if options.json else []
-    environment = os.environ | dict(stack.environment) | {"ENCORE_URL": stack.part("gateway").address}
+    environment = os.environ | dict(stack.environment) | _of_the_play(stack)
     play = [sys.executable, "-m", "training.study.demo", "--phases", str(phases), *facts, *options.options]
     outcome = subprocess.run(play, cwd=PROJECT, env=environment, check=False).returncode
     print("\nThe stack is up; stop it with ./encore down.")
     addresses.show(stack)
     return outcome
+
+
+def _of_the_play(stack: Stack) -> dict[str, str]:
+    """What the simulated listeners' product is told: where the API is, its own token, and an operator's."""
+    return {
+        "ENCORE_URL": stack.part("gateway").address,
+        "ENCORE_SERVICE_TOKEN": _token(stack, "service", "demo"),
+        "ENCORE_OPERATOR_TOKEN": _token(stack, "operator", "demo"),
+    }
+
+
+def _token(stack: Stack, kind: Kind, name: str) -> str:
+    """One that lives for some hours."""
+    keys = load(Path(stack.environment["ENCORE_KEYS_FILE"]))
+    return minted(keys, kind, name, timedelta(hours=12), datetime.now(UTC))
 
 
 def _in_stack(home: Home, options: Namespace, caller: Path) -> int:
@@ -118,6 +137,8 @@ def _in_stack(home: Home, options: Namespace, caller: Path) -> int:
     environment = os.environ | dict(stack.environment) | {"PYTHONPATH": str(PROJECT)}
     if gateway := next((part.address for part in stack.parts if part.name == "gateway"), None):
         environment["ENCORE_URL"] = gateway
+    if options.command == "uplift":
+        environment["ENCORE_ANALYST_TOKEN"] = _token(stack, "analyst", "local")
     command = [sys.executable, "-m", IN_STACK[options.command], *options.options]
     return subprocess.run(command, cwd=caller, env=environment, check=False).returncode
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from services.gateway import problems
-from services.gateway.access import BEARER, Guarded
+from services.gateway.access import Guarded, doors_of
 from services.gateway.analysis import Analysis
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
@@ -33,6 +33,7 @@ from services.gateway.routes import (
     operating,
     operators,
     pairs,
+    sessions,
     songs,
     taste,
     tracks,
@@ -44,12 +45,26 @@ from services.gateway.tally import Bookkeeper
 from services.gateway.tidying import tidy
 from services.gateway.tracks import TrackMaker
 from services.postgres import REPORTS, open_async_pool
+from services.principals.keys import KeyFile
 from services.tasks import end
 
 log = structlog.get_logger()
 
 _STATIC: Final = Path(__file__).parent / "static"
-_GUARDED: Final = (listeners.router, songs.router, tracks.router, audio.router, pairs.router, events.router)
+_ROUTERS: Final = (
+    sessions.router,
+    listeners.router,
+    songs.router,
+    taste.router,
+    tracks.router,
+    audio.router,
+    pairs.router,
+    events.router,
+    operators.router,
+    operating.router,
+    analysts.router,
+    health.router,
+)
 
 
 def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
@@ -59,6 +74,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             app.state.parts = await _started(settings, outbox, stack)
+            app.state.keys = app.state.parts.keys
             yield
 
     app = FastAPI(
@@ -70,13 +86,12 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for router in (*_GUARDED, taste.router, operators.router, operating.router, analysts.router):
-        app.include_router(router, dependencies=[Depends(BEARER)])
-    app.include_router(health.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")
     # The last one added sees a request first.
     app.add_middleware(Bounded)
-    app.add_middleware(Guarded, token=settings.api_token)
+    app.add_middleware(Guarded, public=app, doors=doors_of(_ROUTERS))
     app.add_middleware(Observed)
     app.add_middleware(Hardened)
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
@@ -84,6 +99,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
 
 
 async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitStack) -> Parts:
+    keys = KeyFile(settings.keys_file)
     pool = await stack.enter_async_context(open_async_pool(settings.postgres_dsn))
     asked = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=2, limits=REPORTS))
     kept = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=1))
@@ -101,4 +117,4 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads = Slots(settings.uploads_at_once)
     reports, analysis = Reports(Store(asked)), Analysis(Store(asked))
-    return Parts(settings, store, blobs, engine, outbox, board, maker, reports, analysis, uploads)
+    return Parts(settings, store, blobs, engine, outbox, board, maker, reports, analysis, uploads, keys)

@@ -1,10 +1,11 @@
-"""Which arm a track is made with: a salted hash, so that a draw can be repeated and explained. Pure: no client here.
+"""Which arm a track is made with: an HMAC under a secret, so that whoever has the secret can repeat and explain a draw,
+and nobody else can tell one. Pure: no client here.
 
 The arm depends on nothing but salt, listener, track (or pair), shares, and in a canary on how many of the listener's
 wishes have gone to its two sides. It does not decide whether a release is good.
 """
 
-import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -119,7 +120,7 @@ def without(chances: Mapping[Arm, float], arm: Arm) -> dict[Arm, float]:
 
 
 def _uniform(salt: str, listener_id: UUID, subject: UUID | int, purpose: str) -> float:
-    digest = hashlib.sha256(f"{salt}|{listener_id}|{subject}|{purpose}".encode()).digest()
+    digest = hmac.digest(salt.encode(), f"{listener_id}|{subject}|{purpose}".encode(), "sha256")
     return int.from_bytes(digest[:8], "big") / 2**64
 
 

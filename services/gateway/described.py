@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from schemas.base import Problem
 from schemas.events import LISTENER_EVENT
-from services.gateway.access import GUARDED
+from services.gateway.access import GUARDED, OPEN
 
 _METHODS: Final = ("get", "post", "put", "delete")
 _BODY: Final = (400, 408, 413, 422)
@@ -21,6 +21,7 @@ _OWN: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("post", "/v1/rounds"): (404,),
     ("post", "/v1/switches"): (404,),
     ("post", "/v1/orders"): (404,),
+    ("post", "/v1/logins"): (404,),
     ("delete", "/v1/tracks/{track_id}"): (409,),
     ("get", "/v1/tracks/{track_id}/audio"): (409, 416),
 }
@@ -49,6 +50,8 @@ def _add_refusals(operation: dict[str, Any], method: str, path: str) -> None:
 
 def _refusals(operation: Mapping[str, Any], method: str, path: str) -> Iterator[int]:
     yield from (401, 503, *_OWN.get((method, path), ()))
+    if path not in OPEN:
+        yield 403
     if "requestBody" in operation:
         yield from _BODY
     if operation.get("parameters"):

@@ -61,6 +61,8 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     metrics.REQUESTS.labels(method, route, str(status)).inc()
     metrics.REQUEST_SECONDS.labels(method, route).observe(seconds)
     if route != "/health":
+        principal = scope.get("encore.principal")
+        kind = None if principal is None else principal.kind
         ids = {k: v for k, v in scope.get("path_params", {}).items() if k.endswith("_id")}
         path = scope["path"][:_LOGGED_PATH]
-        log.info("request", method=method, path=path, status=status, seconds=round(seconds, 4), **ids)
+        log.info("request", method=method, path=path, status=status, seconds=round(seconds, 4), by=kind, **ids)

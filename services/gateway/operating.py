@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from schemas.operating import OrderCreate, OrderView, Signed, SwitchCreate, SwitchView
+from services.audit import Actor, record
 from services.gateway.store import Row, Store
 from services.identifiers import uuid7
 from services.postgres import load_queries
@@ -19,11 +20,14 @@ class Operating:
         self._store = store
         self._queries = load_queries(Path(__file__).with_name("operating.sql"))
 
-    async def throw(self, wish: SwitchCreate) -> SwitchView:
+    async def throw(self, actor: Actor, wish: SwitchCreate) -> SwitchView:
         """From now on."""
         attribute, _, value = (wish.cohort or "").partition("=")
-        rows = await self._rows(
+        rows = await self._changed(
             "throw",
+            actor,
+            "switch.thrown",
+            about="switch_id",
             switch_id=uuid7(),
             listener_id=wish.listener_id,
             attribute=attribute or None,
@@ -33,9 +37,10 @@ class Operating:
         )
         return _switch(rows[0])
 
-    async def lift(self, switch_id: UUID, signed: Signed) -> SwitchView | None:
+    async def lift(self, actor: Actor, switch_id: UUID, signed: Signed) -> SwitchView | None:
         """None if there is no such switch; one that is lifted stays as it was."""
-        await self._rows("lift", switch_id=switch_id, reason=signed.reason, by=signed.by)
+        values = {"switch_id": switch_id, "reason": signed.reason, "by": signed.by}
+        await self._changed("lift", actor, "switch.lifted", about="switch_id", **values)
         rows = await self._rows("switch", switch_id=switch_id)
         return _switch(rows[0]) if rows else None
 
@@ -43,16 +48,27 @@ class Operating:
         """Newest first; `thrown`: only those that are not lifted."""
         return [_switch(row) for row in await self._rows("switches", limit=limit, thrown=thrown)]
 
-    async def order(self, wish: OrderCreate) -> OrderView:
+    async def order(self, actor: Actor, wish: OrderCreate) -> OrderView:
         """Stored for the rollout process."""
         order_id = uuid7()
-        await self._rows("give_order", order_id=order_id, **wish.model_dump())
+        about = "release_id" if wish.release_id else "listener_id"
+        values = {"order_id": order_id, **wish.model_dump()}
+        await self._changed("give_order", actor, f"{wish.action}.ordered", about=about, **values)
         return (await self.orders(1, order_id))[0]
 
     async def orders(self, limit: int, order_id: UUID | None = None) -> list[OrderView]:
         """Newest first."""
         rows = await self._rows("orders", limit=limit, order_id=order_id)
         return [OrderView.model_validate(row) for row in rows]
+
+    async def _changed(self, name: str, actor: Actor, deed: str, /, *, about: str, **parameters: Any) -> list[Row]:
+        """Runs a statement and records it, both or neither; `about` names the parameter that it is about."""
+        subject = parameters[about]
+        async with self._store.transaction() as execute:
+            rows = await execute(self._queries[name], parameters)
+            about_id = None if subject is None else str(subject)
+            await record(execute, actor, deed, subject=about_id, reason=parameters["reason"], by=parameters["by"])
+        return list(rows)
 
     async def _rows(self, name: str, **parameters: Any) -> list[Row]:
         return list(await self._store.rows(self._queries[name], parameters))

@@ -95,6 +95,8 @@ def answered(error: ServiceError, scope: Scope) -> JSONResponse:
     headers = {} if error.retry_after is None else {"Retry-After": str(int(error.retry_after))}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="encore"'
+    if error.status == 405:
+        headers["Allow"] = error.expected or ""
     if error.status == 408:
         headers["Connection"] = "close"
     if isinstance(error, BackendAway):

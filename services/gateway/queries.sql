@@ -1,16 +1,22 @@
+-- What a request names by id is asked for with what the principal reaches: %(me)s is a listener's token, %(service)s a
+-- service's; the other is null. `store.Store` hands both to every statement.
+
 -- name: add_listener
-insert into gateway.listeners (listener_id, attributes) values (%(listener_id)s, %(attributes)s::jsonb)
+insert into gateway.listeners (listener_id, attributes, service)
+values (%(listener_id)s, %(attributes)s::jsonb, %(owner)s)
 returning listener_id, attributes, created_at;
 
 -- name: listener
-select listener_id, attributes, created_at from gateway.listeners where listener_id = %(listener_id)s;
+select listener_id, attributes, created_at from gateway.listeners
+where listener_id = %(listener_id)s and (listener_id = %(me)s or service = %(service)s);
 
 -- name: lock_listener
 -- Held while a track is planned, so that the limit on open tracks counts right.
-select listener_id from gateway.listeners where listener_id = %(listener_id)s for update;
+select listener_id from gateway.listeners
+where listener_id = %(listener_id)s and (listener_id = %(me)s or service = %(service)s) for update;
 
 -- name: known_listeners
-select listener_id from gateway.listeners where listener_id = any(%(ids)s);
+select listener_id from gateway.listeners where listener_id = any(%(ids)s) and (listener_id = %(me)s or service = %(service)s);
 
 -- name: songs
 select song_id, listener_id, filename, seconds, sha256, created_at from gateway.songs
@@ -115,16 +121,21 @@ insert into gateway.pairs (pair_id, listener_id, first_track, second_track)
 values (%(pair_id)s, %(listener_id)s, %(first_track)s, %(second_track)s);
 
 -- name: pair
-select pair_id, listener_id, first_track, second_track from gateway.pairs where pair_id = %(pair_id)s;
+select pair_id, listener_id, first_track, second_track from gateway.pairs
+where pair_id = %(pair_id)s
+  and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = pairs.listener_id));
 
 -- name: track
-select * from gateway.tracks where track_id = %(track_id)s;
+select * from gateway.tracks
+where track_id = %(track_id)s
+  and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = tracks.listener_id));
 
 -- name: tracks
 select * from gateway.tracks
 where listener_id = %(listener_id)s
   and (%(before)s::uuid is null
-       or (created_at, track_id) < (select created_at, track_id from gateway.tracks where track_id = %(before)s))
+       or (created_at, track_id) < (select created_at, track_id from gateway.tracks
+                                       where track_id = %(before)s and listener_id = %(listener_id)s))
 order by created_at desc, track_id desc limit %(limit)s;
 
 -- name: open_tracks
@@ -149,7 +160,11 @@ where track_id = %(track_id)s and status in ('queued', 'running')
 returning *;
 
 -- name: known_tracks
-select track_id, listener_id, seconds, status, created_at from gateway.tracks where track_id = any(%(ids)s);
+select track_id, listener_id, seconds, status, created_at from gateway.tracks
+where track_id = any(%(ids)s)
+  and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = tracks.listener_id));
 
 -- name: known_pairs
-select pair_id, listener_id, created_at from gateway.pairs where pair_id = any(%(ids)s);
+select pair_id, listener_id, created_at from gateway.pairs
+where pair_id = any(%(ids)s)
+  and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = pairs.listener_id));

@@ -4,13 +4,14 @@ The numbers of uplift are made by the views in the schema `analytics`; here they
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from schemas.api import (
     ArmSummary,
+    AuditEntry,
     DecisionView,
     FeedbackCounts,
     ReleaseView,
@@ -19,6 +20,7 @@ from schemas.api import (
     Uplift,
     UpliftReport,
 )
+from services.audit import Actor, record
 from services.gateway.store import Row, Store
 from services.identifiers import uuid7
 from services.postgres import load_queries
@@ -43,8 +45,17 @@ class Reports:
             uplift=[Uplift.model_validate(row) for row in uplift],
         )
 
-    async def ask_for_round(self, wish: RoundCreate) -> RoundView:
-        rows = await self._rows("add_round_request", request_id=uuid7(), listeners=list(wish.listeners))
+    async def know(self, listeners: Collection[UUID]) -> bool:
+        """Whether each of them exists."""
+        rows = await self._rows("count_listeners", listeners=list(listeners))
+        return int(rows[0]["known"]) == len(set(listeners))
+
+    async def ask_for_round(self, by: Actor, wish: RoundCreate) -> RoundView:
+        wanted = {"request_id": uuid7(), "listeners": list(wish.listeners)}
+        async with self._store.transaction() as execute:
+            rows = await execute(self._queries["add_round_request"], wanted)
+            subject, listeners = str(wanted["request_id"]), len(wish.listeners)
+            await record(execute, by, "round.asked", subject=subject, reason=wish.reason, listeners=listeners)
         return RoundView(
             round_id=rows[0]["request_id"],
             status="requested",
@@ -52,6 +63,11 @@ class Reports:
             versions=0,
             created_at=rows[0]["created_at"],
         )
+
+    async def audit(self, limit: int, subject: str | None) -> list[AuditEntry]:
+        """Newest first."""
+        rows = await self._rows("audit", limit=limit, subject=subject)
+        return [AuditEntry.model_validate(row) for row in rows]
 
     async def rounds(self, limit: int, round_id: UUID | None = None) -> list[RoundView]:
         """Newest first; `round_id` may be that of the round or of the wish that it fulfils."""

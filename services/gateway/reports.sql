@@ -12,6 +12,14 @@ full join training.rounds r on r.request_id = q.request_id
 where %(round_id)s::uuid is null or r.round_id = %(round_id)s or q.request_id = %(round_id)s
 order by created_at desc limit %(limit)s;
 
+-- name: count_listeners
+select count(*) as known from gateway.listeners where listener_id = any(%(listeners)s);
+
+-- name: audit
+select entry_id, at, kind, name, key_id, action, subject, reason, detail from audit.entries
+where %(subject)s::text is null or subject = %(subject)s
+order by at desc, entry_id desc limit %(limit)s;
+
 -- name: add_round_request
 insert into gateway.round_requests (request_id, listeners) values (%(request_id)s, %(listeners)s)
 returning request_id, created_at;

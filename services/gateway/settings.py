@@ -1,6 +1,7 @@
 """What the gateway is told by its environment."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr
@@ -11,7 +12,8 @@ from services.settings import Settings
 class GatewaySettings(Settings):
     """Read once in `main`. Times are in seconds."""
 
-    api_token: Annotated[SecretStr, Field(min_length=1)]
+    keys_file: Path
+    """The keys that sign tokens, a JSON Web Key Set; read again when it changes."""
     engine_url: str = "http://127.0.0.1:8000"
     store_url: str
     gateway_host: str = "127.0.0.1"
@@ -19,8 +21,8 @@ class GatewaySettings(Settings):
     gateway_connections: Annotated[int, Field(ge=1)] = 400
     """Connections that may be open at once; one more is answered 503, twice as many are closed unanswered."""
 
-    arm_salt: str = "encore"
-    """Salts the draw of arms outside a canary; a canary brings its own."""
+    arm_salt: Annotated[SecretStr, Field(min_length=16)]
+    """The secret by which arms are drawn outside a canary; a canary brings its own."""
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Part of the listeners who hear nothing that was learned, for ever; the rollout process needs the same."""
     songs_kept: Annotated[int, Field(ge=3)] = 20

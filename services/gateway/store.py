@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, LiteralString, Protocol
 from uuid import UUID
@@ -21,6 +22,12 @@ from services.identifiers import uuid7
 from services.postgres import AsyncPool, Queries, load_queries, reaching
 
 Row = Mapping[str, Any]
+
+
+class Execute(Protocol):
+    """Runs a statement within a transaction."""
+
+    async def __call__(self, sql: LiteralString, parameters: Mapping[str, Any]) -> Sequence[Row]: ...
 
 
 class Run(Protocol):
@@ -64,6 +71,25 @@ class TasteFacts:
     version: int | None
     rated: Sequence[tuple[str, int]]
     corrections: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whose rows a request may see: one listener's, or those of a service's listeners."""
+
+    listener_id: UUID | None = None
+    service: str | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        return {"me": self.listener_id, "service": self.service}
+
+
+# The second wall (schemas/walls.sql), for one transaction. Empty means nobody.
+_CONFINE: Final = """
+select set_config('encore.listener', coalesce(%(me)s::text, ''), true),
+       set_config('encore.service', coalesce(%(service)s, ''), true),
+       set_config('role', 'encore_request', true)
+"""
 
 
 class Planning:
@@ -134,27 +160,37 @@ class Planning:
 
 
 class Store:
-    """Raises BackendAway from every method while Postgres is away."""
+    """Raises BackendAway from every method while Postgres is away. Without a reach it is the gateway's own, which sees
+    every row but finds nothing by the id that a request names."""
 
-    def __init__(self, pool: AsyncPool, holdout_share: float = 0.0) -> None:
+    def __init__(self, pool: AsyncPool, holdout_share: float = 0.0, reach: Reach | None = None) -> None:
         self._pool = pool
         self._holdout_share = holdout_share
-        self._queries: Queries = load_queries(Path(__file__).with_name("queries.sql"))
+        self._reach = reach
+        self._queries = _queries()
 
     async def is_reachable(self) -> bool:
         return bool(await self.rows("select 1 as one"))
 
+    def within(self, reach: Reach | None) -> "Store":
+        """The same rows as a request of this reach may see them."""
+        return Store(self._pool, self._holdout_share, reach)
+
     async def rows(self, sql: LiteralString, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """The rows of one statement in a transaction of its own; empty if the statement gives none."""
-        with reaching():
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(sql, parameters)
-                return await cursor.fetchall() if cursor.description else []
+        async with self.transaction() as execute:
+            return await execute(sql, parameters or {})
 
-    async def add_listener(self, attributes: Mapping[str, str]) -> Listener:
-        row = await self._one("add_listener", listener_id=uuid7(), attributes=json.dumps(dict(attributes)))
-        assert row is not None
-        return Listener.model_validate(row)
+    async def add_listener(self, attributes: Mapping[str, str], service: str) -> Listener:
+        """Makes a listener who is the service's."""
+        async with self.transaction() as execute:
+            return await self.added_listener(execute, attributes, service)
+
+    async def added_listener(self, execute: Execute, attributes: Mapping[str, str], service: str) -> Listener:
+        """The same within a transaction."""
+        values = {"listener_id": uuid7(), "attributes": json.dumps(dict(attributes)), "owner": service}
+        rows = await execute(self._queries["add_listener"], values)
+        return Listener.model_validate(rows[0])
 
     async def listener(self, listener_id: UUID) -> Listener | None:
         row = await self._one("listener", listener_id=listener_id)
@@ -261,15 +297,33 @@ class Store:
         return rows[0] if rows else None
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Run]:
+    async def transaction(self) -> AsyncIterator[Execute]:
+        """Statements that stand or fall together; it commits at the end of the block."""
+        reach = self._reach or Reach()
         with reaching():
             async with self._pool.connection() as connection:
+                if self._reach is not None:
+                    await connection.execute(_CONFINE, reach.parameters())
 
-                async def run(name: str, **parameters: Any) -> Sequence[Row]:
-                    cursor = await connection.execute(self._queries[name], parameters)
+                async def execute(sql: LiteralString, parameters: Mapping[str, Any]) -> Sequence[Row]:
+                    cursor = await connection.execute(sql, {**reach.parameters(), **parameters})
                     return await cursor.fetchall() if cursor.description else []
 
-                yield run
+                yield execute
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Run]:
+        async with self.transaction() as execute:
+
+            async def run(name: str, **parameters: Any) -> Sequence[Row]:
+                return await execute(self._queries[name], parameters)
+
+            yield run
+
+
+@cache
+def _queries() -> Queries:
+    return load_queries(Path(__file__).with_name("queries.sql"))
 
 
 def _stored(facts: TrackFacts) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Drawn:
 
 async def drawn(planning: Planning, parts: Parts, body: TrackCreate, own: Taste, *, twice: bool) -> Drawn:
     """The arms of a wish for a track; twins only where `twice` allows."""
-    ids, salt = (uuid7(), uuid7()), own.salt or parts.settings.arm_salt
+    ids, salt = (uuid7(), uuid7()), own.salt or parts.settings.arm_salt.get_secret_value()
     if own.release_id is None or not own.in_canary:
         return Drawn([draw_arm(salt, body.listener_id, ids[0], own.arm_shares)], ids[:1])
     draws = draw_wish(

@@ -1,6 +1,7 @@
 """The rollout process's rows in Postgres: it reads rounds, adapters and feedback, and writes schema `rollout` only."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -139,7 +140,7 @@ class Store:
         with transaction(self._pool) as connection:
             row = {
                 **ids,
-                "salt": release_id.hex,
+                "salt": secrets.token_hex(32),
                 "plan": plan.model_dump_json(),
                 "care": care.model_dump_json(),
                 "holdout_share": care.holdout_share,

@@ -85,9 +85,9 @@ def arrived(stack: RunningStack) -> list[UUID]:
 
 
 def post(stack: RunningStack, path: str, **content: Any) -> dict[str, Any]:
-    answer = httpx.post(
-        f"{stack.gateway_url}{path}", headers={"Authorization": f"Bearer {stack.token}"}, timeout=PATIENCE_S, **content
-    )
+    token = stack.token("operator" if path == "/v1/rounds" else "service")
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{stack.gateway_url}{path}", headers=headers, timeout=PATIENCE_S, **content)
     return dict(answer.raise_for_status().json())
 
 

@@ -18,7 +18,6 @@ from rich.console import Console
 
 from schemas.registry import CANDIDATE, CHAMPION, model_name
 from services.gateway.assignment import STEADY, Draw, draw_arm, draw_wish, holding_back
-from services.gateway.settings import GatewaySettings
 from tests.stacks import RunningStack
 from training.study.client import Client
 from training.study.demo import Plan, Play
@@ -27,7 +26,6 @@ from training.study.report import OVERALL
 pytestmark = pytest.mark.e2e
 
 PLAN = Plan(listeners=4, cohorts=2, cycles=1, hear=4, canary=6, seconds=4.0, seed=7, shift=0.8)
-OUTSIDE_SALT = GatewaySettings.model_fields["arm_salt"].default
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def played(stack: RunningStack) -> Played:
         connection.execute("update analytics.policy set min_listeners = 1")
 
     async def play() -> Played:
-        client = Client(stack.gateway_url, stack.token)
+        client = Client(stack.gateway_url, stack.token("service", "demo"), stack.token("operator"))
         demo = Play(client, PLAN, Console(), {})
         try:
             await demo.run()
@@ -94,7 +92,7 @@ def test_each_track_has_the_arm_that_its_listeners_salt_draws_and_that_arms_mode
         )
     }
     asked: dict[UUID, int] = defaultdict(int)
-    draws = _drawn(tracks, watched)
+    draws = _drawn(tracks, watched, played.stack.stack.environment["ENCORE_ARM_SALT"])
     for track in tracks:
         in_canary = track["release_id"] is not None
         before_release = asked[track["listener_id"]] < PLAN.hear
@@ -123,7 +121,7 @@ def test_a_canarys_wishes_are_made_twice_and_voted_on(played: Played) -> None:
     assert 0 < len(votes) <= len(pairs)
 
 
-def _drawn(tracks: list[dict[str, Any]], watched: dict[UUID, float]) -> dict[UUID, Draw]:
+def _drawn(tracks: list[dict[str, Any]], watched: dict[UUID, float], salt: str) -> dict[UUID, Draw]:
     """What the arms follow from, wish by wish: outside a canary the track, in it also how many went to either side.
     After a promotion a part is held back for the version before."""
     wishes: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
@@ -135,7 +133,7 @@ def _drawn(tracks: list[dict[str, Any]], watched: dict[UUID, float]) -> dict[UUI
         who, first = wish[0]["listener_id"], wish[0]["track_id"]
         if wish[0]["release_id"] is None:
             shares = holding_back(STEADY, watched[who]) if who in sides and who in watched else STEADY
-            draws[first] = draw_arm(OUTSIDE_SALT, who, first, shares)
+            draws[first] = draw_arm(salt, who, first, shares)
             continue
         made = draw_wish(
             wish[0]["salt"], who, first, wish[0]["shares"], number=sides.setdefault(who, 0), twins=wish[0]["twins"]

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def http(stack: RunningStack) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {stack.token}"}
+    headers = {"Authorization": f"Bearer {stack.token('service')}"}
     return httpx.Client(base_url=stack.gateway_url, headers=headers, timeout=180)
 
 

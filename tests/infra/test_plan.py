@@ -11,6 +11,7 @@ from infra.local.jobs import jobs
 from infra.local.part import Stack
 from infra.local.plan import STOP_ORDER, plan
 from infra.local.ports import Claim, claims
+from services.principals.keys import load
 
 GIVEN = {
     "ENCORE_POSTGRES_DSN": "postgresql://me:secret@db.example:5433/music",
@@ -62,12 +63,20 @@ def test_needs_are_known_and_stop_order_is_complete(home: Home, claim: Claim) ->
     assert {name for names in STOP_ORDER for name in names} == parts
 
 
-def test_the_token_is_kept_and_a_given_one_wins(home: Home, claim: Claim) -> None:
-    first, second = (plan(home, {}, claim, usual_ports=False).environment["ENCORE_API_TOKEN"] for _ in range(2))
-    assert first == second
-    assert len(first) >= 32
-    assert (home.folder / "token").stat().st_mode & 0o077 == 0
-    assert plan(home, {"ENCORE_API_TOKEN": "mine"}, claim).environment["ENCORE_API_TOKEN"] == "mine"
+def test_secrets_are_kept_and_given_ones_win(home: Home, claim: Claim) -> None:
+    first, second = (plan(home, {}, claim, usual_ports=False).environment for _ in range(2))
+    assert first["ENCORE_ARM_SALT"] == second["ENCORE_ARM_SALT"]
+    assert len(first["ENCORE_ARM_SALT"]) >= 32
+    assert load(Path(first["ENCORE_KEYS_FILE"])).keys
+    for name in ("arm.salt", "keys.json"):
+        assert (home.folder / name).stat().st_mode & 0o077 == 0
+    given = {"ENCORE_ARM_SALT": "mine", "ENCORE_KEYS_FILE": "/mine.json"}
+    assert given.items() <= plan(home, given, claim).environment.items()
+
+
+def test_the_keys_that_are_there_stay(home: Home, claim: Claim) -> None:
+    made = [Path(plan(home, {}, claim, usual_ports=False).environment["ENCORE_KEYS_FILE"]).read_text() for _ in "ab"]
+    assert made[0] == made[1]
 
 
 def test_our_ray_asks_for_a_secret_of_this_stack_whatever_the_caller_has(home: Home, claim: Claim) -> None:
@@ -99,6 +108,6 @@ def test_a_stack_file_gives_back_the_same_stack(home: Home, claim: Claim) -> Non
     assert home.stack_file.stat().st_mode & 0o077 == 0
 
 
-def test_the_listening_page_carries_its_token_behind_the_hash(home: Home, claim: Claim) -> None:
-    stack = plan(home, {"ENCORE_API_TOKEN": "mine"}, claim, usual_ports=False)
-    assert addresses(stack)["listening page"].endswith("/#token=mine")
+def test_no_address_that_lasts_holds_a_secret(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    assert not any("#" in address for address in addresses(stack).values())

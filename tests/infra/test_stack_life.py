@@ -71,8 +71,8 @@ def test_after_the_supervisor_was_killed_up_goes_on_with_the_data(running: Runni
 
 @pytest.mark.e2e
 def test_other_settings_are_refused_while_the_stack_runs(running: RunningStack) -> None:
-    environ = clean_environment() | {"ENCORE_API_TOKEN": "another"}
-    with pytest.raises(StackError, match="ENCORE_API_TOKEN"):
+    environ = clean_environment() | {"ENCORE_ARM_SALT": "another"}
+    with pytest.raises(StackError, match="ENCORE_ARM_SALT"):
         up(running.home, environ, PARTS)
 
 

@@ -66,7 +66,7 @@ def pair(stack: RunningStack) -> RunningStack:
 
 @pytest.fixture
 def gateway(stack: RunningStack) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {stack.token}"}
+    headers = {"Authorization": f"Bearer {stack.token('service')}"}
     with httpx.Client(base_url=stack.gateway_url, headers=headers, timeout=PATIENCE_S) as client:
         yield client
 

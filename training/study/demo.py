@@ -224,7 +224,9 @@ class Play:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default=os.environ.get("ENCORE_URL"), help="address of the gateway")
-    parser.add_argument("--token", default=os.environ.get("ENCORE_API_TOKEN"), help="bearer token of the gateway")
+    for kind in ("service", "operator"):
+        given = os.environ.get(f"ENCORE_{kind.upper()}_TOKEN")
+        parser.add_argument(f"--{kind}-token", default=given, help=f"a token of the kind {kind}")
     parser.add_argument("--json", type=Path, help="write the facts to this file as well")
     parser.add_argument("--phases", type=Path, help="JSON file with the seconds of the phases before this one")
     parser.add_argument("--listeners", type=int, default=12)
@@ -247,7 +249,7 @@ async def demo(arguments: argparse.Namespace) -> None:
         arguments.seconds, arguments.seed, arguments.shift,
     )  # fmt: skip
     phases = json.loads(arguments.phases.read_text()) if arguments.phases else {}
-    client = Client(arguments.url, arguments.token)
+    client = Client(arguments.url, arguments.service_token, arguments.operator_token)
     console = Console()
     play = Play(client, plan, console if console.is_terminal else Console(width=WIDTH), phases)
     try:

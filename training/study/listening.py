@@ -55,7 +55,7 @@ class SimulatedListener:
         asked = await self.client.ask(self.listener_id, typed(self.rng) or "music", seconds)
         if asked.pair_id is None:
             return (await self._hear_out(asked.track_id))[0]
-        pair = await self.client.pair(asked.pair_id)
+        pair = await self.client.pair(self.listener_id, asked.pair_id)
         first, heard_first = await self._hear_out(pair.first.track_id)
         second, heard_second = await self._hear_out(pair.second.track_id)
         choice = self.person.taste.vote(heard_first, heard_second, self.rng)
@@ -64,10 +64,10 @@ class SimulatedListener:
 
     async def _hear_out(self, track_id: UUID) -> tuple[int, Vector]:
         """Hears and rates a track: how many events that made, and its features."""
-        track = await self.client.ready(track_id)
+        track = await self.client.ready(self.listener_id, track_id)
         if track.status == "failed":
             raise RuntimeError(f"track {track.track_id} failed: {track.problem}")
-        audio = await self.client.audio(track.track_id)
+        audio = await self.client.audio(self.listener_id, track.track_id)
         features, length = await asyncio.to_thread(self._hear, audio)
         return await self._respond(track.track_id, features, length), features
 
@@ -90,7 +90,7 @@ class SimulatedListener:
         return event(kind, self.listener_id, datetime.now(UTC), data)
 
     async def _tell(self, events: list[dict[str, Any]]) -> int:
-        result = await self.client.send(events)
+        result = await self.client.send(self.listener_id, events)
         if result.rejected:
             raise RuntimeError(f"events refused: {result.rejected}")
         return result.accepted

@@ -57,7 +57,7 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* One variable from the Secret. Call with (list . "ENCORE_API_TOKEN" "apiToken"). */}}
+{{/* One variable from the Secret. Call with (list . "ENCORE_POSTGRES_DSN" "postgresDsn"). */}}
 {{- define "encore.secret" -}}
 {{- $top := index . 0 -}}
 - name: {{ index . 1 }}

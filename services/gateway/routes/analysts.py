@@ -10,13 +10,14 @@ from schemas.analysis import DIMENSIONS, MOST_DIMENSIONS, ComparedCells, Dimensi
 from schemas.api import UpliftReport
 from schemas.events import Arm
 from services.errors import ServiceError
+from services.gateway.access import needs
 from services.gateway.analysis import Question
 from services.gateway.parts import At
 
 router = APIRouter(prefix="/v1", tags=["analysts"])
 
 
-@router.get("/uplift")
+@router.get("/uplift", dependencies=needs("uplift:read"))
 async def get_uplift(
     parts: At,
     cohort: Annotated[
@@ -31,7 +32,7 @@ async def get_uplift(
     return await parts.reports.uplift(cohort, release_id)
 
 
-@router.get("/uplift/cells")
+@router.get("/uplift/cells", dependencies=needs("uplift:read"))
 async def get_cells(
     parts: At,
     by: Annotated[str, Query(max_length=100, description="dimensions, with commas; none: everyone")] = "",

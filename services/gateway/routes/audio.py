@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from schemas.base import Problem
 from services.errors import BackendAway, ServiceError
+from services.gateway.access import needs
 from services.gateway.conditions import is_unchanged, may_send_part
 from services.gateway.live import first_part, wav
 from services.gateway.parts import At, Parts
@@ -33,8 +34,8 @@ _DOCS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/tracks/{track_id}/audio", response_class=StreamingResponse, responses=_DOCS)
-@router.head("/tracks/{track_id}/audio", include_in_schema=False)
+@router.get("/tracks/{track_id}/audio", dependencies=needs("listen"), response_class=StreamingResponse, responses=_DOCS)
+@router.head("/tracks/{track_id}/audio", dependencies=needs("listen"), include_in_schema=False)
 async def get_audio(
     track_id: UUID,
     request: Request,

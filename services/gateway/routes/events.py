@@ -11,6 +11,7 @@ from schemas.api import EventsResult, RejectedEvent
 from schemas.events import PairEvent
 from services.errors import ServiceError
 from services.gateway import metrics
+from services.gateway.access import needs
 from services.gateway.intake import (
     MAX_BATCH,
     Known,
@@ -56,7 +57,9 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=202, openapi_extra=_BODY, responses={422: {"model": EventsResult}})
+@router.post(
+    "", dependencies=needs("listen"), status_code=202, openapi_extra=_BODY, responses={422: {"model": EventsResult}}
+)
 async def post_events(request: Request, response: Response, parts: At) -> EventsResult:
     """Takes a JSON array of 1 to 500 CloudEvents. Good ones are accepted even if others are not: those come back by
     index with a code, the field and what was expected. With none accepted the status is 422. Sending an event again

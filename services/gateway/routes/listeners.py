@@ -7,24 +7,25 @@ from fastapi import APIRouter, Body, Response
 
 from schemas.api import Listener, ListenerCreate
 from services.errors import ServiceError
-from services.gateway.parts import At, Parts
+from services.gateway.access import needs
+from services.gateway.parts import At, By, Parts
 
 router = APIRouter(prefix="/v1/listeners", tags=["listeners"])
 
 _EXAMPLE = {"folk": {"value": {"attributes": {"home": "folk", "age_band": "30-39"}}}}
 
 
-@router.post("", status_code=201)
+@router.post("", dependencies=needs("listeners:create"), status_code=201)
 async def create_listener(
-    body: Annotated[ListenerCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
+    body: Annotated[ListenerCreate, Body(openapi_examples=_EXAMPLE)], parts: At, by: By, response: Response
 ) -> Listener:
-    """Creates a listener. Each attribute makes a cohort, such as `home=folk`."""
-    listener = await parts.store.add_listener(body.attributes)
+    """Creates a listener of the service that asks. Each attribute makes a cohort, such as `home=folk`."""
+    listener = await parts.store.add_listener(body.attributes, by.name)
     response.headers["Location"] = f"/v1/listeners/{listener.listener_id}"
     return listener
 
 
-@router.get("/{listener_id}")
+@router.get("/{listener_id}", dependencies=needs("listen"))
 async def get_listener(listener_id: UUID, parts: At) -> Listener:
     return await require_listener(parts, listener_id)
 

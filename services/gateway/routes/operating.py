@@ -7,9 +7,10 @@ from fastapi import APIRouter, Body, Query, Response
 
 from schemas.operating import OrderCreate, OrderView, Signed, SwitchCreate, SwitchView
 from services.errors import ServiceError
+from services.gateway.access import needs
 from services.gateway.operating import Operating
-from services.gateway.parts import At
-from services.gateway.routes.listeners import require_listener
+from services.gateway.parts import At, By
+from services.gateway.routes.operators import require_known
 
 router = APIRouter(prefix="/v1", tags=["operators"])
 
@@ -25,20 +26,20 @@ _ORDER = {
 }
 
 
-@router.post("/switches", status_code=201)
+@router.post("/switches", dependencies=needs("operate"), status_code=201)
 async def throw_switch(
-    body: Annotated[SwitchCreate, Body(openapi_examples=_SWITCH)], parts: At, response: Response
+    body: Annotated[SwitchCreate, Body(openapi_examples=_SWITCH)], parts: At, by: By, response: Response
 ) -> SwitchView:
     """Switches learning off for a listener, a cohort or everyone: from the next track on they hear what their songs
     alone give, or the base. Tracks that are asked for already are made as they were drawn."""
     if body.listener_id is not None:
-        await require_listener(parts, body.listener_id)
-    switch = await Operating(parts.store).throw(body)
+        await require_known(parts, [body.listener_id])
+    switch = await Operating(parts.store).throw(by.actor, body)
     response.headers["Location"] = f"/v1/switches/{switch.switch_id}"
     return switch
 
 
-@router.get("/switches")
+@router.get("/switches", dependencies=needs("operate"))
 async def list_switches(
     parts: At, limit: Limit = 100, thrown: Annotated[bool, Query(description="only those not lifted")] = False
 ) -> list[SwitchView]:
@@ -46,35 +47,35 @@ async def list_switches(
     return await Operating(parts.store).switches(limit, thrown=thrown)
 
 
-@router.post("/switches/{switch_id}/lift")
-async def lift_switch(switch_id: UUID, body: Signed, parts: At) -> SwitchView:
+@router.post("/switches/{switch_id}/lift", dependencies=needs("operate"))
+async def lift_switch(switch_id: UUID, body: Signed, parts: At, by: By) -> SwitchView:
     """Learning is heard again from the next track on, unless another switch names the listener."""
-    switch = await Operating(parts.store).lift(switch_id, body)
+    switch = await Operating(parts.store).lift(by.actor, switch_id, body)
     if switch is None:
         expected = "the id of a switch"
         raise ServiceError("unknown_switch", "No such switch.", status=404, field="switch_id", expected=expected)
     return switch
 
 
-@router.post("/orders", status_code=202)
+@router.post("/orders", dependencies=needs("operate"), status_code=202)
 async def create_order(
-    body: Annotated[OrderCreate, Body(openapi_examples=_ORDER)], parts: At, response: Response
+    body: Annotated[OrderCreate, Body(openapi_examples=_ORDER)], parts: At, by: By, response: Response
 ) -> OrderView:
     """Orders something of the rollout process. `Location` tells what came of it."""
     if body.listener_id is not None:
-        await require_listener(parts, body.listener_id)
-    order = await Operating(parts.store).order(body)
+        await require_known(parts, [body.listener_id])
+    order = await Operating(parts.store).order(by.actor, body)
     response.headers["Location"] = f"/v1/orders/{order.order_id}"
     return order
 
 
-@router.get("/orders")
+@router.get("/orders", dependencies=needs("operate"))
 async def list_orders(parts: At, limit: Limit = 100) -> list[OrderView]:
     """Orders, newest first."""
     return await Operating(parts.store).orders(limit)
 
 
-@router.get("/orders/{order_id}")
+@router.get("/orders/{order_id}", dependencies=needs("operate"))
 async def get_order(order_id: UUID, parts: At) -> OrderView:
     orders = await Operating(parts.store).orders(1, order_id)
     if not orders:

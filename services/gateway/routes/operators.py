@@ -1,14 +1,16 @@
 """For operators: training rounds, releases and their decisions, how far feedback is."""
 
+from collections.abc import Collection
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Response
 
-from schemas.api import FeedbackCounts, ReleaseView, RoundCreate, RoundView
+from schemas.api import AuditEntry, FeedbackCounts, ReleaseView, RoundCreate, RoundView
 from schemas.topics import FEEDBACK
 from services.errors import ServiceError
-from services.gateway.parts import At
+from services.gateway.access import needs
+from services.gateway.parts import At, By, Parts
 from services.gateway.reports import Reports
 from services.gateway.routes.listeners import unknown_listener
 
@@ -17,28 +19,27 @@ router = APIRouter(prefix="/v1", tags=["operators"])
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
-@router.post("/rounds", status_code=202)
+@router.post("/rounds", dependencies=needs("operate"), status_code=202)
 async def create_round(
     body: Annotated[RoundCreate, Body(openapi_examples={"everyone": {"value": {"listeners": []}}})],
     parts: At,
+    by: By,
     response: Response,
 ) -> RoundView:
     """Asks the factory to train now. `Location` tells the state, also once the wish has become a round."""
-    known, _, _ = await parts.store.known(body.listeners, (), ())
-    if len(known) < len(set(body.listeners)):
-        raise unknown_listener()
-    wish = await Reports(parts.store).ask_for_round(body)
+    await require_known(parts, body.listeners)
+    wish = await Reports(parts.store).ask_for_round(by.actor, body)
     response.headers["Location"] = f"/v1/rounds/{wish.round_id}"
     return wish
 
 
-@router.get("/rounds")
+@router.get("/rounds", dependencies=needs("operate"))
 async def list_rounds(parts: At, limit: Limit = 100) -> list[RoundView]:
     """Rounds and wishes for one, newest first."""
     return await parts.reports.rounds(limit)
 
 
-@router.get("/rounds/{round_id}")
+@router.get("/rounds/{round_id}", dependencies=needs("operate"))
 async def get_round(round_id: UUID, parts: At) -> RoundView:
     """A round, by its own id or by the id of the wish that it fulfils."""
     rounds = await parts.reports.rounds(1, round_id)
@@ -49,13 +50,13 @@ async def get_round(round_id: UUID, parts: At) -> RoundView:
     return rounds[0]
 
 
-@router.get("/releases")
+@router.get("/releases", dependencies=needs("releases:read"))
 async def list_releases(parts: At, limit: Limit = 100) -> list[ReleaseView]:
     """Releases, newest first, with every decision; what it says of single listeners is at the decision's `url`."""
     return await parts.reports.releases(limit)
 
 
-@router.get("/releases/{release_id}")
+@router.get("/releases/{release_id}", dependencies=needs("releases:read"))
 async def get_release(release_id: UUID, parts: At) -> ReleaseView:
     releases = await parts.reports.releases(1, release_id)
     if not releases:
@@ -66,6 +67,7 @@ async def get_release(release_id: UUID, parts: At) -> ReleaseView:
 
 @router.get(
     "/releases/{release_id}/decisions/{decision_id}/inputs",
+    dependencies=needs("operate"),
     response_class=Response,
     responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
 )
@@ -79,7 +81,25 @@ async def get_decision_inputs(release_id: UUID, decision_id: UUID, parts: At) ->
     return Response(inputs, media_type="application/json")
 
 
-@router.get("/feedback")
+@router.get("/feedback", dependencies=needs("operate"))
 async def get_feedback(parts: At) -> FeedbackCounts:
     """How many events are folded and refused, and how many wait in each topic."""
     return await parts.reports.feedback(await parts.outbox.end_offsets(FEEDBACK))
+
+
+async def require_known(parts: Parts, listeners: Collection[UUID]) -> None:
+    """Passes if each of these listeners exists, whosever they are; else 404 `unknown_listener`."""
+    if not await parts.reports.know(listeners):
+        raise unknown_listener()
+
+
+@router.get("/audit", dependencies=needs("audit:read"))
+async def get_audit(
+    parts: At,
+    limit: Limit = 100,
+    subject: Annotated[
+        str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="only what was done to this id")
+    ] = None,
+) -> list[AuditEntry]:
+    """Who asked for a round, overruled, pinned, minted a token or made a login, and why; newest first."""
+    return await parts.reports.audit(limit, subject)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Response
 
 from schemas.api import Pair, TrackCreate
 from services.errors import ServiceError
+from services.gateway.access import needs
 from services.gateway.assignment import draw_pair
 from services.gateway.parts import At
 from services.gateway.routes.listeners import unknown_listener
@@ -26,7 +27,7 @@ _EXAMPLE = {
 }
 
 
-@router.post("", status_code=202)
+@router.post("", dependencies=needs("listen"), status_code=202)
 async def create_pair(
     body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
 ) -> Pair:
@@ -42,7 +43,8 @@ async def create_pair(
         own = await planning.taste()
         if len(own.pair_shares) < 2:
             raise nothing_to_compare()
-        draws = draw_pair(own.salt or parts.settings.arm_salt, body.listener_id, pair_id, own.pair_shares)
+        salt = own.salt or parts.settings.arm_salt.get_secret_value()
+        draws = draw_pair(salt, body.listener_id, pair_id, own.pair_shares)
         first, second = await make(planning, parts, body, own, Drawn(draws, (uuid7(), uuid7()), pair_id))
     parts.maker.wake()
     response.headers["Location"] = f"/v1/pairs/{pair_id}"
@@ -59,7 +61,7 @@ def nothing_to_compare() -> ServiceError:
     )
 
 
-@router.get("/{pair_id}")
+@router.get("/{pair_id}", dependencies=needs("listen"))
 async def get_pair(pair_id: UUID, parts: At) -> Pair:
     tracks = await parts.store.pair(pair_id)
     if tracks is None:

@@ -11,6 +11,7 @@ from schemas.base import Problem
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from services.errors import BackendAway, ServiceError
 from services.gateway import metrics
+from services.gateway.access import needs
 from services.gateway.engine import EngineAway, EngineRefused
 from services.gateway.parts import At, Parts
 from services.gateway.routes.listeners import require_listener
@@ -37,7 +38,13 @@ _FORM: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/{listener_id}/songs", status_code=201, openapi_extra=_FORM, responses={200: {"model": Song}})
+@router.post(
+    "/{listener_id}/songs",
+    dependencies=needs("listen"),
+    status_code=201,
+    openapi_extra=_FORM,
+    responses={200: {"model": Song}},
+)
 async def upload_song(listener_id: UUID, request: Request, response: Response, parts: At) -> Song:
     """Takes a song in the multipart field `file`: wav, flac, ogg (Vorbis or Opus), mp3 or m4a/aac, 1 second to
     10 minutes, 8 to 192 kHz, at most 50 MB. Its bytes say what it is, not its name or type.
@@ -62,7 +69,7 @@ async def upload_song(listener_id: UUID, request: Request, response: Response, p
     return known
 
 
-@router.get("/{listener_id}/songs")
+@router.get("/{listener_id}/songs", dependencies=needs("listen"))
 async def list_songs(listener_id: UUID, parts: At) -> list[Song]:
     """The listener's songs, newest first."""
     await require_listener(parts, listener_id)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body
 
 from schemas.api import TasteCorrections, TasteView
 from services.errors import ServiceError
+from services.gateway.access import needs
 from services.gateway.parts import At, Parts
 from services.gateway.routes.listeners import require_listener
 from services.gateway.taste import KIND_OF, words_of
@@ -17,14 +18,14 @@ router = APIRouter(prefix="/v1/listeners", tags=["taste"])
 _EXAMPLE: Final = {"no-brass": {"value": {"corrections": {"brass": -1, "piano": 0.5}}}}
 
 
-@router.get("/{listener_id}/taste")
+@router.get("/{listener_id}/taste", dependencies=needs("listen"))
 async def get_taste(listener_id: UUID, parts: At) -> TasteView:
     """Instruments, moods, tempo and brightness that the listener seems to like, each with how sure that is."""
     await require_listener(parts, listener_id)
     return await _taste(parts, listener_id)
 
 
-@router.put("/{listener_id}/taste")
+@router.put("/{listener_id}/taste", dependencies=needs("listen"))
 async def correct_taste(
     listener_id: UUID, body: Annotated[TasteCorrections, Body(openapi_examples=_EXAMPLE)], parts: At
 ) -> TasteView:

@@ -12,6 +12,7 @@ from schemas.api import Track, TrackCreate, TrackProgress
 from schemas.base import Problem
 from schemas.generation import Progress
 from services.errors import BackendAway, ServiceError
+from services.gateway.access import needs
 from services.gateway.parts import At, Parts
 from services.gateway.routes.listeners import require_listener, unknown_listener
 from services.gateway.store import Planning, TrackRow
@@ -44,7 +45,7 @@ _EXAMPLE: Final = {
 }
 
 
-@router.post("/tracks", status_code=202)
+@router.post("/tracks", dependencies=needs("listen"), status_code=202)
 async def create_track(
     body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
 ) -> Track:
@@ -68,13 +69,13 @@ async def create_track(
     return track
 
 
-@router.get("/tracks/{track_id}")
+@router.get("/tracks/{track_id}", dependencies=needs("listen"))
 async def get_track(track_id: UUID, parts: At) -> Track:
     """The track; while it is made with its place in the queue, its step and the time to go."""
     return _with_progress(parts, (await require_track(parts, track_id)).track)
 
 
-@router.get("/listeners/{listener_id}/tracks")
+@router.get("/listeners/{listener_id}/tracks", dependencies=needs("listen"))
 async def list_tracks(
     listener_id: UUID,
     parts: At,
@@ -86,7 +87,7 @@ async def list_tracks(
     return [_with_progress(parts, track) for track in await parts.store.tracks(listener_id, limit, before)]
 
 
-@router.delete("/tracks/{track_id}")
+@router.delete("/tracks/{track_id}", dependencies=needs("listen"))
 async def cancel_track(track_id: UUID, parts: At) -> Track:
     """Stops a track that is not finished; it then counts as failed with the code `cancelled`."""
     await require_track(parts, track_id)
@@ -106,6 +107,7 @@ async def cancel_track(track_id: UUID, parts: At) -> Track:
 
 @router.get(
     "/tracks/{track_id}/events",
+    dependencies=needs("listen"),
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 )

@@ -6,9 +6,10 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,20 @@ from fastapi import FastAPI
 from playwright.sync_api import Page, sync_playwright
 
 from schemas.topics import PARTITIONS, RETENTION_MS
+from services.audit import Kind
 from services.gateway.app import create_app
 from services.gateway.outbox import Outbox
 from services.gateway.serve import Servers
 from services.gateway.settings import GatewaySettings
+from services.principals.keys import first, load
+from services.principals.login import PAGES, login_url
+from services.principals.tokens import minted
 from services.streams_memory import MemoryBroker
 from tests.services.gateway.engine import ToneEngine, wav
 from tests.threads import ended
 
-TOKEN = "a-token-for-tests"
+SERVICE = "a-product"
+STAFF_ROUTES = re.compile(r"/v1/(rounds|releases|feedback|uplift|audit|switches|orders)")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -84,9 +90,27 @@ def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.02)
 
 
+class ByRoute(httpx.Auth):
+    """The service's token, and an operator's where only staff may ask."""
+
+    def __init__(self, keys_file: Path) -> None:
+        self._service = token_of(keys_file, "service", SERVICE)
+        self._operator = token_of(keys_file, "operator", "anna")
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        token = self._operator if STAFF_ROUTES.match(request.url.path) else self._service
+        request.headers["Authorization"] = request.headers.get("Authorization", f"Bearer {token}")
+        yield request
+
+
+def token_of(keys_file: Path, kind: Kind, name: str) -> str:
+    """A token of this kind for an hour."""
+    return minted(load(keys_file), kind, name, timedelta(hours=1), datetime.now(UTC))
+
+
 @dataclass
 class Gateway:
-    """The served gateway, a client that carries the token, and what is behind."""
+    """The served gateway, a client that carries the narrowest token that will do, and what is behind."""
 
     url: str
     inside_url: str
@@ -94,6 +118,18 @@ class Gateway:
     engine: ToneEngine
     broker: MemoryBroker
     settings: GatewaySettings
+
+    def token(self, kind: Kind, name: str = SERVICE) -> str:
+        """A token of this kind for an hour; a listener's name is their id."""
+        return token_of(self.settings.keys_file, kind, name)
+
+    def login(self, path: str = "/", listener: str | None = None) -> str:
+        """The address of a room that lets in once: into Listen this listener or somebody new, elsewhere staff."""
+        kind = next((kind for kind, page in PAGES.items() if page == path), None)
+        staff = None if kind is None else (kind, "anna")
+        return login_url(
+            load(self.settings.keys_file), self.url, service=SERVICE, listener=None if staff else listener, staff=staff
+        )
 
     def listener(self, **attributes: str) -> str:
         answer = self.http.post("/v1/listeners", json={"attributes": attributes})
@@ -146,15 +182,24 @@ def engine_url(engine: ToneEngine) -> Iterator[str]:
 
 
 @pytest.fixture
+def keys_file(tmp_path: Path) -> Path:
+    """A file with one key that signs."""
+    file = tmp_path / "keys.json"
+    first(file)
+    return file
+
+
+@pytest.fixture
 def broker() -> MemoryBroker:
     return MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))
 
 
 @pytest.fixture
-def settings(postgres_dsn: str, engine_url: str, tmp_path: Path) -> GatewaySettings:
+def settings(postgres_dsn: str, engine_url: str, keys_file: Path, tmp_path: Path) -> GatewaySettings:
     return GatewaySettings(
         postgres_dsn=postgres_dsn,
-        api_token=TOKEN,
+        keys_file=keys_file,
+        arm_salt="a secret for tests",
         engine_url=engine_url,
         store_url=f"file://{tmp_path}/store",
         engine_patience=1.0,
@@ -187,9 +232,8 @@ class Document:
 def running(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker) -> Iterator[Gateway]:
     app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")))
     with both_served(app, settings.gateway_connections) as (url, inside_url):
-        headers = {"Authorization": f"Bearer {TOKEN}"}
         hooks: dict[str, list[Callable[..., Any]]] = {"response": [Document(app.openapi())]}
-        with httpx.Client(base_url=url, headers=headers, timeout=120, event_hooks=hooks) as http:
+        with httpx.Client(base_url=url, auth=ByRoute(settings.keys_file), timeout=120, event_hooks=hooks) as http:
             yield Gateway(url, inside_url, http, engine, broker, settings)
 
 

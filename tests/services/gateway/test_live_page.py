@@ -10,7 +10,7 @@ from schemas.base import Problem
 from schemas.generation import SAMPLE_RATE
 from schemas.topics import PLAYS
 from services.gateway.settings import GatewaySettings
-from tests.services.gateway.conftest import PATIENCE_MS, TOKEN, Gateway, until
+from tests.services.gateway.conftest import PATIENCE_MS, Gateway, until
 from tests.services.gateway.engine import store_part
 
 # When each piece of sound was told to start and how long it is, and the seconds that have sounded.
@@ -31,7 +31,7 @@ def being_made(gateway: Gateway, page: Page) -> Locator:
     """The card of a track of which the engine says that a second can be heard, and which it holds at its first step."""
     gateway.engine.paused, gateway.engine.ready_s = True, 1.0
     page.add_init_script(WATCHED)
-    page.goto(f"{gateway.url}/#token={TOKEN}")
+    page.goto(gateway.login())
     page.get_by_role("button", name="Start listening").click()
     page.locator("#seconds").fill(str(SECONDS))
     page.get_by_role("button", name="Make a track").click()

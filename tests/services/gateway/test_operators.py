@@ -168,8 +168,9 @@ def test_a_watched_promotion_is_heard_beside_what_was_before(
         gateway.finished(gateway.ask(listener_id, seconds=2)["track_id"])
     rows = postgres.execute("select track_id, arm, propensity, release_id, request from gateway.tracks").fetchall()
     versions = {"base": None, "champion": 2, "previous": 1}
+    salt = gateway.settings.arm_salt.get_secret_value()
     for track_id, arm, propensity, release, request in rows:
-        draw = draw_arm("encore", UUID(listener_id), track_id, {"base": 0.25, "champion": 0.75, "previous": 0.75})
+        draw = draw_arm(salt, UUID(listener_id), track_id, {"base": 0.25, "champion": 0.75, "previous": 0.75})
         assert (arm, propensity, release) == (draw.arm, pytest.approx(draw.propensity), None)
         assert (request["adapter"] or {}).get("version") == versions[arm]
     pair = gateway.http.post("/v1/pairs", json={"listener_id": listener_id, "seconds": 2}).json()

@@ -12,9 +12,9 @@ from tests.services.gateway.engine import wav
 from tests.stacks import RunningStack
 
 
-def listen(page: Page, url: str, token: str, song: Path) -> str:
+def listen(page: Page, login: str, song: Path) -> str:
     """What a newcomer does on the page; the listener's id."""
-    page.goto(f"{url}/#token={token}")
+    page.goto(login)
     page.get_by_label("What do you mostly listen to?").fill("folk")
     page.get_by_role("button", name="Start listening").click()
     expect(page.locator("#songs")).to_be_visible(timeout=PATIENCE_MS)
@@ -28,7 +28,7 @@ def listen(page: Page, url: str, token: str, song: Path) -> str:
     hear(page, card)
     card.get_by_title("4 of 5").click()
     expect(card.locator(".state")).to_contain_text("Rated 4 of 5", timeout=PATIENCE_MS)
-    return page.locator("#known").input_value()
+    return str(page.evaluate("JSON.parse(sessionStorage.getItem('encore-session')).listener_id"))
 
 
 def hear(page: Page, card: Any) -> None:
@@ -66,7 +66,7 @@ def count(dsn: str, query: str, listener_id: str) -> int:
 def test_what_is_done_on_the_page_arrives(stack: RunningStack, page: Page, tmp_path: Path) -> None:
     song = tmp_path / "song.wav"
     song.write_bytes(wav(6))
-    listener_id = listen(page, stack.gateway_url, stack.token, song)
+    listener_id = listen(page, stack.login(), song)
     compare(page)
     dsn = stack.postgres_dsn
     until(

@@ -13,13 +13,17 @@ import pytest
 from services.gateway import bodies, connections
 from services.gateway.settings import GatewaySettings
 from services.streams_memory import MemoryBroker
-from tests.services.gateway.conftest import TOKEN, Gateway, running
+from tests.services.gateway.conftest import Gateway, running
 from tests.services.gateway.engine import ToneEngine
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 HEAD = b"POST /v1/events HTTP/1.1\r\nHost: encore\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
-ALLOWED = b"Authorization: Bearer " + TOKEN.encode() + b"\r\n"
 SOON_S = 0.2
+
+
+def allowed(gateway: Gateway) -> bytes:
+    """The header of a token that may do it."""
+    return b"Authorization: Bearer " + gateway.token("service").encode() + b"\r\n"
 
 
 @contextmanager
@@ -87,7 +91,7 @@ def test_a_body_that_stops_is_not_waited_for(gateway: Gateway, monkeypatch: pyte
     kind = b"application/json" if path == "/v1/events" else b"multipart/form-data; boundary=b"
     head = HEAD.replace(b"/v1/events", path.replace("019a0000-0000-7000-8000-000000000000", listener_id).encode())
     with opened(gateway.url) as connection:
-        connection.sendall(head.replace(b"application/json", kind) + ALLOWED + b"\r\n--b\r\n")
+        connection.sendall(head.replace(b"application/json", kind) + allowed(gateway) + b"\r\n--b\r\n")
         answer = read_to_end(connection)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"too_slow"' in answer
@@ -95,7 +99,7 @@ def test_a_body_that_stops_is_not_waited_for(gateway: Gateway, monkeypatch: pyte
 
 def test_a_body_that_is_announced_too_large_is_not_waited_for(gateway: Gateway) -> None:
     with opened(gateway.url) as connection:
-        connection.sendall(HEAD.replace(b"1000", b"%d" % (bodies.MAX_JSON_BYTES + 1)) + ALLOWED + b"\r\n")
+        connection.sendall(HEAD.replace(b"1000", b"%d" % (bodies.MAX_JSON_BYTES + 1)) + allowed(gateway) + b"\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 

@@ -19,11 +19,11 @@ def blocks() -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-def outputs(url: str, token: str, folder: Path) -> list[str]:
+def outputs(url: str, service: str, operator: str, folder: Path) -> list[str]:
     """What each block prints; a block that fails ends the run with an error."""
     (folder / "song.wav").write_bytes(wav(4))
     script = "set -eu -o pipefail\n" + "".join(f"{block}\necho; echo '{MARK}'\n" for block in blocks())
-    environment = os.environ | {"ENCORE_URL": url, "ENCORE_TOKEN": token}
+    environment = os.environ | {"ENCORE_URL": url, "ENCORE_SERVICE_TOKEN": service, "ENCORE_OPERATOR_TOKEN": operator}
     ran = subprocess.run(
         ["bash", "-c", script], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )
@@ -31,8 +31,8 @@ def outputs(url: str, token: str, folder: Path) -> list[str]:
     return ran.stdout.split(MARK)[:-1]
 
 
-def check(url: str, token: str, folder: Path) -> None:
-    printed = outputs(url, token, folder)
+def check(url: str, service: str, operator: str, folder: Path) -> None:
+    printed = outputs(url, service, operator, folder)
     assert len(printed) == len(blocks())
     text = "\n".join(printed)
     assert '"home":"folk"' in text
@@ -46,4 +46,4 @@ def check(url: str, token: str, folder: Path) -> None:
 
 @pytest.mark.e2e
 def test_the_walkthrough_works_as_printed(stack: RunningStack, tmp_path: Path) -> None:
-    check(stack.gateway_url, stack.token, tmp_path)
+    check(stack.gateway_url, stack.token("service"), stack.token("operator"), tmp_path)

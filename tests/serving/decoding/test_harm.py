@@ -168,7 +168,7 @@ def test_a_process_that_goes_on_for_ever_is_ended(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("ENCORE_API_TOKEN", "a secret")
+    monkeypatch.setenv("ENCORE_ARM_SALT", "a secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
     seen = tmp_path / "seen"
     refused_by(monkeypatch, f"import os, pathlib; pathlib.Path({str(seen)!r}).write_text(repr(dict(os.environ)))")

@@ -16,7 +16,12 @@ export const en = {
     title: (name) => `Encore: ${name}`,
     offline: "You are offline. What you hear and rate is kept here and sent when the network is back.",
   },
-  enter: { title: "Enter", token: "API token", enter: "Enter", hint: "The token is kept in this tab only." },
+  enter: {
+    title: "Enter",
+    code: "One-time login",
+    enter: "Enter",
+    hint: "Who runs Encore gives it to you. It lets in once; what it becomes stays in this tab only.",
+  },
   states: { loading: "Loading.", again: "Try again", none: "Nothing yet.", more: (rows) => `Show more (${rows} left)` },
   errors: {
     away: "Encore does not answer. Check the network and try again.",
@@ -25,7 +30,7 @@ export const en = {
     uploadBroke: "The upload broke off. Drop the file again.",
   },
   listener: {
-    title: "You", known: "Listener", other: "Someone else", back: "Back", start: "Start listening",
+    title: "You", start: "Start listening",
     home: "What do you mostly listen to?", homeExample: "folk",
     homes: ["folk", "classical", "electronic", "rock", "jazz"],
     more: "More about you", moreHint: "(optional, such as age_band=30-39, region=north)",
@@ -151,8 +156,8 @@ export const en = {
       sum: (folded, unread) => `${folded} events counted, ${unread} set aside because they could not be read.`,
     },
     compare: {
-      title: "Two versions side by side", hint: "Two of the versions that this listener may hear make a track from the same words and seed. Which is which is not told.",
-      listener: "Listener", prompt: "Words", make: "Make both", first: "A", second: "B",
+      title: "Two versions side by side", hint: "As the listener who you are in Listen: two of the versions that you may hear make a track from the same words and seed. Which is which is not told.",
+      asListener: "Enter Listen in this tab first: who compares is a listener.", prompt: "Words", make: "Make both", first: "A", second: "B",
       hear: (name) => `Hear ${name}`, picture: (name) => `Spectrogram of ${name}`,
     },
   },

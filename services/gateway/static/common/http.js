@@ -1,6 +1,6 @@
 // The gateway's HTTP API: calls that carry the token, and refusals in its words.
 
-import { authorization } from "./session.js";
+import { authorization, exchange } from "./session.js";
 import { t } from "./strings.js";
 
 // The gateway refused; `code` and `field` are for programs.
@@ -28,26 +28,41 @@ async function answered(response) {
   throw new Refused(response.status, body.code ? body : (body.rejected?.[0]?.problem ?? unexplained(response.status)));
 }
 
-export async function call(method, path, body, options = {}) {
-  const headers = { Authorization: authorization(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
-  const sent = await fetch(path, { method, headers, body: body && JSON.stringify(body), ...options }).catch((error) => {
-    throw error.name === "AbortError" ? error : new Away();
-  });
-  return answered(sent);
+// `options` are fetch's; `room` is whose session speaks, where it is not that of this page.
+export async function call(method, path, body, { room, ...options } = {}) {
+  return sent(method, path, body, await authorization(postAs, room), options);
 }
 
-export const get = async (path) => (await call("GET", path)).json();
-export const post = async (path, body) => (await call("POST", path, body)).json();
+export const ofListener = { room: "listen" };
+
+// A login's code becomes the token of this tab.
+export const enterBy = (code, attributes) => exchange(postAs, code, attributes);
+
+const postAs = async (path, body, token) => (await sent("POST", path, body, token && `Bearer ${token}`)).json();
+
+async function sent(method, path, body, authorized, options = {}) {
+  const headers = {
+    ...(authorized && { Authorization: authorized }), ...(body !== undefined && { "Content-Type": "application/json" }),
+  };
+  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body), ...options }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Away();
+  });
+  return answered(response);
+}
+
+export const get = async (path, options) => (await call("GET", path, undefined, options)).json();
+export const post = async (path, body, options) => (await call("POST", path, body, options)).json();
 export const put = async (path, body) => (await call("PUT", path, body)).json();
-export const remove = async (path) => (await call("DELETE", path)).json();
-export const blob = async (path) => (await call("GET", path)).blob();
+export const remove = async (path, options) => (await call("DELETE", path, undefined, options)).json();
+export const blob = async (path, options) => (await call("GET", path, undefined, options)).blob();
 
 // fetch cannot report how much of a body is sent; XMLHttpRequest can. `onProgress` is told a part from 0 to 1.
-export function upload(path, file, onProgress) {
+export async function upload(path, file, onProgress) {
+  const authorized = await authorization(postAs);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
-    request.setRequestHeader("Authorization", authorization());
+    request.setRequestHeader("Authorization", authorized);
     request.responseType = "json";
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
     request.onerror = () => reject(new Error(t.errors.uploadBroke));

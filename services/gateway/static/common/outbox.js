@@ -3,7 +3,7 @@
 
 import uuid7 from "../vendor/uuid/v7.js";
 import { call, post, Refused } from "./http.js";
-import { token } from "./session.js";
+import { session } from "./session.js";
 
 const KEPT = "encore-event-"; // then the event's id; one entry an event, so that two tabs do not overwrite each other
 const BATCH = 100;
@@ -36,13 +36,16 @@ export function tell(listenerId, type, data, time = new Date()) {
 // Begins to send whatever waits; who has just signed in or is online again calls it too.
 export function sendWaiting() {
   wakeUp();
-  if (waiting.length && token()) sending ??= send().finally(() => (sending = null));
+  if (mine().length) sending ??= send().finally(() => (sending = null));
 }
 
+// Those of who is here now; another listener's wait until they are back.
+const mine = () => waiting.filter(({ event }) => event.subject === session()?.listener_id);
+
 async function send() {
-  for (let pause = FIRST_PAUSE_MS; waiting.length; ) {
+  for (let pause = FIRST_PAUSE_MS; mine().length; ) {
     await new Promise((resolve) => setTimeout(resolve, MOMENT_MS));
-    const batch = waiting.slice(0, BATCH);
+    const batch = mine().slice(0, BATCH);
     try {
       settle(batch, await post("/v1/events", stamped(batch)));
     } catch (error) {
@@ -54,7 +57,10 @@ async function send() {
         continue;
       }
     }
-    waiting.splice(0, batch.length).forEach((each) => localStorage.removeItem(KEPT + each.event.id));
+    for (const each of batch) {
+      waiting.splice(waiting.indexOf(each), 1);
+      localStorage.removeItem(KEPT + each.event.id);
+    }
     pause = FIRST_PAUSE_MS;
   }
 }
@@ -73,7 +79,7 @@ function settle(batch, result) {
 
 // The page may be going away: whatever waits leaves in a request that outlives it.
 export function tellAtLast() {
-  if (waiting.length) call("POST", "/v1/events", stamped(waiting.slice(0, BATCH)), { keepalive: true }).catch(() => {});
+  if (mine().length) call("POST", "/v1/events", stamped(mine().slice(0, BATCH)), { keepalive: true }).catch(() => {});
 }
 
 addEventListener("online", sendWaiting);

@@ -1,17 +1,42 @@
-// Who this tab speaks as: the bearer token, which stays in this tab.
+// Who this tab speaks as in a room: the token that a one-time login became. It stays in this tab, and is renewed while its
+// session lasts.
 
-const TOKEN = "encore-token";
+const RENEWED_BEFORE_MS = 5 * 60 * 1000;
 
-// The token of this tab, or null. One that came in the address is kept and taken out of the address.
-export function token() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    keepToken(given);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  return sessionStorage.getItem(TOKEN);
+let place = null; // where the session of this page's room is kept
+let renewing = null;
+
+const placeOf = (room) => `encore-session-${room}`;
+
+export const speakIn = (room) => (place = placeOf(room));
+// That of another room, where one is named: staff who compare do so as the listener who they are in Listen.
+export const session = (room) => JSON.parse(sessionStorage.getItem(room ? placeOf(room) : place));
+export const token = () => session()?.token ?? null;
+export const forgetToken = () => sessionStorage.removeItem(place);
+
+// The login that came in the address, which it leaves at once: its code, and whether it makes a new listener. Or null.
+export function login() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (!given.has("login")) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return { code: given.get("login"), isNew: given.has("new") };
 }
 
-export const keepToken = (value) => sessionStorage.setItem(TOKEN, value);
-export const forgetToken = () => sessionStorage.removeItem(TOKEN);
-export const authorization = () => `Bearer ${sessionStorage.getItem(TOKEN)}`;
+// Exchanges a login's code for the token of this tab; `send(path, body, token)` gives the JSON that is answered.
+export async function exchange(send, code, attributes = {}) {
+  keep(await send("/v1/sessions", { code, attributes }, null));
+}
+
+// The header of a token that is valid for minutes more; many who ask at once share one renewal.
+export async function authorization(send, room) {
+  const held = session(room);
+  if (held?.renewable_until && Date.parse(held.expires_at) - Date.now() < RENEWED_BEFORE_MS) {
+    renewing ??= send("/v1/sessions/renewals", undefined, held.token).then((given) => keep(given, room)).finally(() => (renewing = null));
+    await renewing;
+  }
+  return `Bearer ${session(room)?.token}`;
+}
+
+function keep(given, room) {
+  sessionStorage.setItem(room ? placeOf(room) : place, JSON.stringify(given));
+}

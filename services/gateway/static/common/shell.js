@@ -1,13 +1,15 @@
 // What the three rooms share: the head with the way between them, signing in, notices, and being offline.
 
 import { h, fill } from "./dom.js";
-import { forgetToken, keepToken, token } from "./session.js";
+import { enterBy } from "./http.js";
+import { forgetToken, login, speakIn, token } from "./session.js";
 import { sendWaiting } from "./outbox.js";
 import { language, t } from "./strings.js";
 
 const ROOMS = [["listen", "/"], ["operate", "/operate/"], ["analyse", "/analyse/"]];
 
 let enterRoom = () => {};
+let welcomeTo = null;
 const notices = h("p", { id: "notice", class: "notice", role: "alert", hidden: true });
 const offline = h("p", { id: "offline", class: "notice", role: "status", hidden: true }, t.shell.offline);
 const main = h("main", { id: "main", tabIndex: -1 });
@@ -26,7 +28,7 @@ export async function act(work, control) {
   } catch (error) {
     if (error.status === 401) {
       forgetToken();
-      show();
+      enterAsOneself();
     }
     notice(error.message);
   } finally {
@@ -34,8 +36,10 @@ export async function act(work, control) {
   }
 }
 
-// Builds the page of a room. `begin(main)` fills it once somebody has signed in.
-export function room(name, begin) {
+// Builds the page of a room. `begin(main)` fills it once somebody has signed in; `welcome(main, enter)`, where there is
+// one, asks somebody new who they are and calls `enter(attributes)`.
+export function room(name, begin, welcome) {
+  speakIn(name);
   document.documentElement.lang = language;
   document.title = t.shell.title(t.rooms[name].name);
   document.body.dataset.room = name;
@@ -49,9 +53,10 @@ export function room(name, begin) {
       h("p", { class: "lead" }, t.rooms[name].lead)),
     notices, offline, main);
   enterRoom = () => act(() => begin(main));
+  welcomeTo = welcome;
   addEventListener("offline", online);
   addEventListener("online", online);
-  addEventListener("hashchange", () => new URLSearchParams(location.hash.slice(1)).has("token") && show());
+  addEventListener("hashchange", () => new URLSearchParams(location.hash.slice(1)).has("login") && show());
   online();
   show();
 }
@@ -61,6 +66,17 @@ function online() {
 }
 
 function show() {
+  const given = login();
+  const enter = (attributes) => act(async () => {
+    await enterBy(given.code, attributes);
+    enterAsOneself();
+  });
+  if (given?.isNew && welcomeTo) welcomeTo(main, enter);
+  else if (given) enter();
+  else enterAsOneself();
+}
+
+function enterAsOneself() {
   if (token()) {
     fill(main);
     sendWaiting();
@@ -69,17 +85,18 @@ function show() {
 }
 
 function enterForm() {
-  const given = h("input", { id: "token", type: "password", autocomplete: "off", required: true });
+  const given = h("input", { id: "code", type: "password", autocomplete: "off", required: true });
   const enter = (event) => {
     event.preventDefault();
-    notice();
-    keepToken(given.value.trim());
-    show();
+    act(async () => {
+      await enterBy(given.value.trim());
+      enterAsOneself();
+    }, event.submitter);
   };
   return h("section", { id: "enter", "aria-labelledby": "enter-title" },
     h("h2", { id: "enter-title" }, t.enter.title),
     h("form", { onsubmit: enter },
-      h("label", { for: "token" }, t.enter.token),
+      h("label", { for: "code" }, t.enter.code),
       h("div", { class: "row" }, given, h("button", {}, t.enter.enter)),
       h("p", { class: "hint" }, t.enter.hint)));
 }

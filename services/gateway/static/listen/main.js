@@ -1,10 +1,12 @@
 // Listen: be someone, bring songs, press play or ask, hear, rate, compare, and see what was learned.
 
 import { fill, h } from "../common/dom.js";
-import { act, room } from "../common/shell.js";
+import { get } from "../common/http.js";
+import { session } from "../common/session.js";
+import { room } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { asking } from "./ask.js";
-import { choosing } from "./listener.js";
+import { presented, welcome } from "./listener.js";
 import { Radio } from "./radio.js";
 import { songs } from "./songs.js";
 import { tasteCard } from "./taste.js";
@@ -16,10 +18,10 @@ let radio = null;
 
 async function begin(main) {
   main.after(bar);
+  const listener = await get(`/v1/listeners/${session().listener_id}`);
   const place = h("div", { id: "rooms" });
-  const who = choosing((listener) => act(() => listenAs(place, listener)));
-  fill(main, who.element, place);
-  await who.begin();
+  fill(main, presented(listener), place);
+  await listenAs(place, listener);
 }
 
 async function listenAs(place, listener) {
@@ -33,4 +35,4 @@ async function listenAs(place, listener) {
   await list.begin();
 }
 
-room("listen", begin);
+room("listen", begin, welcome);

@@ -3,7 +3,7 @@
 import WaveSurfer from "../vendor/wavesurfer/wavesurfer.esm.js";
 import Spectrogram from "../vendor/wavesurfer/spectrogram.esm.js";
 import { h } from "../common/dom.js";
-import { blob } from "../common/http.js";
+import { blob, ofListener } from "../common/http.js";
 import { t } from "../common/strings.js";
 
 const TALL = 140;
@@ -14,7 +14,7 @@ const HIGHEST_HZ = 10_000;
 // tracks: two that are ready; names: what they are called. Resolves to an element.
 export async function inStep(tracks, names) {
   const words = t.operate.compare;
-  const files = await Promise.all(tracks.map(({ track_id: id }) => blob(`/v1/tracks/${id}/audio`)));
+  const files = await Promise.all(tracks.map(({ track_id: id }) => blob(`/v1/tracks/${id}/audio`, ofListener)));
   const sounds = files.map((file) => Object.assign(new Audio(URL.createObjectURL(file)), { preload: "auto" }));
   let heard = 0;
   const pictures = names.map((name) => h("div", { class: "spectrogram", role: "img", "aria-label": words.picture(name) }));

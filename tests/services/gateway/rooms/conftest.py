@@ -13,8 +13,9 @@ from psycopg import sql
 from infra.local.postgres import with_database
 from schemas.topics import PARTITIONS, RETENTION_MS
 from services.gateway.settings import GatewaySettings
+from services.principals.keys import first
 from services.streams_memory import MemoryBroker
-from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, TOKEN, Gateway, running, served
+from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, Gateway, running, served
 from tests.services.gateway.engine import ToneEngine
 
 Opened = Callable[..., Page]
@@ -39,9 +40,12 @@ def database(postgres_server: str, postgres_template: str) -> Iterator[str]:
 def house(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     engine = ToneEngine()
     with served(engine.app()) as engine_url:
+        keys_file = tmp_path_factory.mktemp("keys") / "keys.json"
+        first(keys_file)
         settings = GatewaySettings(
             postgres_dsn=database,
-            api_token=TOKEN,
+            keys_file=keys_file,
+            arm_salt="a secret for tests",
             engine_url=engine_url,
             store_url=f"file://{tmp_path_factory.mktemp('store')}",
             engine_patience=1.0,
@@ -76,14 +80,13 @@ def window(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def enter(house: Gateway, window: BrowserContext) -> Opened:
-    """Opens a room with the token; `listener` is who is known there."""
+    """Opens a room by a login: Listen as this listener or as somebody new, the others as staff."""
 
     def opened(path: str = "/", listener: str | None = None) -> Page:
-        if listener:
-            known = f"localStorage.setItem('encore-listeners', JSON.stringify(['{listener}']))"
-            window.add_init_script(f"if (location.protocol.startsWith('http')) {known}")
         page = window.new_page()
-        page.goto(f"{house.url}{path}#token={TOKEN}")
+        page.goto(house.login(path, listener))
+        if listener or path != "/":
+            page.wait_for_function("sessionStorage.length > 0")
         return page
 
     return opened

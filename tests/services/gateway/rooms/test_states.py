@@ -59,10 +59,11 @@ def test_who_has_no_token_is_asked_for_one(enter: Opened, path: str) -> None:
         ("/", broken, "The database is away"),
     ],
 )
-def test_nothing_and_wrong_say_what_to_do(enter: Opened, path: str, answer: Callable[[Route], None], says: str) -> None:
-    page = enter(path)
+def test_nothing_and_wrong_say_what_to_do(
+    house: Gateway, enter: Opened, path: str, answer: Callable[[Route], None], says: str
+) -> None:
+    page = enter(path, listener=house.listener())
     page.route("**/v1/**", answer)
-    page.evaluate("localStorage.setItem('encore-listeners', JSON.stringify(['019a0000-0000-7000-8000-000000000000']))")
     page.reload()
     expect(page.locator("body")).to_contain_text(says)
     assert violations(page) == []

@@ -1,0 +1,1 @@
+"""Principals: keys, tokens and the command."""
