@@ -118,7 +118,7 @@ def test_turns_without_news_write_nothing(world: World) -> None:
 
 
 def test_a_stored_decision_repeats_from_its_inputs_alone(world: World) -> None:
-    _, release_id = canary(world)
+    _, release_id = canary(world, 12)  # fewer the analysts' view does not show
     world.rate_all(release_id, BETTER)
     world.control().turn()
     row = world.one("select * from rollout.decisions")
