@@ -93,6 +93,11 @@ def test_a_server_that_is_read_only_after_a_failover_is_away(postgres_dsn: str) 
             connection.execute("create table t (n int)")
 
 
+def test_no_statement_is_compiled(postgres_dsn: str) -> None:
+    with open_pool(postgres_dsn) as pool, transaction(pool) as connection:
+        assert connection.execute("show jit").fetchall() == [{"jit": "off"}]
+
+
 def test_a_statement_that_takes_too_long_is_ended(postgres_dsn: str) -> None:
     with open_pool(postgres_dsn, limits=Limits(statement_s=0.2)) as pool:
         with pytest.raises(BackendAway, match="timeout"), transaction(pool) as connection:
