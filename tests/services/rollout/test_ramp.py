@@ -58,7 +58,7 @@ def test_more_join_when_those_who_have_gave_their_ratings(world: World) -> None:
     second = joined(world, release_id)
     assert len(second) == 4
     assert set(first) < set(second)
-    rate(world, release_id, 2)
+    rate(world, release_id, PLAN.pairs)
     world.control().turn()
     assert len(joined(world, release_id)) == 8 == len(people)
     told = world.do("select action, acted_by from rollout.actions")

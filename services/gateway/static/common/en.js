@@ -117,14 +117,14 @@ export const en = {
       verdict: { promote: "Promote", hold: "Hold", roll_back: "Roll back" },
       name: (id) => `Release ${id}`, since: (started, listeners) => `since ${started}, ${listeners} listeners`,
       noLook: "No look yet: too few ratings have come.", decisions: "Looks", look: "Look", when: "When", what: "Verdict",
-      estimate: "Estimate", bound: "Lower bound", information: "Of the ratings", why: "Why", by: (reason, who) => `${reason} (${who})`,
+      estimate: "Estimate, stars", bound: "Lower bound, stars and votes", information: "Of the plan", why: "Why", by: (reason, who) => `${reason} (${who})`,
       followed: (look) => `Everything that look ${look} followed from`, round: (id) => `Its versions come from round ${id}.`,
       analyse: "Look at its uplift",
     },
     looks: {
-      information: "Share of the planned ratings", difference: "Candidate less champion, stars", boundary: "promotes when its bound is above",
+      information: "Share of the planned comparisons", difference: "Candidate less champion, stars and votes", boundary: "promotes when its bound is above",
       look: (number) => `look ${number}`,
-      says: (looks, estimate, low, fraction) => `${looks} looks. At the last one, with ${fraction} of the planned ratings, candidate less champion is ${estimate} stars${low === null ? "" : `, and at least ${low} at the error that this look may make`}. A bound above zero promotes.`,
+      says: (looks, estimate, low, fraction) => `${looks} looks. At the last one, with ${fraction} of the planned comparisons, candidate less champion is ${estimate} in stars and votes${low === null ? "" : `, and at least ${low} at the error that this look may make`}. A bound above zero promotes.`,
     },
     orders: {
       title: "Orders", list: "Orders, newest first", by: "Your name", reason: "Why", when: "When", who: "Who", what: "What", about: "About", answer: "What came of it",

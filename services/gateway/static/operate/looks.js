@@ -1,16 +1,17 @@
-// Each look of a release: its estimate, the bound that its error allows, and the line above which it promotes.
+// Each look of a release: what listeners said in stars and votes, the bound that its error allows, and the line above which
+// it promotes.
 
 import { chart, Plot } from "../common/plot.js";
 import { percent, signed } from "../common/format.js";
 import { t } from "../common/strings.js";
 
 const HEIGHT = 260;
-const CAP = 0.012; // half the width of a bound's mark, of the planned ratings
+const CAP = 0.012; // half the width of a bound's mark, of the planned comparisons
 const COLOURS = { promote: "var(--good)", hold: "var(--soft)", roll_back: "var(--warn)" };
 
 export function looksChart(decisions) {
   const looks = decisions.map(({ look, verdict, inputs }) => ({
-    look, verdict, fraction: inputs.fraction, estimate: inputs.estimate, low: inputs.low,
+    look, verdict, fraction: inputs.fraction, estimate: inputs.score ?? inputs.estimate, low: inputs.low,
   }));
   const last = looks.at(-1);
   const words = t.operate.looks;

@@ -96,7 +96,8 @@ def test_a_release_shows_its_looks_and_their_reasons(enter: Opened, past: list[U
     expect(entry.get_by_role("img")).to_have_attribute(
         "aria-label",
         "2 looks. At the last one, with 102% of the planned "
-        "ratings, candidate less champion is +0.38 stars, and at least +0.11 at the error that this look may make. "
+        "comparisons, candidate less champion is +0.38 in stars and votes, and at least +0.11 at the error that this "
+        "look may make. "
         "A bound above zero promotes.",
     )
     expect(entry.get_by_role("row")).to_have_count(3)
