@@ -1,19 +1,24 @@
 """Raw events by month: an id finds its first copy in whatever partition it lies; no partition is made by mistake."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg import sql
 
+from infra.local.postgres import with_database
 from services.aggregator.batch import sort_out
 from services.aggregator.fold import Event
 from services.aggregator.months import FIRST, month_of, months_of, usual
 from services.aggregator.store import Store, Written
 from services.identifiers import derived_uuid7
+from services.migrate import load, migrate
 from services.postgres import Pool, open_pool
 from services.streams import Message, TopicPartition
 from tests.services.aggregator.rows import counted, resumed
@@ -77,6 +82,48 @@ def test_a_month_that_becomes_usual_takes_its_events_along(pool: Pool, postgres_
     assert list(partitions(postgres_dsn)) == ["feedback.events_2023_05"]
     assert write(Store(pool), [event]).duplicates == 1
     assert counted(postgres_dsn) == (1, 0)
+
+
+OLD = """
+insert into feedback.events (source, id, type, listener_id, time, data, topic, partition, "offset")
+select 'listeners/x', feedback_id, 'encore.rating.given', gen_random_uuid(), now(), '{"stars": 4}', 't', 0, number
+from unnest(%s::uuid[]) with ordinality as given (feedback_id, number)"""
+
+
+def test_events_of_before_move_into_their_months(postgres_server: str, tmp_path: Path) -> None:
+    """An upgrade of a database that holds events of usual and of impossible times."""
+    for migration in load():
+        if "event_months" not in migration.name:
+            (tmp_path / migration.name).write_text(migration.sql)
+    times = (datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), datetime(1999, 1, 1, tzinfo=UTC))
+    with _database(postgres_server) as dsn:
+        migrate(dsn, tmp_path)
+        with psycopg.connect(dsn) as connection:
+            connection.execute(OLD, ([derived_uuid7(at, "x") for at in (*times, datetime(2199, 1, 1, tzinfo=UTC))],))
+            before = connection.execute(
+                "select source, id, data, folded_at from feedback.events order by id"
+            ).fetchall()
+        assert len(migrate(dsn)) == 1
+        with psycopg.connect(dsn) as connection:
+            after = connection.execute("select source, id, data, folded_at from feedback.events order by id").fetchall()
+        assert after == before
+        assert partitions(dsn) == {
+            "feedback.events_2026_01": 1, "feedback.events_2026_03": 1, "feedback.events_other": 2,
+        }  # fmt: skip
+        assert counted(dsn) == (4, 0)
+        with open_pool(dsn) as pool:
+            write(Store(pool), [of(times[0], 1)])
+        assert counted(dsn) == (5, 0)
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
+    """One without any tables."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        yield with_database(server, name)
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @given(st.dates(date(1970, 1, 1), date(9999, 12, 1)), st.integers(0, 2**80 - 1))

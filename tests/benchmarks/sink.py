@@ -1,0 +1,129 @@
+"""How many events a second the aggregator's sink takes, beside what is usually written: one insert an event, and
+`executemany` of a batch. No Kafka: the same messages are handed to each.
+
+    python -m tests.benchmarks.sink --postgres DSN [--events 20000] [--before 0]
+
+Realistic events: 85 % heartbeats, 15 % ratings, by 2,000 listeners on 20,000 tracks. Ours folds them into plays,
+ratings and roll-ups and keeps the books; the others only store the events, so the ratio flatters them. The DSN's user
+must be allowed to create databases; one is made for each way, and dropped. Seconds of the processor are those of this
+process alone.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import psycopg
+
+from schemas.events import Heard, Playback, PlayEvent, Rating, RatingEvent
+from services.aggregator.batch import sort_out
+from services.aggregator.store import Store
+from services.identifiers import uuid7
+from services.postgres import open_pool
+from services.streams import Extent, Message, TopicPartition
+from tests.benchmarks.aggregator import INSERT, database
+from tests.services.aggregator.samples import message_of
+
+BATCH = 2_000
+Way = Callable[[str, Sequence[Message]], None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--postgres", required=True)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--before", type=int, default=0, help="events that are in the tables already")
+    options = parser.parse_args()
+    every = _numbered(list(_events(options.before + options.events, random.Random(1))))
+    before, then = every[: options.before], every[options.before :]
+    ways: dict[str, Way] = {"ours": ours, "executemany": executemany, "row by row": row_by_row}
+    for name, way in ways.items():
+        some = then if name != "row by row" else then[: len(then) // 10]
+        with database(options.postgres) as dsn:
+            if before:
+                ours(dsn, before)
+            began, used = time.perf_counter(), time.process_time()
+            way(dsn, some)
+            seconds, processor = time.perf_counter() - began, time.process_time() - used
+        facts = {
+            "way": name,
+            "events_per_s": round(len(some) / seconds),
+            "processor_us_an_event": round(1e6 * processor / len(some)),
+            "load": round(os.getloadavg()[0], 1),
+        }
+        sys.stdout.write(json.dumps(facts) + "\n")
+        sys.stdout.flush()
+
+
+def ours(dsn: str, messages: Sequence[Message]) -> None:
+    """As the aggregator does: one transaction a batch."""
+    with open_pool(dsn) as pool:
+        store = Store(pool)
+        everything = {message.place: Extent("a", 0, 1 << 40) for message in messages}
+        reached = {place: start.offset for place, start in store.resume(everything)[0].items()}
+        for at in range(0, len(messages), BATCH):
+            batch = sort_out(messages[at : at + BATCH])
+            store.write(batch, reached)
+            reached |= batch.reached
+
+
+def executemany(dsn: str, messages: Sequence[Message]) -> None:
+    """Parsed as JSON and stored, a transaction a batch."""
+    with psycopg.connect(dsn) as connection:
+        for at in range(0, len(messages), BATCH):
+            connection.cursor().executemany(INSERT, list(map(_row, messages[at : at + BATCH])))
+            connection.commit()
+
+
+def row_by_row(dsn: str, messages: Sequence[Message]) -> None:
+    """One insert and one commit an event."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for message in messages:
+            connection.execute(INSERT, _row(message))
+
+
+def _row(message: Message) -> tuple[object, ...]:
+    event = json.loads(message.value or b"{}")
+    facts = [event[name] for name in ("source", "id", "type", "subject", "time")]
+    return (*facts, json.dumps(event["data"]), message.topic, message.partition, message.offset)
+
+
+def _events(count: int, draw: random.Random) -> Iterator[PlayEvent | RatingEvent]:
+    listeners = [uuid4() for _ in range(2_000)]
+    tracks = [(uuid4(), draw.choice(listeners)) for _ in range(20_000)]
+    now = datetime.now(UTC)
+    for _ in range(count):
+        track, listener = draw.choice(tracks)
+        source = f"listeners/{listener}/web"
+        if draw.random() < 0.15:
+            rated = Rating(track_id=track, stars=draw.randint(1, 5))
+            yield RatingEvent(id=uuid7(), source=source, subject=listener, time=now, receivedat=now, data=rated)
+            continue
+        at = draw.randrange(170_000)
+        heard = Heard(from_ms=at, to_ms=at + 10_000)
+        data = Playback(play_id=uuid4(), track_id=track, position_ms=at + 10_000, heard=heard)
+        kind = "encore.play.heartbeat"
+        yield PlayEvent(id=uuid7(), source=source, subject=listener, time=now, receivedat=now, type=kind, data=data)
+
+
+def _numbered(events: Sequence[PlayEvent | RatingEvent]) -> list[Message]:
+    """As they would lie in six partitions of each topic, now."""
+    next_offset: dict[TopicPartition, int] = {}
+    messages, now = [], int(time.time() * 1000)
+    for event in events:
+        topic, key, value, _ = message_of(event)
+        place = TopicPartition(topic, event.subject.int % 6)
+        offset = next_offset.get(place, 0)
+        next_offset[place] = offset + 1
+        messages.append(Message(*place, offset, key, value, now))
+    return messages
+
+
+if __name__ == "__main__":
+    main()
