@@ -17,12 +17,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
-from schemas.events import Heard, Playback, PlayEvent, Rating, RatingEvent
+from schemas.events import Heard, Playback, PlayEvent, Rating, RatingEvent, TrackMade, TrackMadeEvent
 from services.aggregator.batch import sort_out
+from services.aggregator.fold import Event
 from services.aggregator.store import Store
 from services.identifiers import uuid7
 from services.postgres import open_pool
@@ -31,6 +32,8 @@ from tests.benchmarks.aggregator import INSERT, database
 from tests.services.aggregator.samples import message_of
 
 BATCH = 2_000
+Tracks = Sequence[tuple[UUID, UUID]]
+"""Each with its listener."""
 Way = Callable[[str, Sequence[Message]], None]
 
 
@@ -38,15 +41,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postgres", required=True)
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--before", type=int, default=0, help="events that are in the tables already")
+    parser.add_argument("--before", type=int, default=0, help="events that are in the tables already, with the tracks")
     options = parser.parse_args()
-    every = _numbered(list(_events(options.before + options.events, random.Random(1))))
-    before, then = every[: options.before], every[options.before :]
+    draw = random.Random(1)
+    tracks = _tracks(draw)
+    known = [*_made(tracks), *_events(options.before, tracks, draw)]
+    every = _numbered([*known, *_events(options.events, tracks, draw)])
+    before, then = every[: len(known)], every[len(known) :]
     ways: dict[str, Way] = {"ours": ours, "executemany": executemany, "row by row": row_by_row}
     for name, way in ways.items():
         some = then if name != "row by row" else then[: len(then) // 10]
         with database(options.postgres) as dsn:
-            if before:
+            if name == "ours" or options.before:
                 ours(dsn, before)
             began, used = time.perf_counter(), time.process_time()
             way(dsn, some)
@@ -94,9 +100,27 @@ def _row(message: Message) -> tuple[object, ...]:
     return (*facts, json.dumps(event["data"]), message.topic, message.partition, message.offset)
 
 
-def _events(count: int, draw: random.Random) -> Iterator[PlayEvent | RatingEvent]:
+def _tracks(draw: random.Random) -> Tracks:
     listeners = [uuid4() for _ in range(2_000)]
-    tracks = [(uuid4(), draw.choice(listeners)) for _ in range(20_000)]
+    return [(uuid4(), draw.choice(listeners)) for _ in range(20_000)]
+
+
+def _made(tracks: Tracks) -> Iterator[TrackMadeEvent]:
+    now = datetime.now(UTC)
+    for track, listener in tracks:
+        data = TrackMade(
+            track_id=track,
+            arm="champion",
+            propensity=0.25,
+            prompt="a reel",
+            seconds=180,
+            features_url="",
+            sha256="0" * 64,
+        )
+        yield TrackMadeEvent(id=uuid7(), source="encore/gateway", subject=listener, time=now, data=data)
+
+
+def _events(count: int, tracks: Tracks, draw: random.Random) -> Iterator[PlayEvent | RatingEvent]:
     now = datetime.now(UTC)
     for _ in range(count):
         track, listener = draw.choice(tracks)
@@ -112,7 +136,7 @@ def _events(count: int, draw: random.Random) -> Iterator[PlayEvent | RatingEvent
         yield PlayEvent(id=uuid7(), source=source, subject=listener, time=now, receivedat=now, type=kind, data=data)
 
 
-def _numbered(events: Sequence[PlayEvent | RatingEvent]) -> list[Message]:
+def _numbered(events: Sequence[Event]) -> list[Message]:
     """As they would lie in six partitions of each topic, now."""
     next_offset: dict[TopicPartition, int] = {}
     messages, now = [], int(time.time() * 1000)
