@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
-from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from schemas.generation import LOUDNESS_LUFS, MIN_SONG_SECONDS, SAMPLE_RATE
 from serving.decoding.process import decoded, unusable
@@ -91,6 +89,12 @@ def level(waveform: Waveform) -> Levelled:
     return Levelled(limited, reached)
 
 
+def warm_up() -> None:
+    """Loads what else the first song or track would load (see `loudness`)."""
+    _limit(_without_dc(np.ones(SAMPLE_RATE, np.float32)))
+    gain(np.ones(SAMPLE_RATE, np.float32))
+
+
 def finish(waveform: Waveform, seconds: float) -> Levelled:
     """A generated waveform cut to length, its ends faded, at the common loudness; Refused if silent."""
     cut = waveform[: round(seconds * SAMPLE_RATE)].astype(np.float32)
@@ -151,6 +155,8 @@ def _deviation(samples: Waveform) -> float:
 
 def _without_dc(waveform: Waveform) -> Waveform:
     """Takes away what no ear hears and the limiter would obey; starts at the first sample, so that there is no step."""
+    from scipy.signal import butter, sosfilt, sosfilt_zi
+
     sections = butter(2, DC_HZ, "highpass", fs=SAMPLE_RATE, output="sos")
     centred, _ = sosfilt(sections, waveform, zi=sosfilt_zi(sections) * waveform[0])
     found: Waveform = centred.astype(np.float32)
@@ -159,6 +165,8 @@ def _without_dc(waveform: Waveform) -> Waveform:
 
 def _limit(waveform: Waveform) -> Waveform:
     """Lowers the gain around peaks over the ceiling, smoothly; nothing exceeds it afterwards."""
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
     peak = np.abs(waveform)
     reach = round(LIMITER_S * SAMPLE_RATE)
     wanted = np.minimum(1.0, CEILING / np.maximum(peak, CEILING))

@@ -59,7 +59,7 @@ class Denoiser:
 
         from serving.engine.lean import load_libraries
 
-        load_libraries()
+        load_libraries(settings.base_folder)
         from serving.blobs import Blobs
         from serving.engine.bases.load import load_base
         from serving.engine.engine import Engine
@@ -105,6 +105,9 @@ class Denoiser:
         LOG.info("replica_ready", replica=replica, base_hash=base.manifest.base_hash)
 
     def _preload(self) -> None:
+        from serving.audio import warm_up
+
+        warm_up()
         loaded = self._studio.registry.preload(self._published.newest())
         LOG.info("adapters_preloaded", replica=self._metrics.replica, adapters=loaded)
 

@@ -1,14 +1,13 @@
 """Integrated loudness of mono audio, ITU-R BS.1770-4, in one pass: a gain needs no second one.
 
-Not for true peaks. The weighting's coefficients are pyloudnorm's, and so is the result, within 0.01 LU.
+Not for true peaks. The weighting's coefficients are pyloudnorm's, and so is the result, within 0.01 LU. The libraries
+are loaded at the first use: they take longer than a replica that starts should wait.
 """
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from pyloudnorm.iirfilter import IIRfilter
-from scipy.signal import sosfilt
 
 # Blocks of 0.4 s, one every 0.1 s.
 HOP_S, HOPS = 0.1, 4
@@ -26,6 +25,8 @@ def block_powers(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.
     Returns:
         Powers [blocks].
     """
+    from scipy.signal import sosfilt
+
     hop = round(HOP_S * sample_rate)
     weighted = sosfilt(_weighting(sample_rate), waveform)
     hops = round(len(waveform) / hop)
@@ -50,6 +51,8 @@ def _power(lufs: float) -> float:
 
 def _weighting(sample_rate: int) -> NDArray[np.float64]:
     """A head's shelf, then a high pass, as second-order sections."""
+    from pyloudnorm.iirfilter import IIRfilter
+
     shelf = IIRfilter(4.0, 1 / math.sqrt(2), 1500.0, sample_rate, "high_shelf")
     high_pass = IIRfilter(0.0, 0.5, 38.0, sample_rate, "high_pass")
     return np.stack([np.concatenate([one.b, one.a]) for one in (shelf, high_pass)])

@@ -62,7 +62,7 @@ def _work(settings: Settings) -> None:
 
         from serving.engine.lean import load_libraries
 
-        load_libraries()
+        load_libraries(settings.base_folder)
         from serving.engine.bases.load import load_base
         from serving.engine.heap import keep_freed_memory
         from training.blobs import Blobs

@@ -2,21 +2,38 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from serving.engine.bases.manifest import INDEX
 
 CODE = """
 import sys
 from importlib.util import find_spec
-from serving.engine.lean import UNUSED, load_libraries
-load_libraries()
+from pathlib import Path
+from serving.engine.lean import load_libraries
+load_libraries(Path(sys.argv[1]))
 from serving.engine.bases.shipped.checkpoint import random_base
-random_base(0)
-print(*sorted({"peft", "scipy"} & set(sys.modules)))
+base = random_base(0)
+base.text.encode(["slow piano"])
+away = sys.argv[2].split()
+print(*sorted(set(away) & set(sys.modules)))
 import scipy
-print(*(name for name in ("peft", "scipy") if find_spec(name) is None))
+print(*(name for name in away if find_spec(name) is None))
+import torch
+torch.compile(torch.square, backend="eager")(torch.ones(2))
+print("torch._dynamo" in sys.modules)
 """
 
 
-def test_what_is_not_used_is_not_loaded_and_not_hidden_for_good() -> None:
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("index", "away"), [(None, "peft scipy transformers accelerate torch._dynamo sympy"), (INDEX, "peft scipy")]
+)
+def test_what_is_not_used_is_not_loaded_and_not_hidden_for_good(tmp_path: Path, index: str | None, away: str) -> None:
+    if index is not None:
+        (tmp_path / index).touch()
+    command = [sys.executable, "-c", CODE, str(tmp_path), away]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "\n\n"
+    assert done.stdout == "\n\nTrue\n"

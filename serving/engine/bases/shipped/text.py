@@ -8,12 +8,12 @@ import unicodedata
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from serving.engine.bases.shipped.minilm import MiniLM
 from serving.engine.errors import PackageError, PromptError
 
 PROMPT_TOKENS = 24
@@ -30,7 +30,7 @@ class TextEncoder:
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self._device = torch.device(device)
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
-        self._parts: tuple[Any, Any] | None = None
+        self._model: MiniLM | None = None
 
     def encode(self, prompts: list[str], seconds: float | None = None) -> Tensor:  # noqa: ARG002
         """Token states of each prompt, zeros after its last token.
@@ -53,17 +53,15 @@ class TextEncoder:
         rows = [found[text] for text in texts]
         return torch.stack(rows).to(self._device) if rows else self._blank(0)
 
-    @torch.inference_mode()
     def encode_many(self, prompts: list[str]) -> Tensor:
         """`encode` of thousands of prompts, those of one length together, none remembered."""
-        tokenizer, model = self._load()
-        tokens = tokenizer(prompts, truncation=True, max_length=PROMPT_TOKENS)["input_ids"]
+        model = self._load()
+        tokens = [_cut(model.tokens(prompt)) for prompt in prompts]
         states, lengths = self._blank(len(prompts)), np.array([len(ids) for ids in tokens])
         # Without a word there are only the two tokens that enclose it, and the states stay zero as in `encode`.
         for length in np.unique(lengths[lengths > 2]):
             for rows in torch.split(torch.from_numpy(np.flatnonzero(lengths == length)), BATCH):
-                ids = torch.tensor([tokens[row] for row in rows], device=self._device)
-                states[rows, : int(length)] = model(input_ids=ids).last_hidden_state.float().cpu()
+                states[rows, : int(length)] = model.states(torch.tensor([tokens[row] for row in rows])).cpu()
         return states
 
     def check(self, prompt: str) -> None:
@@ -72,8 +70,7 @@ class TextEncoder:
         foreign = [letter for letter in letters if not unicodedata.name(letter, "").startswith("LATIN")]
         if 2 * len(foreign) > len(letters):
             raise PromptError("unknown_language", f"{foreign[0]!r} is of no language that is read", "English")
-        tokenizer, _ = self._load()
-        count = len(tokenizer(" ".join(prompt.split())).input_ids)
+        count = len(self._load().tokens(" ".join(prompt.split())))
         if count > PROMPT_TOKENS:
             # The first and the last token are marks, not words.
             message, expected = f"{count - 2} words and word pieces", f"<= {PROMPT_TOKENS - 2} words and word pieces"
@@ -88,7 +85,6 @@ class TextEncoder:
     def _blank(self, rows: int) -> Tensor:
         return torch.zeros(rows, PROMPT_TOKENS, PROMPT_SIZE)
 
-    @torch.inference_mode()
     def _states(self, texts: list[str]) -> Tensor:
         states = self._blank(len(texts))
         # One at a time: a prompt's states must not depend on whom it is padded with.
@@ -99,21 +95,18 @@ class TextEncoder:
         return states
 
     def _tokens(self, text: str) -> Tensor:
-        tokenizer, model = self._load()
-        inputs = tokenizer(text, truncation=True, max_length=PROMPT_TOKENS, return_tensors="pt")
-        output: Tensor = model(**inputs.to(self._device)).last_hidden_state
-        return output[0].float().cpu()
+        model = self._load()
+        return model.states(torch.tensor([_cut(model.tokens(text))]))[0].cpu()
 
-    def _load(self) -> tuple[Any, Any]:
-        if self._parts is None:
-            from transformers import AutoTokenizer, BertModel
+    def _load(self) -> MiniLM:
+        if self._model is None:
+            self._model = MiniLM(weights_folder(), self._device)
+        return self._model
 
-            folder = weights_folder()
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            # With the pooling layer, which is not used: without it the loader warns.
-            model = BertModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-            self._parts = tokenizer, model.eval().requires_grad_(False).to(self._device)
-        return self._parts
+
+def _cut(tokens: list[int]) -> list[int]:
+    """The mark at the end stays."""
+    return tokens if len(tokens) <= PROMPT_TOKENS else [*tokens[: PROMPT_TOKENS - 1], tokens[-1]]
 
 
 def weights_folder() -> Path:

@@ -72,3 +72,20 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "PACKAGE", "no_such_package_here")
     with pytest.raises(PackageError, match="no_such_package_here"):
         TextEncoder().encode(["anything"])
+
+
+PROMPTS = ("slow piano, café", "80s synth-pop at 120 bpm!", "naïve ÜBER-waltz — 5/4 🎻", "very " * 100 + "slow", "x")
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_states_are_those_of_the_library_that_the_weights_were_published_for(encoder: TextEncoder, prompt: str) -> None:
+    transformers = pytest.importorskip("transformers")
+    folder = text.weights_folder()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    model = transformers.BertModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+    inputs = tokenizer(prompt, truncation=True, max_length=PROMPT_TOKENS, return_tensors="pt")
+    with torch.inference_mode():
+        expected = model(**inputs).last_hidden_state[0]
+    states = encoder.encode([prompt])[0]
+    torch.testing.assert_close(states[: len(expected)], expected, atol=1e-5, rtol=1e-5)
+    assert (states[len(expected) :] == 0).all()
