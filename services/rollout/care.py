@@ -20,4 +20,4 @@ class Care(Frozen):
     ramp_least: Annotated[int, Field(ge=1)] = 20
     steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    ramp_s: Annotated[float, Field(gt=0)] = 86_400.0
+    ramp_s: Annotated[float, Field(gt=0)] = 43_200.0

@@ -58,7 +58,7 @@ class RolloutSettings(Settings):
     """Fractions of a release's members who are in its canary at each step."""
     rollout_ramp_least: Annotated[int, Field(ge=1)] = 20
     """Listeners below whom a step is left out: the guardrails would see nothing."""
-    rollout_ramp_s: Annotated[float, Field(gt=0)] = 86_400.0
+    rollout_ramp_s: Annotated[float, Field(gt=0)] = 43_200.0
     """How long, in seconds, a step waits for the ratings of those who have joined."""
 
     def care(self) -> Care:
