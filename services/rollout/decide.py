@@ -20,7 +20,7 @@ from services.rollout.guardrails import GUARDRAILS, Guardrail, guardrails, star_
 from services.rollout.loss import belief
 from services.rollout.objections import objection
 from services.rollout.plan import EXTENDED, Plan
-from services.rollout.promotion import Tested, detectable, is_futile, is_promising, look_level, own_scores, tested
+from services.rollout.promotion import Assessed, assessed, detectable, is_futile, is_promising, look_level, own_scores
 from services.rollout.sequential import spent
 from services.rollout.shrink import keepers
 
@@ -127,7 +127,7 @@ def _look(evidence: Evidence, plan: Plan, past: Sequence[Look], hold: Decision) 
     level = look_level(past, hold.fraction, error)
     if level < LEAST_LEVEL:
         return replace(hold, reason="so early a look may spend no error")
-    found = tested(said, level, plan.alpha)
+    found = assessed(said, level, plan.alpha)
     if found is None:
         return replace(hold, reason="all listeners show the same difference to the digit, which no real ratings do")
     stars = _stars(evidence, plan)
@@ -149,7 +149,7 @@ def _look(evidence: Evidence, plan: Plan, past: Sequence[Look], hold: Decision) 
     return _by_error(evidence, plan, past, seen, found)
 
 
-def _by_error(evidence: Evidence, plan: Plan, past: Sequence[Look], seen: Decision, found: Tested) -> Decision:
+def _by_error(evidence: Evidence, plan: Plan, past: Sequence[Look], seen: Decision, found: Assessed) -> Decision:
     better, reason = found.low > 0 and found.weakest > 0, _reason(seen, found)
     if better:
         return _promoted(evidence, plan, replace(seen, reason=reason))
@@ -166,7 +166,7 @@ def _by_error(evidence: Evidence, plan: Plan, past: Sequence[Look], seen: Decisi
     )
 
 
-def _puts_off(found: Tested, plan: Plan, past: Sequence[Look], seen: Decision) -> bool:
+def _puts_off(found: Assessed, plan: Plan, past: Sequence[Look], seen: Decision) -> bool:
     taken = [*past, Look(seen.look, seen.fraction, seen.spent)]
     return seen.fraction < 1 and is_promising(found, seen.fraction, look_level(taken, 1.0, plan.alpha))
 
@@ -189,7 +189,7 @@ def _promoted(evidence: Evidence, plan: Plan, seen: Decision) -> Decision:
     return replace(seen, verdict="promote", final=True, keeps=keeps, false_keeps=false_keeps)
 
 
-def _reason(seen: Decision, found: Tested) -> str:
+def _reason(seen: Decision, found: Assessed) -> str:
     stars = "unknown in" if seen.estimate is None else f"{seen.estimate:+.2f}"
     where = "above" if found.low > 0 else "not above"
     alone = "" if found.low <= 0 or found.weakest > 0 else ", but it rests on one listener"

@@ -27,7 +27,7 @@ NORMAL: Final = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Assessed:
     """Mean over listeners of their bounded values, its standard error, and the lower bound at this look's level.
 
     `weakest` is what the answer rests on: the lower of the bound at twice the whole error without the listener who
@@ -50,14 +50,14 @@ def bounded(said: Sequence[float]) -> float:
     return max(-OWN_BOUND, min(OWN_BOUND, fmean(said)))
 
 
-def tested(said: Sequence[Sequence[float]], level: float, alpha: float) -> Tested | None:
+def assessed(said: Sequence[Sequence[float]], level: float, alpha: float) -> Assessed | None:
     """The one-sided t-test of bounded values above zero, one for each listener; None below three listeners, or where
     all have the same mean to the digit, which no real ones do."""
     if len(said) < 3 or len({fmean(each) for each in said}) == 1:
         return None
     values = [bounded(each) for each in said]
     mean, error = fmean(values), standard_error(values) or 0.0
-    return Tested(
+    return Assessed(
         mean,
         error,
         mean - t_isf(level, len(values) - 1) * error,
@@ -97,13 +97,13 @@ def _level(amounts: tuple[float, ...], spending: tuple[float, ...]) -> float:
     return nominal_levels(amounts, spending)[-1]
 
 
-def is_futile(found: Tested, worth: float) -> bool:
+def is_futile(found: Assessed, worth: float) -> bool:
     """Whether the candidate is hardly as much better as a third of what is worth finding. Stopping there only lowers
     the chance to promote, so the error needs no account of it."""
     return found.mean + FUTILE * found.error < worth / 3
 
 
-def conditional_power(found: Tested, fraction: float, last_level: float) -> float:
+def conditional_power(found: Assessed, fraction: float, last_level: float) -> float:
     """Chance that the last look at information 1 promotes, if what was seen at `fraction` goes on."""
     if fraction >= 1 or found.error == 0:
         return 0.0
@@ -111,7 +111,7 @@ def conditional_power(found: Tested, fraction: float, last_level: float) -> floa
     return NORMAL.cdf((at / math.sqrt(fraction) - NORMAL.inv_cdf(1 - last_level)) / math.sqrt(1 - fraction))
 
 
-def is_promising(found: Tested, fraction: float, last_level: float) -> bool:
+def is_promising(found: Assessed, fraction: float, last_level: float) -> bool:
     least, most = PROMISING
     return least < conditional_power(found, fraction, last_level) < most
 
