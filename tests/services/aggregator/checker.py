@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -45,6 +46,10 @@ def _events(messages: Iterable[Message]) -> list[dict[str, Any]]:
     return list(events.values())
 
 
+def _when(event: dict[str, Any]) -> tuple[datetime, str]:
+    return datetime.fromisoformat(event["time"]), event["id"]
+
+
 def _compared(what: str, wanted: dict[Any, Any], stored: dict[Any, Any]) -> list[str]:
     keys = {*wanted, *stored}
     return [f"{what} {key}" for key in keys if wanted.get(key) != stored.get(key)]
@@ -52,7 +57,7 @@ def _compared(what: str, wanted: dict[Any, Any], stored: dict[Any, Any]) -> list
 
 def _last_stars(events: Iterable[dict[str, Any]]) -> dict[tuple[str, str], int]:
     found = {}
-    for event in sorted(events, key=lambda event: (event["time"], event["id"])):
+    for event in sorted(events, key=_when):
         if event["type"] == "encore.rating.given":
             found[event["subject"], event["data"]["track_id"]] = event["data"]["stars"]
     return found
@@ -60,7 +65,7 @@ def _last_stars(events: Iterable[dict[str, Any]]) -> dict[tuple[str, str], int]:
 
 def _first_choices(events: Iterable[dict[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for event in sorted(events, key=lambda event: (event["time"], event["id"])):
+    for event in sorted(events, key=_when):
         if event["type"] == "encore.pair.voted":
             found.setdefault(event["data"]["pair_id"], event["data"]["choice"])
     return found
