@@ -34,6 +34,7 @@ PLANTED = [
     ("postgres", "services.gateway.board", "psycopg"),
     ("mlflow", "training.train", "mlflow"),
     ("decoder", "serving.audio", "av"),
+    ("parquet", "services.gateway.board", "pyarrow"),
 ]
 
 
