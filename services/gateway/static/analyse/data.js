@@ -4,7 +4,8 @@ import { h } from "../common/dom.js";
 import { count, date, percent, signed } from "../common/format.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
-import { asTable, csv, sqlOf } from "./numbers.js";
+import { asTable, commands, csv, sqlOf } from "./numbers.js";
+import { pageOf } from "./page.js";
 import { formats } from "./units.js";
 
 export function dataOf(rows, answer, state) {
@@ -14,9 +15,11 @@ export function dataOf(rows, answer, state) {
     answer.heterogeneity && told(answer.heterogeneity),
     numbers(rows, answer, state),
     h("div", { class: "row" },
-      h("button", { type: "button", class: "quiet small", onclick: () => download(answer) }, words.csv),
+      h("button", { type: "button", class: "quiet small", onclick: () => download(csv(asTable(answer)), "text/csv", `encore-uplift-${answer.metric}.csv`) }, words.csv),
+      h("button", { type: "button", class: "quiet small", onclick: (event) => download(pageOf(event.target.closest("section"), answer), "text/html", `encore-uplift-${answer.metric}.html`) }, words.page),
       h("button", { type: "button", class: "quiet small", onclick: (event) => copyLink(event.target) }, words.link)),
-    h("details", {}, h("summary", {}, words.sql), h("pre", { tabIndex: 0 }, sqlOf(state))));
+    h("details", {}, h("summary", {}, words.sql), h("pre", { tabIndex: 0 }, sqlOf(state))),
+    h("details", { class: "commands" }, h("summary", {}, words.commands), h("pre", { tabIndex: 0 }, commands(state))));
 }
 
 const told = ({ tau, i_squared: share, q, freedom }) =>
@@ -37,9 +40,9 @@ function numbers(rows, answer, state) {
     ]), words.none);
 }
 
-function download(answer) {
-  const address = URL.createObjectURL(new Blob([csv(asTable(answer))], { type: "text/csv" }));
-  h("a", { href: address, download: `encore-uplift-${answer.metric}.csv` }).click();
+function download(text, type, name) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  h("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 0);
 }
 

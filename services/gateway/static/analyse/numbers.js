@@ -47,3 +47,11 @@ export function sqlOf({ by, metric, arm, baseline, release, per }) {
   const which = release && release !== OUTSIDE ? `'${release}'` : "null";
   return `select * from analytics.uplift_by(\n  ${dimensions}, '${metric}', '${arm}', '${baseline}',\n  ${which}, '${per}'\n);`;
 }
+
+// The same question to the launcher, which writes what a browser does not.
+export function commands({ by, metric, arm, baseline, release, per }) {
+  const which = release && release !== OUTSIDE ? ` --release ${release}` : "";
+  const asked = `./encore uplift${by ? ` --by ${by}` : ""} --metric ${metric} --arm ${arm} --baseline ${baseline}${which} --per ${per}`;
+  return ["parquet", "arrow"].map((format) => `${asked} --format ${format} -o uplift.${format}`)
+    .concat(which ? `./encore uplift --report${which} -o release.html` : []).join("\n");
+}

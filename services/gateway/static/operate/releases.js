@@ -27,7 +27,9 @@ function entry(release, isOpen) {
     h("summary", {},
       h("span", { class: "chip", "data-status": release.status }, words.status[release.status]),
       h("strong", {}, words.name(short(release.release_id))),
-      h("span", { class: "hint" }, words.since(date(release.started_at), count(release.listeners))),
+      release.paused ? h("span", { class: "chip", "data-status": "rolled_back" }, words.paused) : null,
+      h("span", { class: "hint" }, words.since(date(release.started_at), count(release.joined), count(release.listeners))),
+      release.watched ? h("span", { class: "hint" }, words.watched(count(release.watched))) : null,
       h("p", { class: "reason" }, last ? last.reason : words.noLook)),
     body);
   return h("li", { id: `release-${release.release_id}` }, details);

@@ -128,6 +128,12 @@ def test_a_link_opens_the_same_picture_and_its_numbers_are_the_gateways(
     names, *lines = [line.split(",") for line in download.value.path().read_text().splitlines()]
     values = dict(zip(names, next(line for line in lines if line[0] == "folk"), strict=True))
     assert float(values["estimate"]) == pytest.approx(folk["estimate"], abs=1e-12)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as one page").click()
+    text = download.value.path().read_text()
+    assert "<svg" in text
+    assert f"{folk['estimate']:+.2f}" in text
+    assert "analytics.uplift_by" in text
     assert violations(page) == []
 
 
