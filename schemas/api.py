@@ -44,6 +44,15 @@ class Song(Frozen):
     created_at: AwareDatetime
 
 
+class GivenRating(Frozen):
+    """The last rating that a listener gave a track."""
+
+    track_id: UUID
+    prompt: str
+    stars: int
+    rated_at: AwareDatetime
+
+
 class TasteWord(Frozen):
     """What is believed of one word: `liking` from -1 to 1, `sure` from 0 to 1, and both in plain words."""
 

@@ -89,6 +89,11 @@ select (select count(*) from gateway.songs s where s.listener_id = %(listener_id
 select t.prompt, r.stars from feedback.ratings r join feedback.tracks t using (listener_id, track_id)
 where r.listener_id = %(listener_id)s order by r.rated_at desc limit 500;
 
+-- name: own_ratings
+select r.track_id, t.prompt, r.stars, r.rated_at
+from feedback.ratings r join feedback.tracks t using (listener_id, track_id)
+where r.listener_id = %(listener_id)s order by r.rated_at desc, r.track_id desc limit %(limit)s;
+
 -- name: taste_corrections
 select word, liking from gateway.taste_corrections where listener_id = %(listener_id)s;
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, LiteralString, Protocol
 from uuid import UUID
 
-from schemas.api import Listener, Song, Track
+from schemas.api import GivenRating, Listener, Song, Track
 from schemas.base import Problem
 from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
 from services.gateway.cold import ColdStart, frozen, stored
@@ -229,6 +229,10 @@ class Store:
             rated=[(row["prompt"], row["stars"]) for row in rated],
             corrections={row["word"]: row["liking"] for row in corrections},
         )
+
+    async def ratings(self, listener_id: UUID, limit: int) -> list[GivenRating]:
+        rows = await self._all("own_ratings", listener_id=listener_id, limit=limit)
+        return [GivenRating.model_validate(row) for row in rows]
 
     async def correct_taste(self, listener_id: UUID, corrections: Mapping[str, float | None]) -> None:
         """All of them or none; null takes one back."""

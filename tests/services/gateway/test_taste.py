@@ -85,3 +85,15 @@ def test_the_more_is_rated_the_surer_and_nothing_goes_beyond_its_range() -> None
         assert -1 <= word.liking <= 1
         sure = word.sure
     assert all(-1 <= each.liking <= 1 for each in words_of([], dict.fromkeys(KIND_OF, 1.0)))
+
+
+def test_own_ratings_are_listed_the_newest_first(gateway: Gateway, listener_id: str) -> None:
+    url = f"/v1/listeners/{listener_id}/ratings"
+    assert gateway.http.get(url).json() == []
+    rated(gateway, listener_id, ("slow piano", 2))
+    rated(gateway, listener_id, ("fast brass", 5))
+    rated(gateway, gateway.listener(home="rock"), ("not mine", 1))
+    listed = gateway.http.get(url).json()
+    assert [(each["prompt"], each["stars"]) for each in listed] == [("fast brass", 5), ("slow piano", 2)]
+    assert listed[0].keys() == {"track_id", "prompt", "stars", "rated_at"}
+    assert gateway.http.get(url, params={"limit": 1}).json() == listed[:1]

@@ -86,6 +86,11 @@ export const en = {
     takeBack: "Take back what I said", takeBackOf: (word) => `Take back what I said of ${word}`,
     add: "Something it does not know yet", example: "piano",
   },
+  past: {
+    title: "Your ratings of the last weeks", stars: "Stars", none: "No ratings yet. Rate a track, and it appears here.",
+    says: (ratings, weeks, first, last) => weeks > 1
+      ? `${ratings} ratings in ${weeks} weeks; on the mean ${first} in the first and ${last} in the last.` : `${ratings} ratings, ${last} on the mean.`,
+  },
   pair: {
     surprise: "A surprise, twice", legend: "Which would you rather hear again?",
     first: "A", second: "B", tie: "Equally good", both_bad: "Both bad",

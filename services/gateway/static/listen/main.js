@@ -7,6 +7,7 @@ import { room } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { asking } from "./ask.js";
 import { presented, welcome } from "./listener.js";
+import { ratingsOverTime } from "./past.js";
 import { Radio } from "./radio.js";
 import { songs } from "./songs.js";
 import { tasteCard } from "./taste.js";
@@ -31,7 +32,7 @@ async function listenAs(place, listener) {
     radio.restore();
   }
   const list = trackList(listener);
-  fill(place, tuning((wish) => radio.play(wish)), songs(listener), asking(listener, list), tasteCard(listener), list.element);
+  fill(place, tuning((wish) => radio.play(wish)), songs(listener), asking(listener, list), tasteCard(listener), ratingsOverTime(listener), list.element);
   await list.begin();
 }
 

@@ -15,7 +15,7 @@ from schemas.topics import PARTITIONS, RETENTION_MS
 from services.gateway.settings import GatewaySettings
 from services.principals.keys import first
 from services.streams_memory import MemoryBroker
-from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, Gateway, running, served
+from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, Gateway, running, served, until
 from tests.services.gateway.engine import ToneEngine
 
 Opened = Callable[..., Page]
@@ -86,7 +86,7 @@ def enter(house: Gateway, window: BrowserContext) -> Opened:
         page = window.new_page()
         page.goto(house.login(path, listener))
         if listener or path != "/":
-            page.wait_for_function("sessionStorage.length > 0")
+            until(lambda: bool(page.evaluate("sessionStorage.length")))
         return page
 
     return opened

@@ -149,9 +149,9 @@ def test_a_crossing_and_time(shown: Callable[[str], Page], folder: Path) -> None
     keep(page, folder, "analyse-time")
 
 
-def test_two_side_by_side(shown: Callable[[str], Page], folder: Path, listener: str) -> None:
-    page = shown("/operate/")
-    page.get_by_label("Listener").last.fill(listener)
+def test_two_side_by_side(shown: Callable[[str], Page], house: Gateway, folder: Path) -> None:
+    page = shown("/")
+    page.goto(house.login("/operate/"))
     page.get_by_role("button", name="Make both").click()
     expect(page.locator(".spectrogram canvas").first).to_be_visible()
     expect(page.get_by_role("button", name="Hear B")).to_be_visible()

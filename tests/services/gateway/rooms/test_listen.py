@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -119,3 +120,21 @@ def test_a_taste_is_told_and_corrected(house: Gateway, enter: Opened, listener: 
     page.get_by_role("button", name="Take back what I said of brass").click()
     expect(page.locator("#taste")).to_contain_text("Nothing yet")
     assert house.http.get(f"/v1/listeners/{listener}/taste").json()["words"] == []
+
+
+def test_own_ratings_are_drawn_by_the_week(house: Gateway, enter: Opened, listener: str) -> None:
+    with psycopg.connect(house.settings.postgres_dsn) as connection:
+        for days, stars in ((1, 5), (2, 4), (22, 2)):
+            connection.execute(
+                "with made as (insert into feedback.tracks (track_id, listener_id, arm, propensity, prompt, seconds,"
+                " features_url, sha256, made_at) values (gen_random_uuid(), %s, 'base', 0.5, '', 5, '', '', now())"
+                " returning track_id, listener_id) insert into feedback.ratings"
+                " select listener_id, track_id, %s, now() - %s * interval '1 day', gen_random_uuid() from made",
+                (listener, stars, days),
+            )
+    page = enter(listener=listener)
+    page.get_by_text("Your ratings of the last weeks").click()
+    picture = page.get_by_role("img", name="3 ratings in")
+    expect(picture.locator("svg")).to_be_visible()
+    assert "2.00 in the first" in str(picture.get_attribute("aria-label"))
+    assert violations(page) == []
