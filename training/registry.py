@@ -43,14 +43,17 @@ class Registry:
         """The mean loss of each step, and single numbers by name."""
         self._asked(lambda: self._log_metrics(run_id, losses, scores))
 
-    def version(self, run_id: str, round_id: UUID, listener_id: UUID, data: bytes, tags: Mapping[str, str]) -> int:
-        """The version of this adapter in the listener's model, made if there is none, and aliased as candidate.
+    def version(
+        self, run_id: str, round_id: UUID, listener_id: UUID, data: bytes, tags: Mapping[str, str], *, candidate: bool
+    ) -> int:
+        """The version of this adapter in the listener's model, made if there is none.
 
         Args:
             data: the adapter file, stored as an artifact of the run.
             tags: of the version; `encore.sha256` among them.
+            candidate: whether the alias goes to it; what a gate refused is kept, and is nobody's candidate.
         """
-        return self._asked(lambda: self._version(run_id, round_id, listener_id, data, tags))
+        return self._asked(lambda: self._version(run_id, round_id, listener_id, data, tags, candidate=candidate))
 
     def finish(self, run_id: str) -> None:
         self._asked(lambda: self._client.set_terminated(run_id, "FINISHED"))
@@ -92,7 +95,9 @@ class Registry:
         for first in range(0, len(metrics), METRICS_PER_CALL):
             self._client.log_batch(run_id, metrics=metrics[first : first + METRICS_PER_CALL])
 
-    def _version(self, run_id: str, round_id: UUID, listener_id: UUID, data: bytes, tags: Mapping[str, str]) -> int:
+    def _version(
+        self, run_id: str, round_id: UUID, listener_id: UUID, data: bytes, tags: Mapping[str, str], *, candidate: bool
+    ) -> int:
         name = model_name(listener_id)
         self._ensure_model(name, listener_id)
         version = self._find(name, round_id, tags[SHA256_TAG])
@@ -103,7 +108,8 @@ class Registry:
             tags = {**tags, ROUND_TAG: str(round_id)}
             made = self._client.create_model_version(name, source, run_id, tags=tags, await_creation_for=0)
             version = int(made.version)
-        self._client.set_registered_model_alias(name, CANDIDATE, str(version))
+        if candidate:
+            self._client.set_registered_model_alias(name, CANDIDATE, str(version))
         return version
 
     def _ensure_model(self, name: str, listener_id: UUID) -> None:

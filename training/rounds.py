@@ -28,7 +28,9 @@ class Versions(Protocol):
 
     def log_metrics(self, run_id: str, losses: tuple[float, ...], scores: Mapping[str, float]) -> None: ...
 
-    def version(self, run_id: str, round_id: UUID, listener_id: UUID, data: bytes, tags: Mapping[str, str]) -> int: ...
+    def version(
+        self, run_id: str, round_id: UUID, listener_id: UUID, data: bytes, tags: Mapping[str, str], *, candidate: bool
+    ) -> int: ...
 
     def finish(self, run_id: str) -> None: ...
 
@@ -115,6 +117,10 @@ def _register(room: Room, current: Round, facts: Snapshot, data: bytes, trained:
     run_id = registry.run_of(current.round_id, params, data, digest)
     room.store.set_run(current.round_id, run_id)
     versions = [_version(room, registry, run_id, current, facts, digest, outcome) for outcome in accepted]
+    for outcome in trained.outcomes:
+        if outcome.refused and outcome.url:
+            # For whoever asks why: no row names it, so nothing serves it.
+            _version(room, registry, run_id, current, facts, digest, outcome)
     registry.log_metrics(run_id, trained.losses, _summary(trained))
     registry.finish(run_id)
     return versions
@@ -133,9 +139,13 @@ def _version(
             "url": outcome.url,
             "snapshot_sha256": digest,
             **{f"score.{name}": f"{value:.6g}" for name, value in outcome.scores.items()},
+            **({"refused": outcome.refused} if outcome.refused else {}),
+            **({"without_factors": outcome.bare} if outcome.bare else {}),
         }
     )
-    number = registry.version(run_id, current.round_id, listener_id, room.blobs.read(outcome.url), tags)
+    data = room.blobs.read(outcome.url)
+    candidate = not outcome.refused
+    number = registry.version(run_id, current.round_id, listener_id, data, tags, candidate=candidate)
     adapter = AdapterRef(
         listener_id=listener_id, version=number, url=outcome.url, sha256=outcome.sha256, base_hash=facts.base_hash
     )
@@ -159,7 +169,9 @@ def _summary(trained: Result) -> dict[str, float]:
 
 def _detail(trained: Result, facts: Snapshot) -> str:
     reasons = [f"{left.listener_id}: {left.reason}" for left in facts.left_out]
-    reasons += [f"{outcome.listener_id}: {outcome.refused}" for outcome in trained.outcomes if outcome.refused]
+    reasons += [
+        f"{each.listener_id}: {each.refused or each.bare}" for each in trained.outcomes if each.refused or each.bare
+    ]
     return f"{len(reasons)} without an adapter: {'; '.join(reasons)}"[:2000] if reasons else ""
 
 

@@ -5,7 +5,7 @@ Not for registering: what comes out are adapters in the blob store and a verdict
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ Report = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one listener. `refused` says why there is no adapter; url and sha256 are empty then. `broken`:
-    they could not be trained at all, for a reason of their own."""
+    """What became of one listener. `refused` says why there is nothing to serve; url and sha256 are then of what was
+    refused. `bare` says why a version that has a scorer has no factors. `broken`: they could not be trained at all, for
+    a reason of their own; url and sha256 are empty then."""
 
     listener_id: str
     steps: int = 0
@@ -38,6 +39,7 @@ class Outcome:
     sha256: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     refused: str = ""
+    bare: str = ""
     broken: bool = False
 
 
@@ -130,12 +132,9 @@ class Training:
         measured = asdict(self._factory.held_out(job)) | asdict(self._factory.sampled(job))
         update = largest_update(factors, target_weights(self._base.transformer, factors))
         scores = Scores(**measured, largest_update=update, skipped_share=self._factory.skipped(job) / job.steps)
-        outcome = Outcome(str(job.listener_id), job.steps, scores=scores.finite())
-        liking, reason = self._likings.get(job.listener_id), refusal(scores)
-        if reason and liking is None:
-            return Outcome(**asdict(outcome) | {"refused": reason})
+        liking, reason = self._likings.get(job.listener_id), refusal(scores) or ""
         data = dump(
-            {} if reason else factors,
+            {} if reason and liking else factors,
             base_hash=self._base.manifest.base_hash,
             snapshot_sha256=self._sha256,
             steps=job.steps,
@@ -143,9 +142,11 @@ class Training:
             scorer=None if liking is None else liking.scorer,
             controls=None if liking is None else liking.controls,
         )
-        digest = sha256(data)
-        url = self._blobs.write_once(f"adapters/{job.listener_id}/{digest}.safetensors", data)
-        return Outcome(**asdict(outcome) | {"url": url, "sha256": digest})
+        digest, nothing = sha256(data), bool(reason) and liking is None
+        folder = "refused" if nothing else "adapters"
+        url = self._blobs.write_once(f"{folder}/{job.listener_id}/{digest}.safetensors", data)
+        outcome = Outcome(str(job.listener_id), job.steps, url, digest, scores.finite())
+        return replace(outcome, refused=reason) if nothing else replace(outcome, bare=reason)
 
     @cached_property
     def _likings(self) -> Mapping[UUID, Liking]:

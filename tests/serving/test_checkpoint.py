@@ -39,7 +39,7 @@ def test_a_song_changes_the_track_and_the_track_is_in_the_store(studio: Studio, 
     song = asyncio.run(take_song(studio, wish))
     features = load(studio.blobs.read(song.features_url, field="file"))
     assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "style": (HIDDEN,), "latents": (250, CHANNELS),
+        "style": (HIDDEN,), "sound": (20,), "latents": (250, CHANNELS),
         "feel": (3,), "plan": (250, 0),
     }  # fmt: skip
 

@@ -8,15 +8,20 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import torch
+from mlflow.exceptions import MlflowException
 
 from schemas.registry import CANDIDATE, model_name
+from serving.engine.adapters.controls import Controls
 from serving.engine.adapters.files import parse
 from serving.engine.adapters.pool import targets
+from serving.engine.adapters.scorer import Scorer
 from serving.engine.bases.base import Base
 from serving.engine.bases.shipped.checkpoint import random_base
 from tests.training.examples import START, features
 from training.blobs import Blobs
 from training.due import Start
+from training.liking import Liking
 from training.registry import Registry
 from training.rounds import Room, finish
 from training.settings import Settings
@@ -194,3 +199,39 @@ def test_a_round_in_which_nobody_gets_an_adapter_ends_empty(house: House) -> Non
     house.start(house.newcomer(broken=True))
     assert house.work() == 0
     assert house.rows("select status from training.rounds") == [("empty",)]
+
+
+def test_what_the_gate_refuses_is_registered_with_its_reason_and_is_nobodys_candidate(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.train.refusal", lambda _: "tracks all alike")
+    listener = house.newcomer()
+    house.start(listener)
+    assert house.work() == 0
+    assert house.rows("select from training.adapters where listener_id = %s", listener) == []
+    (registered,) = house.versions(listener)
+    assert registered.tags["encore.refused"] == "tracks all alike"
+    assert "encore.score.diversity" in registered.tags
+    with pytest.raises(MlflowException):
+        house.registry._client.get_model_version_by_alias(model_name(listener), CANDIDATE)
+    (path,) = Path(house.settings.store_url, "refused", str(listener)).iterdir()
+    assert path.stem == registered.tags["encore.sha256"]
+
+
+def test_refused_factors_leave_a_version_of_what_else_was_learned_and_it_says_why(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = house.newcomer()
+    scorer = Scorer(torch.zeros(3), torch.ones(3), torch.eye(1, 3), torch.zeros(2), torch.zeros(2, 2))
+    liking = Liking(scorer, Controls(torch.zeros(1, 200), torch.ones(1)))
+    monkeypatch.setattr("training.train.likings", lambda *_: {listener: liking})
+    monkeypatch.setattr("training.train.refusal", lambda _: "tracks all alike")
+    house.start(listener)
+    assert house.work() == 1
+    (registered,) = house.versions(listener)
+    assert registered.tags["encore.without_factors"] == "tracks all alike"
+    ((url,),) = house.rows("select url from training.adapters where listener_id = %s", listener)
+    version = parse(Path(url).read_bytes(), targets(house.base.transformer), 8)
+    assert (version.factors, version.scorer is not None) == ({}, True)
+    ((detail,),) = house.rows("select detail from training.rounds")
+    assert f"{listener}: tracks all alike" in detail

@@ -149,7 +149,7 @@ def _adapters(
         found[listener] = (None, each.refused)
         if not each.refused:
             hashes = {"sha256": each.sha256, "base_hash": base.manifest.base_hash}
-            found[listener] = AdapterRef(listener_id=listener, version=1, url=each.url, **hashes), ""
+            found[listener] = AdapterRef(listener_id=listener, version=1, url=each.url, **hashes), each.bare
     return found
 
 
