@@ -14,7 +14,7 @@ LEARNED: Final = (("candidate", "cold"), ("champion", "cold"))
 BESIDE: Final = (("candidate", "champion"), ("candidate", "base"))
 _STYLE: Final = """body{font:15px/1.5 sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:.2rem .5rem;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left}pre{background:#f4f4f4;padding:.5rem;overflow-x:auto;font-size:12px}
+th:first-child,td:first-child{text-align:left}pre{background:#f4f4f4;padding:.5rem;white-space:pre-wrap;font-size:12px}
 svg{max-width:100%;height:auto}"""
 
 
