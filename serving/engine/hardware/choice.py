@@ -54,23 +54,29 @@ def choose(timings: Sequence[Timing], cores: int) -> Choice:
     Args:
         timings: of `forward`, `training` and `gather` in both dtypes with one thread, of `forward` and `training`
             with more threads in any dtype, and of `compiled` and `compiling` where that was tried and worked.
-        cores: that this process may use; the engine leaves half of them to its neighbours.
+        cores: that this process may use.
 
     Raises:
         ValueError: a timing with one thread is absent.
     """
-    engine_dtype, factory_dtype = _faster(timings, "forward"), _faster(timings, "training")
+    engine_dtype, factory_dtype = faster(timings, "forward"), faster(timings, "training")
     return Choice(
         engine_dtype=engine_dtype,
-        engine_threads=_threads(timings, "forward", engine_dtype, max(1, cores // 2)),
+        engine_threads=_threads(timings, "forward", engine_dtype, most_threads("forward", cores)),
         engine_compile=_compile(timings, engine_dtype),
         pool_dtype=_pool(timings, engine_dtype),
         factory_dtype=factory_dtype,
-        factory_threads=_threads(timings, "training", factory_dtype, cores),
+        factory_threads=_threads(timings, "training", factory_dtype, most_threads("training", cores)),
     )
 
 
-def _faster(timings: Sequence[Timing], work: Work) -> Dtype:
+def most_threads(work: Work, cores: int) -> int:
+    """Threads that this work may take of so many cores: the engine leaves half of them to its neighbours."""
+    return cores if work == "training" else max(1, cores // 2)
+
+
+def faster(timings: Sequence[Timing], work: Work) -> Dtype:
+    """What this work is done in, by its timings in both dtypes with one thread; ValueError where one is absent."""
     exact, rounded = (_alone(timings, work, dtype) for dtype in ("float32", "bfloat16"))
     return "bfloat16" if rounded * WORTH < exact else "float32"
 

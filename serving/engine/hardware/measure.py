@@ -7,8 +7,9 @@ threads bring is a matter of the wall's.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from serving.engine.adapters.pool import attach
 from serving.engine.bases.load import untrained_denoiser
 from serving.engine.compiled import Backend, compile_forward
-from serving.engine.hardware.choice import Dtype, Timing
+from serving.engine.hardware.choice import DOUBLING, Dtype, Timing, Work, faster, most_threads
 
 LAYERS = 2
 # Rows and frames of the small piece and of the whole one, and how much more the second is.
@@ -56,22 +57,33 @@ def measure(folder: Path, device: torch.device, cores: int) -> tuple[Timing, ...
 
 
 def _timings(model: AceStepTransformer1DModel, cores: int) -> Iterator[Timing]:
+    """All with one thread, then what more bring in the dtype that each work will have."""
     dtypes: tuple[Dtype, Dtype] = ("float32", "bfloat16")
+    alone = []
     for dtype in dtypes:
         nn.Module.to(model, getattr(torch, dtype))
         torch.set_num_threads(1)
-        forward, training = _seconds(model, _forward), _seconds(model, _training)
-        yield Timing("forward", dtype, 1, forward)
-        yield Timing("training", dtype, 1, training)
-        yield Timing("gather", dtype, 1, _gathering(model, getattr(torch, dtype)))
-        if max(forward, training) > PATIENCE_S:
-            continue
-        threads = 2
-        while threads <= cores:
-            # In proportion to one thread by the same clock, as the process's own counts all threads.
-            for work, step, alone in (("forward", _forward, forward), ("training", _training, training)):
-                yield Timing(work, dtype, threads, alone * _share(model, step, threads))  # type: ignore[arg-type]
-            threads *= 2
+        alone += [Timing(work, dtype, 1, _seconds(model, step)) for work, step in STEPS.items()]
+        alone.append(Timing("gather", dtype, 1, _gathering(model, getattr(torch, dtype))))
+    yield from alone
+    for work in STEPS:
+        dtype = faster(alone, work)
+        (found,) = (timing for timing in alone if (timing.work, timing.dtype) == (work, dtype))
+        if found.seconds <= PATIENCE_S:
+            nn.Module.to(model, getattr(torch, dtype))
+            yield from _threaded(model, found, most_threads(work, cores))
+
+
+def _threaded(model: AceStepTransformer1DModel, alone: Timing, most: int) -> Iterator[Timing]:
+    """With 2, 4, ... threads while doubling pays, in proportion to one by the same clock: the process's own counts all
+    threads."""
+    before, threads = 1.0, 2
+    while threads <= most:
+        share = _share(model, STEPS[alone.work], threads)
+        yield replace(alone, threads=threads, seconds=alone.seconds * share)
+        if share * DOUBLING > before:
+            return
+        before, threads = share, 2 * threads
 
 
 def compiling(folder: Path, device: torch.device, backend: Backend = "inductor") -> Iterator[Timing]:
@@ -181,3 +193,6 @@ def _velocity(model: AceStepTransformer1DModel, rows: int, frames: int, *, input
         return_dict=False,
     )[0]
     return velocity
+
+
+STEPS: Mapping[Work, Step] = {"forward": _forward, "training": _training}

@@ -114,6 +114,12 @@ def test_the_measurement_times_all_that_is_chosen_from(base: Path) -> None:
     assert all(timing.seconds > 0 for timing in found)
 
 
+def test_only_threads_that_could_be_chosen_are_timed(base: Path) -> None:
+    # Of two cores the engine may have one, and the factory trains in one type.
+    more = [timing for timing in measure(base, CPU, cores=2) if timing.threads > 1]
+    assert [(timing.work, timing.threads) for timing in more] == [("training", 2)]
+
+
 def test_a_processor_never_tries_to_compile(base: Path) -> None:
     assert {timing.work for timing in measure(base, CPU, cores=1)} == {"forward", "training", "gather"}
 
