@@ -289,3 +289,27 @@ class AuditEntry(Frozen):
     subject: str | None
     reason: str
     detail: dict[str, object]
+
+
+class PoolView(Frozen):
+    """Adapters in a replica's memory: so many are resident in so many slots."""
+
+    resident: int
+    slots: int
+    pinned: int
+
+
+class ReplicaView(Frozen):
+    """What a replica of the engine does: `rows` of at most `most_rows` in its batch, `waiting` behind them, and the
+    seconds of its last step."""
+
+    replica: str
+    rows: int
+    most_rows: int
+    waiting: int
+    step_seconds: float
+    adapters: PoolView
+
+
+class EngineView(Frozen):
+    replicas: list[ReplicaView]

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from schemas.api import EngineView, PoolView, ReplicaView
 from schemas.base import Problem
 from schemas.generation import GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
 
@@ -77,6 +78,22 @@ class Engine:
         except (httpx.HTTPError, EngineAway):
             return None
 
+    async def status(self) -> EngineView:
+        """What each replica does now.
+
+        Raises:
+            EngineAway: no answer.
+        """
+        try:
+            answer = await self._http.get("/status", timeout=_HEALTH_S)
+        except httpx.HTTPError as error:
+            raise EngineAway(repr(error)) from error
+        _require_success(answer)
+        try:
+            return EngineView(replicas=[_replica(told) for told in answer.json()["replicas"]])
+        except (ValueError, KeyError, TypeError) as error:
+            raise EngineAway("an answer that is no status") from error
+
     async def take_song(self, request: SongRequest) -> SongFacts:
         """Normalises one upload and computes its features.
 
@@ -116,6 +133,11 @@ class Engine:
         except httpx.HTTPError as error:
             raise EngineAway(repr(error)) from error
         raise EngineAway("the answer broke off")
+
+
+def _replica(told: dict[str, Any]) -> ReplicaView:
+    pool = {name: told["adapters"][name] for name in PoolView.model_fields}
+    return ReplicaView.model_validate({name: told[name] for name in ReplicaView.model_fields} | {"adapters": pool})
 
 
 def _failure(problem: Problem | None) -> EngineAway | EngineRefused:

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Response
 
-from schemas.api import AuditEntry, FeedbackCounts, ReleaseView, RoundCreate, RoundView
+from schemas.api import AuditEntry, EngineView, FeedbackCounts, ReleaseView, RoundCreate, RoundView
 from schemas.topics import FEEDBACK
-from services.errors import ServiceError
+from services.errors import BackendAway, ServiceError
 from services.gateway.access import needs
+from services.gateway.engine import EngineAway, EngineRefused
 from services.gateway.parts import At, By, Parts
 from services.gateway.reports import Reports
 from services.gateway.routes.listeners import unknown_listener
@@ -103,3 +104,12 @@ async def get_audit(
 ) -> list[AuditEntry]:
     """Who asked for a round, overruled, pinned, minted a token or made a login, and why; newest first."""
     return await parts.reports.audit(limit, subject)
+
+
+@router.get("/engine", dependencies=needs("operate"))
+async def get_engine(parts: At) -> EngineView:
+    """What each replica of the engine does now: its batch, its queue, and the adapters in its memory."""
+    try:
+        return await parts.engine.status()
+    except (EngineAway, EngineRefused) as error:
+        raise BackendAway("engine", f"The engine does not say what it does ({error}).") from error

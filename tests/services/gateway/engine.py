@@ -33,6 +33,12 @@ from services.gateway.settings import GatewaySettings
 RATE = 22_050
 WORDS = 22
 
+# What a replica says of itself, with more than the gateway tells.
+STATUS = {
+    "replica": "a1", "pid": 7, "rows": 3, "most_rows": 8, "waiting": 1, "step_seconds": 0.05,
+    "adapters": {"resident": 5, "slots": 65, "pinned": 2, "loaded": 9, "last_used": []},
+}  # fmt: skip
+
 
 @dataclass
 class ToneEngine:
@@ -64,6 +70,8 @@ class ToneEngine:
         async def health() -> Response:
             return Response(status_code=503 if self.away else 200)
 
+        app.add_api_route("/status", self.status, response_model=None)
+
         @app.post("/songs")
         async def take_song(request: SongRequest) -> Any:
             self.songs.append(request)
@@ -92,6 +100,9 @@ class ToneEngine:
             return StreamingResponse(self._lines(request), media_type="application/x-ndjson")
 
         return app
+
+    async def status(self) -> Response:
+        return Response(status_code=503) if self.away else JSONResponse({"replicas": [STATUS]})
 
     def _taken(self, request: SongRequest) -> Any:
         if self.away:

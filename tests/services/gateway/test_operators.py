@@ -193,3 +193,14 @@ def test_questions_that_take_long_do_not_stop_the_answers(gateway: Gateway, post
         assert {each.result() for each in asked} == {503}
     assert gateway.http.get(f"/v1/listeners/{listener_id}").status_code == 200
     assert ask() == 200
+
+
+def test_the_engine_says_what_its_replicas_do(gateway: Gateway) -> None:
+    (told,) = gateway.http.get("/v1/engine").json()["replicas"]
+    assert told == {
+        "replica": "a1", "rows": 3, "most_rows": 8, "waiting": 1, "step_seconds": 0.05,
+        "adapters": {"resident": 5, "slots": 65, "pinned": 2},
+    }  # fmt: skip
+    gateway.engine.away = True
+    answer = gateway.http.get("/v1/engine")
+    assert (answer.status_code, answer.json()["code"]) == (503, "engine_away")

@@ -158,6 +158,11 @@ export const en = {
       wished: (id) => `Round ${id} is asked for.`,
       status: { requested: "Requested", running: "Running", trained: "Trained", failed: "Failed", empty: "Nothing to train" },
     },
+    engine: {
+      title: "Engine", replicas: "Replicas", replica: "Replica", rows: "Rows of the batch", waiting: "Waiting", step: "Last step",
+      adapters: "Adapters in memory", held: "Held", none: "No replica answers. See whether Ray runs: ./encore status.",
+      of: (some, most) => `${some} of ${most}`, milliseconds: (n) => `${n} ms`,
+    },
     feedback: {
       title: "Events", waits: "Waiting to be counted", topic: "Topic", waiting: "Waiting", none: "No topics.",
       sum: (folded, unread) => `${folded} events counted, ${unread} set aside because they could not be read.`,

