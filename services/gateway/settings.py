@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 
 from services.settings import Settings
+
+# As schemas.base.CohortKey and CohortValue, several.
+_ATTRIBUTES: Final = r"^[a-z][a-z0-9_]{0,31}(=[A-Za-z0-9 ._|-]+)?(;[a-z][a-z0-9_]{0,31}(=[A-Za-z0-9 ._|-]+)?)*$"
 
 
 class GatewaySettings(Settings):
@@ -25,6 +28,8 @@ class GatewaySettings(Settings):
     """The secret by which arms are drawn outside a canary; a canary brings its own."""
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Part of the listeners who hear nothing that was learned, for ever; the rollout process needs the same."""
+    cohort_attributes: Annotated[str, Field(pattern=_ATTRIBUTES)] = "home;age_band;country;region;device;taste"
+    """Attributes that a listener may have, `;` between them; `age_band=18-29|30-39` names the values too."""
     songs_kept: Annotated[int, Field(ge=3)] = 20
     """How many songs a listener may store; the newest three are used."""
     uploads_at_once: Annotated[int, Field(ge=1)] = 8

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Response
 from schemas.api import Listener, ListenerCreate
 from services.errors import ServiceError
 from services.gateway.access import needs
+from services.gateway.attributes import declared, require_declared
 from services.gateway.parts import At, By, Parts
 
 router = APIRouter(prefix="/v1/listeners", tags=["listeners"])
@@ -19,7 +20,9 @@ _EXAMPLE = {"folk": {"value": {"attributes": {"home": "folk", "age_band": "30-39
 async def create_listener(
     body: Annotated[ListenerCreate, Body(openapi_examples=_EXAMPLE)], parts: At, by: By, response: Response
 ) -> Listener:
-    """Creates a listener of the service that asks. Each attribute makes a cohort, such as `home=folk`."""
+    """Creates a listener of the service that asks. Each attribute makes a cohort, such as `home=folk`; the operator
+    declares which there may be."""
+    require_declared(body.attributes, declared(parts.settings.cohort_attributes))
     listener = await parts.store.add_listener(body.attributes, by.name)
     response.headers["Location"] = f"/v1/listeners/{listener.listener_id}"
     return listener
