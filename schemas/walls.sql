@@ -69,3 +69,19 @@ begin
     end loop;
 end
 $$;
+
+-- Analysts read what a release is, but not the secret by which its arms are drawn.
+do $$
+begin
+    if exists (select from pg_roles where rolname = 'encore_analyst') then
+        revoke select on rollout.releases from encore_analyst;
+        execute (
+            select format('grant select (%s) on rollout.releases to encore_analyst', string_agg(quote_ident(attname), ', '))
+            from pg_attribute
+            where attrelid = 'rollout.releases'::regclass and attnum > 0 and not attisdropped and attname <> 'salt'
+        );
+    end if;
+exception
+    when insufficient_privilege then raise notice 'role encore_analyst: no right to grant, skipped';
+end
+$$;
