@@ -121,6 +121,23 @@ def test_a_rating_that_is_changed_moves_by_its_difference(pool: Pool) -> None:
     assert [tuple(row.values()) for row in rows] == [("2026-01-01", 1, 0, 0, 0), ("2026-01-02", 0, 1, 5, 25)]
 
 
+def test_ratings_that_change_against_one_another_change_the_squares(pool: Pool) -> None:
+    """In one batch 2 and 4 stars become 3 and 3: the sum stays, the squares do not."""
+    one, other = TRACKS[0], next(track for track in TRACKS[1:] if owner(track) == owner(TRACKS[0]))
+    facts: list[Event] = [
+        made(1, one, START),
+        made(2, other, START),
+        rating(3, one, START, 2),
+        rating(4, other, START, 4),
+    ]
+    write(pool, [facts, [rating(5, one, START, 3), rating(6, other, START, 3)]])
+    kept = rollups(pool)
+    rebuild(pool)
+    assert kept == rollups(pool)
+    with pool.connection() as connection:
+        assert connection.execute("select squares from feedback.rollups").fetchall() == [{"squares": 18}]
+
+
 def test_what_is_taken_away_and_folded_anew_is_counted_once(pool: Pool) -> None:
     """One identity with two contents: the stored one gives way, and everything about its track is folded again."""
     track = TRACKS[0]
