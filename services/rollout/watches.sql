@@ -38,7 +38,8 @@ order by own.listener_id, own.arm;
 select f.listener_id, f.arm, count(*)::int as failed
 from rollout.listener_models w
 join feedback.track_failures f using (listener_id)
-where w.watched_release_id = %(release_id)s and f.failed_at >= %(since)s and f.arm in ('champion', 'previous')
+where w.watched_release_id = %(release_id)s and f.failed_at >= %(since)s and f.release_id is null
+  and f.arm in ('champion', 'previous')
   and f.release_id is null
 group by f.listener_id, f.arm;
 

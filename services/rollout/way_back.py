@@ -1,10 +1,10 @@
 """Whether a promoted champion is worse than what it replaced: the reversed test. Pure: reads and writes nothing.
 
-Of the tracks on champion and `previous` together, a coin that falls on `previous` with chance q decided for each, in
-whatever canary the listener is meanwhile. If the two do not differ, x (1{previous} - q) summed over tracks is a
-martingale for every x that does not depend on the coin: the distance of a rating from the listener's earlier mean, a
-skip, a completion, a failure. exp(b S - b^2/2 ([S]/3 + 2 <S>/3)) is then a supermartingale for every b (Delyon,
-Electronic Journal of Probability 14, 2009, theorem 4), which is all that `anytime_p` needs; a fair coin is not.
+Only tracks that were asked for outside canaries count: for each on champion or `previous`, a coin that falls on
+`previous` with chance q decided. If the two do not differ, x (1{previous} - q) summed over tracks is a martingale for
+every x that does not depend on the coin: the distance of a rating from the listener's earlier mean, a skip, a
+completion, a failure. exp(b S - b^2/2 ([S]/3 + 2 <S>/3)) is then a supermartingale for every b (Delyon, Electronic
+Journal of Probability 14, 2009, theorem 4), which is all that `anytime_p` needs; a fair coin is not.
 """
 
 from collections.abc import Iterable, Sequence

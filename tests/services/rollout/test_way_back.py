@@ -195,3 +195,16 @@ def test_a_champion_that_is_no_worse_rarely_goes_back_and_a_bad_one_does() -> No
     draw = random.Random(5)
     assert sum(taken_back(draw, 0.0) for _ in range(100)) <= 5
     assert sum(taken_back(draw, 1.0) for _ in range(20)) >= 18
+
+
+def test_what_failed_in_a_canary_says_nothing_about_the_champion(world: World) -> None:
+    people, release_id = promoted(world)
+    (watch,) = world.watches.watched()
+    for canary_of, who in ((None, people[0]), (release_id, people[1])):
+        world.do(
+            "insert into feedback.track_failures (track_id, listener_id, arm, release_id, code, failed_at)"
+            " values (%s, %s, 'champion', %s, 'engine_failed', now())",
+            uuid4(), who, canary_of,
+        )  # fmt: skip
+    failed = {one.listener_id: one.champion.failed for one in world.watches.people(watch)}
+    assert failed == dict.fromkeys(people, 0) | {people[0]: 1}
