@@ -144,8 +144,7 @@ def test_a_crossing_and_time(shown: Callable[[str], Page], folder: Path) -> None
     keep(page, folder, "analyse-crossing")
     page.get_by_label("Age band").uncheck()
     page.get_by_label("Time").select_option("cumulative")
-    expect(page.get_by_role("img")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("img", name="over time in")).to_be_visible()
     keep(page, folder, "analyse-time")
 
 
