@@ -92,3 +92,8 @@ def test_a_part_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
 def test_songs_have_no_placebo_and_everything_else_has_one() -> None:
     names = [branch.name for branch in branches(("songs", "signed"), ("stars", "permuted"))]
     assert names == ["songs / stars", "signed / stars", "signed / permuted"]
+
+
+def test_without_any_signal_only_what_chooses_is_left() -> None:
+    names = [branch.name for branch in branches(("songs", "signed", "selection-4"), ("stars", "none"))]
+    assert names == ["songs / stars", "signed / stars", "selection-4 / stars", "selection-4 / none"]

@@ -8,7 +8,7 @@ from training.study.trial.options import parse
 def test_quick_is_small_and_what_is_said_beside_it_holds() -> None:
     options, _ = parse(["--quick", "--listeners", "6"])
     assert (options.listeners, options.cycles, options.seeds) == (6, 1, 1)
-    assert options.signals == ("stars", "permuted")
+    assert options.signals == ("stars", "permuted", "none")
 
 
 @pytest.mark.parametrize(
