@@ -136,7 +136,7 @@ def test_uploads_that_are_no_songs(gateway: Gateway, listener_id: str) -> None:
 def test_an_upload_above_the_limit_is_refused_before_it_is_sent(gateway: Gateway, listener_id: str) -> None:
     connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)
     connection.putrequest("POST", f"/v1/listeners/{listener_id}/songs")
-    connection.putheader("Authorization", gateway.http.headers["Authorization"])
+    connection.putheader("Authorization", f"Bearer {gateway.token('service')}")
     connection.putheader("Content-Type", "multipart/form-data; boundary=b")
     connection.putheader("Content-Length", str(MAX_SONG_BYTES * 2))
     connection.endheaders()
