@@ -47,6 +47,10 @@ class Analysis:
         self._store = store
         self._queries = load_queries(Path(__file__).with_name("analysis.sql"))
 
+    async def baselines(self, arm: str) -> list[str]:
+        """What an arm is compared with."""
+        return [row["baseline"] for row in await self._rows("baselines", arm=arm)]
+
     async def ask(self, asked: Question) -> ComparedCells:
         """The cells of one question."""
         state = (await self._rows("state", release_id=asked.release_id, metric=asked.metric))[0]

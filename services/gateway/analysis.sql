@@ -8,3 +8,10 @@ left join feedback.cell_refreshes f using (release_id);
 -- name: cells
 select cell, day, hidden, listeners, observations, d, dd, b, bb, db
 from analytics.uplift_by(%(by)s::text[], %(metric)s, %(arm)s, %(baseline)s, %(release_id)s, %(per)s, %(until)s);
+
+-- name: baselines
+-- What an arm is compared with, either way round.
+select baseline from analytics.comparisons where arm = %(arm)s
+union
+select arm from analytics.comparisons where baseline = %(arm)s
+order by 1;

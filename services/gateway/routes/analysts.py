@@ -52,6 +52,9 @@ async def get_cells(
     dimensions = _dimensions(by)
     if "style" in dimensions and (per != "whole" or until is not None):
         raise _refused("per", "By style there is the whole only.", "whole, and no until")
+    known = await parts.analysis.baselines(arm)
+    if baseline not in known:
+        raise _refused("baseline", f"{arm} is not compared with {baseline}.", f"one of {', '.join(known)}")
     asked = Question(dimensions, metric, arm, baseline, release_id, per, until)
     return await parts.analysis.ask(asked)
 
