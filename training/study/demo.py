@@ -185,7 +185,8 @@ class Play:
         async def hear(listener: SimulatedListener) -> None:
             nonlocal heard
             for _ in range(self.plan.canary):
-                self.acknowledged += await listener.hear_one(self.plan.seconds)
+                events = await listener.hear_one(self.plan.seconds)
+                self.acknowledged += events  # after the wait: += reads what it adds to before it
                 heard += 1
 
         async with self.phase(name, lambda: f"{heard} wishes heard and rated, release {release.status}"):

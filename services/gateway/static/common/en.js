@@ -131,7 +131,7 @@ export const en = {
     looks: {
       information: "Share of the planned comparisons", difference: "Candidate less champion, stars and votes", boundary: "promotes when its bound is above",
       look: (number) => `look ${number}`,
-      says: (looks, estimate, low, fraction) => `${looks} looks. At the last one, with ${fraction} of the planned comparisons, candidate less champion is ${estimate} in stars and votes${low === null ? "" : `, and at least ${low} at the error that this look may make`}. A bound above zero promotes.`,
+      says: (looks, estimate, low, fraction) => `${looks === 1 ? "One look. At it" : `${looks} looks. At the last one`}, with ${fraction} of the planned comparisons, candidate less champion is ${estimate} in stars and votes${low === null ? "" : `, and at least ${low} at the error that this look may make`}. A bound above zero promotes.`,
     },
     orders: {
       title: "Orders", list: "Orders, newest first", by: "Your name", reason: "Why", when: "When", who: "Who", what: "What", about: "About", answer: "What came of it",
