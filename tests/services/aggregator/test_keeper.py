@@ -25,7 +25,9 @@ def keeper(world: World) -> Keeper:
 
 
 def listeners(world: World) -> int:
-    row = world.one("select coalesce(sum(listeners), 0)::int as n from feedback.cells where span = 'step'")
+    row = world.one(
+        "select coalesce(sum(listeners), 0)::int as n from feedback.cells where (span, metric) = ('step', 'stars')"
+    )
     return int(row["n"])
 
 
