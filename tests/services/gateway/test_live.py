@@ -56,7 +56,7 @@ def test_a_listener_may_come_before_the_first_part(gateway: Gateway, being_made:
     answers: list[bytes] = []
 
     def listen() -> None:
-        headers = gateway.http.headers
+        headers = {"Authorization": f"Bearer {gateway.token('service')}"}
         answers.append(httpx.get(f"{gateway.url}/v1/tracks/{being_made}/audio?live=1", headers=headers).content)
 
     listener = threading.Thread(target=listen, daemon=True)

@@ -28,7 +28,7 @@ def listen(page: Page, login: str, song: Path) -> str:
     hear(page, card)
     card.get_by_title("4 of 5").click()
     expect(card.locator(".state")).to_contain_text("Rated 4 of 5", timeout=PATIENCE_MS)
-    return str(page.evaluate("JSON.parse(sessionStorage.getItem('encore-session')).listener_id"))
+    return str(page.evaluate("JSON.parse(sessionStorage.getItem('encore-session-listen')).listener_id"))
 
 
 def hear(page: Page, card: Any) -> None:

@@ -95,7 +95,7 @@ def begun(gateway: Gateway, listener_id: str) -> socket.socket:
     connection = socket.create_connection((place.hostname or "", place.port or 0), timeout=30)
     lines = (
         f"POST /v1/listeners/{listener_id}/songs HTTP/1.1", "Host: x", "Content-Length: 1000000",
-        f"Authorization: {gateway.http.headers['Authorization']}", "Content-Type: multipart/form-data; boundary=b",
+        f"Authorization: Bearer {gateway.token('service')}", "Content-Type: multipart/form-data; boundary=b",
     )  # fmt: skip
     connection.sendall("\r\n".join([*lines, "", ""]).encode())
     return connection
