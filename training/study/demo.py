@@ -55,6 +55,7 @@ class Play:
     acknowledged: int = 0
     before: FeedbackCounts | None = None
     versions: int = 0
+    rounds: set[UUID] = field(default_factory=set)  # that were there before, or whose release was played
     listeners: list[SimulatedListener] = field(default_factory=list)
     cycles: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
@@ -85,6 +86,7 @@ class Play:
     async def run(self) -> None:
         await self._until(self._folded)
         self.before = await self.client.feedback()
+        self.rounds = {row.round_id for row in await self.client.rounds()}
         await self._arrive()
         for number in range(1, self.plan.cycles + 1):
             await self._listen(f"cycle {number} hear", self.plan.hear)
@@ -138,6 +140,11 @@ class Play:
             await self._until(self._folded)
 
     async def _train(self, name: str) -> RoundView:
+        """The round that is asked for; where it finds everybody in a canary, that which the factory began by itself.
+
+        Raises:
+            RuntimeError: there is neither.
+        """
         asked = await self.client.start_round()
         view = RoundView.model_validate(
             {
@@ -156,8 +163,12 @@ class Play:
 
         async with self.phase(name, lambda: f"round {view.status}, {view.versions} versions {view.detail}"):
             await self._until(ended)
+        if view.status == "empty":
+            others = (row for row in await self.client.rounds() if row.round_id not in self.rounds)
+            view = next((row for row in others if row.status == "trained"), view)
         if view.status != "trained":
             raise RuntimeError(f"the training round ended as {view.status}: {view.detail}")
+        self.rounds.add(view.round_id)
         return view
 
     async def _canary(self, number: int, round_id: UUID) -> ReleaseView:

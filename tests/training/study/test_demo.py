@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID, uuid4
 
+import pytest
 from rich.console import Console
 
-from schemas.api import FeedbackCounts, ReleaseStatus, ReleaseView
+from schemas.api import FeedbackCounts, ReleaseStatus, ReleaseView, RoundView
 from training.study.client import Client
 from training.study.demo import Plan, Play
 from training.study.listening import SimulatedListener
@@ -59,3 +60,28 @@ def test_listeners_go_on_until_the_release_is_decided() -> None:
     assert api.heard == 2 * PLAN.canary
     assert play.acknowledged == 5 * api.heard
     assert "cycle 1 canary" in play.phases
+
+
+class Trains:
+    """The API of a factory that had begun a round by itself before one was asked for, so that this one found nobody."""
+
+    def __init__(self) -> None:
+        self.asked, self.own, self.old = uuid4(), uuid4(), uuid4()
+
+    async def start_round(self) -> UUID:
+        return self.asked
+
+    async def rounds(self) -> list[RoundView]:
+        return [
+            RoundView(round_id=self.asked, status="empty", listeners=0, versions=0, created_at=datetime.now(UTC)),
+            RoundView(round_id=self.own, status="trained", listeners=2, versions=2, created_at=datetime.now(UTC)),
+            RoundView(round_id=self.old, status="trained", listeners=2, versions=2, created_at=datetime.now(UTC)),
+        ]
+
+
+def test_a_round_that_the_factory_began_by_itself_is_played_once() -> None:
+    api = Trains()
+    play = Play(cast("Client", api), PLAN, Console(file=io.StringIO()), {}, rounds={api.old})
+    assert asyncio.run(play._train("cycle 1 train")).round_id == api.own
+    with pytest.raises(RuntimeError, match="empty"):
+        asyncio.run(play._train("cycle 2 train"))

@@ -53,11 +53,11 @@ class OneWish:
     async def ask(self, *_: object) -> Track:
         return self.made.first.model_copy(update={"pair_id": self.made.pair_id})
 
-    async def pair(self, pair_id: UUID) -> Pair:
+    async def pair(self, _: UUID, pair_id: UUID) -> Pair:
         assert pair_id == self.made.pair_id
         return self.made
 
-    async def ready(self, track_id: UUID) -> Track:
+    async def ready(self, _: UUID, track_id: UUID) -> Track:
         return next(track for track in (self.made.first, self.made.second) if track.track_id == track_id)
 
     async def audio(self, *_: object) -> bytes:
@@ -65,7 +65,7 @@ class OneWish:
         sf.write(file, np.zeros(8000), 8000, format="WAV")
         return file.getvalue()
 
-    async def send(self, events: Sequence[dict[str, Any]]) -> EventsResult:
+    async def send(self, _: UUID, events: Sequence[dict[str, Any]]) -> EventsResult:
         self.told += events
         return EventsResult(accepted=len(events), rejected=[])
 
