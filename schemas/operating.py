@@ -19,10 +19,9 @@ Cohort = Annotated[
 
 
 class Signed(Frozen):
-    """Who does it and why; stored with what is done."""
+    """Why it is done; stored with what is done and with who did it, which their token tells."""
 
     reason: Words
-    by: Words
 
 
 class SwitchCreate(Signed):

@@ -108,6 +108,3 @@ select count(*) as listeners from training.troubles where rests_until > now()
 -- name: finish_round
 update training.rounds set status = %(status)s, detail = %(detail)s, finished_at = now()
 where round_id = %(round_id)s and status = 'running'
-
--- name: counts
-select status, count(*) as rounds from training.rounds group by status

@@ -89,10 +89,6 @@ class Store:
         """Of every listener who has a song or a rating."""
         return [Standing(**row) for row in self._named("standings")]
 
-    def round_counts(self) -> dict[str, int]:
-        """Number of rounds by status."""
-        return {row["status"]: row["rounds"] for row in self._named("counts")}
-
     def running_round(self) -> Round | None:
         rows = self._named("running_round")
         return Round(**rows[0] | {"listeners": tuple(rows[0]["listeners"])}) if rows else None

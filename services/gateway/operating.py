@@ -33,13 +33,13 @@ class Operating:
             attribute=attribute or None,
             value=value or None,
             reason=wish.reason,
-            by=wish.by,
+            by=actor.name,
         )
         return _switch(rows[0])
 
     async def lift(self, actor: Actor, switch_id: UUID, signed: Signed) -> SwitchView | None:
         """None if there is no such switch; one that is lifted stays as it was."""
-        values = {"switch_id": switch_id, "reason": signed.reason, "by": signed.by}
+        values = {"switch_id": switch_id, "reason": signed.reason, "by": actor.name}
         await self._changed("lift", actor, "switch.lifted", about="switch_id", **values)
         rows = await self._rows("switch", switch_id=switch_id)
         return _switch(rows[0]) if rows else None
@@ -52,7 +52,7 @@ class Operating:
         """Stored for the rollout process."""
         order_id = uuid7()
         about = "release_id" if wish.release_id else "listener_id"
-        values = {"order_id": order_id, **wish.model_dump()}
+        values = {"order_id": order_id, "by": actor.name, **wish.model_dump()}
         await self._changed("give_order", actor, f"{wish.action}.ordered", about=about, **values)
         return (await self.orders(1, order_id))[0]
 
@@ -67,7 +67,7 @@ class Operating:
         async with self._store.transaction() as execute:
             rows = await execute(self._queries[name], parameters)
             about_id = None if subject is None else str(subject)
-            await record(execute, actor, deed, subject=about_id, reason=parameters["reason"], by=parameters["by"])
+            await record(execute, actor, deed, subject=about_id, reason=parameters["reason"])
         return list(rows)
 
     async def _rows(self, name: str, **parameters: Any) -> list[Row]:

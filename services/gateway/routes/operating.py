@@ -15,7 +15,7 @@ from services.gateway.routes.operators import require_known
 router = APIRouter(prefix="/v1", tags=["operators"])
 
 Limit = Annotated[int, Query(ge=1, le=500)]
-_SIGNED = {"reason": "a hum in the low end", "by": "Ada"}
+_SIGNED = {"reason": "a hum in the low end"}
 _SWITCH = {
     "cohort": {"value": {"cohort": "home=folk", **_SIGNED}},
     "everyone": {"value": {"everyone": True, **_SIGNED}},

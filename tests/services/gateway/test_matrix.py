@@ -66,7 +66,7 @@ def rating(owner: Owned) -> dict[str, Any]:
 def body(row: Row, kind: str, owner: Owned) -> dict[str, Any]:
     """What a right request to this route carries."""
     wish = {"listener_id": owner.listener_id, "seconds": 2}
-    signed = {"reason": "the matrix", "by": "anna"}
+    signed = {"reason": "the matrix"}
     bodies: dict[str, Callable[[], dict[str, Any]]] = {
         "POST /v1/listeners": lambda: {"json": {}},
         "POST /v1/listeners/{listener_id}/tokens": lambda: {"json": {}},
@@ -118,7 +118,7 @@ def complaint(row: Row, kind: str, may: str, is_own: bool, answer: httpx.Respons
 def test_every_route_for_every_principal(gateway: Gateway) -> None:
     mine, sibling, foreign = owned(gateway, SERVICE), owned(gateway, SERVICE), owned(gateway, OTHER_SERVICE)
     wish = gateway.http.post("/v1/rounds", json={}).raise_for_status().json()
-    signed = {"reason": "the matrix", "by": "anna"}
+    signed = {"reason": "the matrix"}
     others = {
         "round_id": wish["round_id"],
         **release(gateway.settings.postgres_dsn),

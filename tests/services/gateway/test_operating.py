@@ -12,7 +12,7 @@ from tests.services.gateway.test_operators import postgres, release_id
 
 __all__ = ["postgres", "release_id"]  # fixtures
 
-SIGNED = {"reason": "a hum in the low end", "by": "Ada"}
+SIGNED = {"reason": "a hum in the low end"}
 
 
 def arm_of(gateway: Gateway, listener_id: str) -> tuple[Any, ...]:
@@ -45,7 +45,7 @@ def test_switched_off_a_listener_hears_their_cold_start_in_every_gateway_from_th
     arms = {arm_of(gateway, rock)[0] for _ in range(12)}
     assert "champion" in arms, "another cohort hears what it heard"
     lifted = gateway.http.post(f"/v1/switches/{switch}/lift", json=SIGNED).json()
-    assert (lifted["lifted_by"], lifted["cohort"]) == ("Ada", "home=folk")
+    assert (lifted["thrown_by"], lifted["lifted_by"], lifted["cohort"]) == ("anna", "anna", "home=folk")
     assert {arm_of(gateway, folk)[1] for _ in range(2)} != {1.0}
     throw(gateway, everyone=True)
     assert arm_of(gateway, rock) == ("cold", 1.0, None)
@@ -84,7 +84,14 @@ def test_a_pair_is_made_of_what_was_not_learned_or_refused(gateway: Gateway, pos
 
 
 @pytest.mark.parametrize(
-    "whom", [{}, {"everyone": True, "cohort": "home=folk"}, {"cohort": "folk"}, {"everyone": True, "by": " "}]
+    "whom",
+    [
+        {},
+        {"everyone": True, "cohort": "home=folk"},
+        {"cohort": "folk"},
+        {"everyone": True, "reason": " "},
+        {"everyone": True, "by": "Ada"},
+    ],
 )
 def test_a_switch_names_exactly_one_and_says_why(gateway: Gateway, whom: dict[str, Any]) -> None:
     assert gateway.http.post("/v1/switches", json={**SIGNED, **whom}).status_code == 422
@@ -105,7 +112,7 @@ def test_an_order_waits_until_the_rollout_process_answers(gateway: Gateway, post
     asked = gateway.http.post("/v1/orders", json=wish)
     assert asked.status_code == 202
     order = asked.json()
-    assert (order["status"], order["by"]) == ("waiting", "Ada")
+    assert (order["status"], order["by"]) == ("waiting", "anna")
     postgres.execute(
         "insert into rollout.answers (order_id, done, says) values (%s, false, 'unknown')", (order["order_id"],)
     )

@@ -134,7 +134,7 @@ export const en = {
       says: (looks, estimate, low, fraction) => `${looks === 1 ? "One look. At it" : `${looks} looks. At the last one`}, with ${fraction} of the planned comparisons, candidate less champion is ${estimate} in stars and votes${low === null ? "" : `, and at least ${low} at the error that this look may make`}. A bound above zero promotes.`,
     },
     orders: {
-      title: "Orders", list: "Orders, newest first", by: "Your name", reason: "Why", when: "When", who: "Who", what: "What", about: "About", answer: "What came of it",
+      title: "Orders", list: "Orders, newest first", reason: "Why", when: "When", who: "Who", what: "What", about: "About", answer: "What came of it",
       waiting: "Waits for the rollout's next turn", none: "No orders yet. What you order here or in a release is listed with its reason.",
       status: { done: "Done.", refused: "Refused." }, given: (action) => `Ordered: ${action}. What came of it is under Orders.`,
       ofRelease: (id) => `Release ${id}`, ofListener: (id) => `Listener ${id}`, ofAll: "New canaries",

@@ -1,4 +1,4 @@
-// Orders to the rollout: given with a name and a reason, and the record of who ordered what.
+// Orders to the rollout: given with a reason, and the record of who ordered what.
 
 import { h } from "../common/dom.js";
 import { date, short } from "../common/format.js";
@@ -8,20 +8,11 @@ import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { watched } from "../common/watch.js";
 
-const NAME = "encore-operator";
-
-// A name and a reason, which everything that an operator does carries: `fields`, and `signed()` to read them.
+// A reason, which everything that an operator does carries: `fields`, and `signed()` to read it. Who it is the token tells.
 export function signature(id) {
-  const by = h("input", { id: `${id}-by`, required: true, maxLength: 100, autocomplete: "name", value: localStorage.getItem(NAME) ?? "" });
   const reason = h("input", { id: `${id}-reason`, required: true, maxLength: 500, autocomplete: "off" });
-  const fields = h("div", { class: "pair-of-fields" },
-    h("div", {}, h("label", { for: by.id }, t.operate.orders.by), by),
-    h("div", {}, h("label", { for: reason.id }, t.operate.orders.reason), reason));
-  const signed = () => {
-    localStorage.setItem(NAME, by.value.trim());
-    return { by: by.value.trim(), reason: reason.value.trim() };
-  };
-  return { fields, signed };
+  const fields = h("div", {}, h("label", { for: reason.id }, t.operate.orders.reason), reason);
+  return { fields, signed: () => ({ reason: reason.value.trim() }) };
 }
 
 // A form of these actions about one thing, or null when there are none.

@@ -47,7 +47,7 @@ function entry(each) {
   const line = h("li", { class: "switch", "data-thrown": each.lifted_at ? null : "" });
   const lift = (event) => act(async () => {
     const { reason } = each;
-    const lifted = await post(`/v1/switches/${each.switch_id}/lift`, { by: localStorage.getItem("encore-operator") || each.thrown_by, reason: words.over(reason) });
+    const lifted = await post(`/v1/switches/${each.switch_id}/lift`, { reason: words.over(reason) });
     line.replaceWith(entry(lifted));
   }, event.target);
   line.append(
