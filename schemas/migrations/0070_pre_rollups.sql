@@ -82,9 +82,15 @@ create table feedback.rollup_changes (
 -- other its feedback both write its id here, so that one waits for the other and sees it.
 create table feedback.awaited (id uuid primary key);
 
+-- The style of a prompt and the number of a version are found once, when a track comes, and not with each feedback on it:
+-- looking for words cost more than all the rest.
+alter table feedback.tracks
+    add column style       text generated always as (feedback.style_of(prompt)) stored,
+    add column own_version int  generated always as (feedback.version_of(listener_id, model_version)) stored;
+
 create view feedback.track_keys as
 select track_id, listener_id, coalesce(release_id, '00000000-0000-0000-0000-000000000000') as release_id, arm,
-       feedback.version_of(listener_id, model_version) as version, feedback.style_of(prompt) as style, seconds, pair_id, made_at
+       own_version as version, style, seconds, pair_id, made_at
 from feedback.tracks;
 
 -- What each fact adds. The roll-ups are the sums of these rows by their key, always.
@@ -99,11 +105,12 @@ select r.track_id, k.release_id, k.listener_id, feedback.day_of(r.rated_at), k.a
 from feedback.ratings r join feedback.track_keys k using (track_id)
 where r.listener_id = k.listener_id
 union all
-select l.track_id, k.release_id, k.listener_id, feedback.day_of(l.first_at), k.arm, k.version, k.style,
-       0, 0, 0, 0, 0, 0, 1, l.heard_ms, (least(l.heard_ms::numeric / (k.seconds::numeric * 1000), 1) * 1000000)::bigint,
-       l.skipped::int, l.completed::int
-from feedback.listens l join feedback.track_keys k using (track_id)
-where l.listener_id = k.listener_id and l.started
+select p.track_id, k.release_id, k.listener_id, feedback.day_of(p.first_at), k.arm, k.version, k.style,
+       0, 0, 0, 0, 0, 0, 1, ms, (least(ms::numeric / (k.seconds::numeric * 1000), 1) * 1000000)::bigint,
+       (ms < 5000 and ms < k.seconds * 950)::int, (ms >= k.seconds * 950)::int
+from feedback.plays p join feedback.track_keys k using (track_id)
+cross join lateral (select feedback.heard_ms(p.heard) as ms) h
+where p.listener_id = k.listener_id and ms > 0
 union all
 select track_id, coalesce(release_id, '00000000-0000-0000-0000-000000000000'), listener_id, feedback.day_of(failed_at), arm,
        0, 'none', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0
@@ -122,7 +129,8 @@ join feedback.tracks a on a.track_id = s.own
 join feedback.tracks b on b.track_id = s.other;
 
 -- Everything anew from the facts, or the rows of some listeners. Writers of feedback wait meanwhile.
-create function feedback.rebuild_rollups(only_listeners uuid[] default null) returns bigint language plpgsql as $$
+create function feedback.rebuild_rollups(only_listeners uuid[] default null) returns bigint language plpgsql
+set jit = off as $$
 declare
     written bigint;
 begin

@@ -1,6 +1,8 @@
 -- The roll-ups are kept by triggers in the writer's transaction, as the counts of events are: right whichever version of
 -- the aggregator writes. What is counted is the difference that a statement made.
 
+-- Statements are short: compiling them takes longer than they do.
+
 -- The rows of a statement with the sign with which they count.
 create function feedback.signed_rows(operation text) returns text language sql immutable as $$
     select case operation
@@ -9,7 +11,7 @@ create function feedback.signed_rows(operation text) returns text language sql i
         else '(select 1 as sign, * from added union all select -1, * from removed)' end
 $$;
 
-create function feedback.roll_up_ratings() returns trigger language plpgsql as $body$
+create function feedback.roll_up_ratings() returns trigger language plpgsql set jit = off as $body$
 declare
     moved text := feedback.signed_rows(tg_op);
     any_moved boolean;
@@ -27,7 +29,7 @@ begin
         from $$ || moved || $$ m join feedback.track_keys k on k.track_id = m.track_id
         where k.listener_id = m.listener_id
         group by k.release_id, k.listener_id, 3, k.arm, k.version, k.style
-        having sum(sign) <> 0 or sum(sign * m.stars) <> 0
+        having sum(sign) <> 0 or sum(sign * m.stars) <> 0 or sum(sign * m.stars * m.stars) <> 0
         order by 1, 2, 3, 4, 5, 6
         on conflict (release_id, listener_id, day, arm, version, style) do update
         set ratings = u.ratings + excluded.ratings, stars = u.stars + excluded.stars, squares = u.squares + excluded.squares
@@ -41,7 +43,7 @@ begin
 end
 $body$;
 
-create function feedback.roll_up_plays() returns trigger language plpgsql as $body$
+create function feedback.roll_up_plays() returns trigger language plpgsql set jit = off as $body$
 declare
     moved text := feedback.signed_rows(tg_op);
     any_moved boolean;
@@ -62,6 +64,7 @@ begin
             select k.*, feedback.day_of(m.first_at) as day, m.sign, feedback.heard_ms(m.heard) as ms
             from $$ || moved || $$ m join feedback.track_keys k on k.track_id = m.track_id
             where k.listener_id = m.listener_id
+            offset 0  -- keeps the subquery apart, so that what was heard is added up once
         ) heard
         where ms > 0
         group by release_id, listener_id, day, arm, version, style
@@ -108,7 +111,7 @@ begin
 end
 $body$;
 
-create function feedback.roll_up_votes() returns trigger language plpgsql as $body$
+create function feedback.roll_up_votes() returns trigger language plpgsql set jit = off as $body$
 declare
     moved text := feedback.signed_rows(tg_op);
     any_moved boolean;
@@ -148,7 +151,7 @@ end
 $body$;
 
 -- A new track brings what it adds itself, and the feedback that came before it.
-create function feedback.roll_up_tracks() returns trigger language plpgsql as $$
+create function feedback.roll_up_tracks() returns trigger language plpgsql set jit = off as $$
 begin
     insert into feedback.awaited
     select track_id from added union select pair_id from added where pair_id is not null order by 1
@@ -230,7 +233,13 @@ create trigger rolled_back after delete on feedback.pair_votes
 referencing old table as removed for each statement execute function feedback.roll_up_votes();
 
 create trigger held before update on feedback.tracks
-for each row when (old.* is distinct from new.*) execute function feedback.hold_feedback();
+for each row when (
+    (old.track_id, old.listener_id, old.arm, old.propensity, old.release_id, old.model_version, old.pair_id, old.prompt,
+    old.seconds, old.features_url, old.sha256, old.made_at)
+    is distinct from
+    (new.track_id, new.listener_id, new.arm, new.propensity, new.release_id, new.model_version, new.pair_id, new.prompt,
+    new.seconds, new.features_url, new.sha256, new.made_at)
+) execute function feedback.hold_feedback();  -- each by its name: a dump with old.* beside generated columns is not restored
 create trigger held_too before delete on feedback.tracks for each row execute function feedback.hold_feedback();
 create trigger rolled_up after insert on feedback.tracks
 referencing new table as added for each statement execute function feedback.roll_up_tracks();
