@@ -1,5 +1,7 @@
 """Migrations: once, in order, whole, and never changed afterwards."""
 
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from infra.local.postgres import binaries
 from services.errors import BackendAway
 from services.migrate import MIGRATIONS, ChangedMigration, load, migrate
 from tests.threads import ended
@@ -97,3 +100,12 @@ def test_a_name_out_of_line_is_refused(folder: Path, name: str) -> None:
 
 def test_our_own_migrations_apply_to_an_empty_database(empty: str) -> None:
     assert migrate(empty) == [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
+
+
+def test_a_dump_is_restored(postgres_dsn: str, empty: str, tmp_path: Path) -> None:
+    programs, dump = binaries(os.environ, tmp_path), tmp_path / "dump"
+    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", postgres_dsn], check=True)
+    restore = [programs / "pg_restore", "--exit-on-error", "--single-transaction", f"--dbname={empty}", dump]
+    done = subprocess.run(restore, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    assert migrate(empty) == []
