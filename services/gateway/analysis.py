@@ -77,12 +77,18 @@ def answer(asked: Question, state: Mapping[str, Any], rows: Sequence[Row]) -> Co
     sums = [None if row["hidden"] else Sums(*(row[name] for name in _SUMS)) for row in rows]
     told = [index for index, each in enumerate(sums) if each is not None and each.error is not None]
     facts = {index: _compared(sums[index], kind, asked.metric, len(told)) for index in told}
-    between = spread([facts[i]["estimate"] for i in told], [facts[i]["error"] for i in told]) if asked.by else None
+    # Days of one cell are no cells of their own: they overlap, and say nothing of how cells differ.
+    between = (
+        spread([facts[i]["estimate"] for i in told], [facts[i]["error"] for i in told])
+        if asked.by and asked.per == "whole"
+        else None
+    )
     family = [facts[index]["p"] for index in told]
     for index, by_holm, by_bh in zip(told, holm(family), benjamini_hochberg(family), strict=True):
         own = facts[index]
         own |= {"p_holm": by_holm, "p_bh": by_bh}
-        own["shrunken"] = shrunken(own["estimate"], own["error"], asked.metric, between)
+        if asked.per == "whole":
+            own["shrunken"] = shrunken(own["estimate"], own["error"], asked.metric, between)
     cells = [
         ComparedCell(
             cell=dict(zip(asked.by, row["cell"], strict=True)),

@@ -15,8 +15,10 @@ def declared(text: str) -> dict[str, frozenset[str]]:
     return {key: frozenset(values.split("|")) if values else ANY for key, _, values in named}
 
 
-def require_declared(attributes: Mapping[str, str], known: Mapping[str, frozenset[str]]) -> None:
-    """Passes if each attribute and its value is declared.
+def require_declared(
+    attributes: Mapping[str, str], known: Mapping[str, frozenset[str]], field: str = "attributes"
+) -> None:
+    """Passes if each attribute and its value is declared; `field` is where the request has them.
 
     Raises:
         ServiceError: 422 `unknown_attribute` or `unknown_value`.
@@ -24,11 +26,13 @@ def require_declared(attributes: Mapping[str, str], known: Mapping[str, frozense
     for key, value in attributes.items():
         if key not in known:
             expected = f"one of {', '.join(sorted(known))}"
-            raise _refused("unknown_attribute", f"{key!r} is no attribute that is kept here.", key, expected)
+            raise _refused(
+                "unknown_attribute", f"{key!r} is no attribute that is kept here.", f"{field}.{key}", expected
+            )
         if known[key] and value not in known[key]:
             expected = f"one of {', '.join(sorted(known[key]))}"
-            raise _refused("unknown_value", f"{key} has no such value here.", key, expected)
+            raise _refused("unknown_value", f"{key} has no such value here.", f"{field}.{key}", expected)
 
 
-def _refused(code: str, message: str, key: str, expected: str) -> ServiceError:
-    return ServiceError(code, message, status=422, field=f"attributes.{key}", expected=expected)
+def _refused(code: str, message: str, field: str, expected: str) -> ServiceError:
+    return ServiceError(code, message, status=422, field=field, expected=expected)

@@ -23,7 +23,7 @@ _CODE_BYTES: Final = 16
 
 
 class Logins:
-    """Raises BackendAway while Postgres is away. Every token and every code is in the audit."""
+    """Raises BackendAway while Postgres is away. Every code and token is in the audit, but those that renew one."""
 
     def __init__(self, store: Store, keys: Keys) -> None:
         """`store` within the reach of whoever asks; the gateway's own for an exchange."""

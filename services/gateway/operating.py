@@ -62,12 +62,13 @@ class Operating:
         return [OrderView.model_validate(row) for row in rows]
 
     async def _changed(self, name: str, actor: Actor, deed: str, /, *, about: str, **parameters: Any) -> list[Row]:
-        """Runs a statement and records it, both or neither; `about` names the parameter that it is about."""
+        """Runs a statement and records what it did, both or neither; `about` names the parameter that it is about."""
         subject = parameters[about]
         async with self._store.transaction() as execute:
             rows = await execute(self._queries[name], parameters)
             about_id = None if subject is None else str(subject)
-            await record(execute, actor, deed, subject=about_id, reason=parameters["reason"])
+            if rows:  # else nothing was done
+                await record(execute, actor, deed, subject=about_id, reason=parameters["reason"])
         return list(rows)
 
     async def _rows(self, name: str, **parameters: Any) -> list[Row]:

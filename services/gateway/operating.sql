@@ -17,7 +17,8 @@ order by thrown_at desc, switch_id desc limit %(limit)s;
 
 -- name: give_order
 insert into gateway.orders (order_id, action, release_id, listener_id, reason, ordered_by)
-values (%(order_id)s, %(action)s, %(release_id)s, %(listener_id)s, %(reason)s, %(by)s);
+values (%(order_id)s, %(action)s, %(release_id)s, %(listener_id)s, %(reason)s, %(by)s)
+returning order_id;
 
 -- name: orders
 select o.order_id, o.action, o.release_id, o.listener_id, o.reason, o.ordered_by as by,

@@ -47,15 +47,8 @@ select cohort, arm, mean, ratings, listeners from analytics.arm_means
 where (%(cohort)s::text is null or cohort = %(cohort)s) and release_id = %(release_id)s order by cohort, arm;
 
 -- name: arm_means_overall
--- Over all releases and the time between them: mean over listeners of the mean of all their ratings on the arm.
-select cohort, arm, avg(mean)::double precision as mean, sum(ratings)::int as ratings, count(*)::int as listeners
-from (
-    select c.cohort, m.arm, m.listener_id, sum(m.mean * m.ratings) / sum(m.ratings) as mean, sum(m.ratings) as ratings
-    from analytics.listener_means m join analytics.cohorts c using (listener_id)
-    where %(cohort)s::text is null or c.cohort = %(cohort)s
-    group by c.cohort, m.arm, m.listener_id
-) own
-group by cohort, arm order by cohort, arm;
+select cohort, arm, mean, ratings, listeners from analytics.arm_means_overall
+where %(cohort)s::text is null or cohort = %(cohort)s order by cohort, arm;
 
 -- name: uplift
 select cohort, release_id, arm, baseline, estimate, low, high, listeners, ratings from analytics.uplift

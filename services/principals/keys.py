@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 MOST: Final = 2
 SIGNS_AFTER_S: Final = 120.0
 """From a rotation to the first token of the new key: a mounted Secret reaches all pods within a minute."""
-BETWEEN_S: Final = 3600.0
-"""Between two rotations: a listener's token lives as long, and the second rotation ends those of the oldest key."""
+BETWEEN_S: Final = 3600.0 + SIGNS_AFTER_S
+"""Between two rotations: the oldest key signs so long beside a new one, and a listener's token lives an hour."""
 _LOOK_S: Final = 1.0
 
 
@@ -60,7 +59,7 @@ def rotated(keys: Keys, now: float, *, at_once: bool = False) -> Keys:
     """With a new key, the newest of the old ones kept beside it; none kept `at_once`, for a key that has leaked.
 
     Raises:
-        KeysError: the last rotation is so recent that tokens of the key that would go may still live.
+        KeysError: the last rotation is so recent that listeners' tokens of the key that would go may still live.
     """
     if at_once:
         return Keys((made(now),))
@@ -170,8 +169,3 @@ def _key(entry: dict[str, Any]) -> Key:
 
 def _base64(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def ids(keys: Keys) -> Sequence[str]:
-    """The keys' ids, the oldest first."""
-    return [key.key_id for key in keys.keys]

@@ -3,6 +3,7 @@
 Each only stores the decision, and with it what listeners are served; the rollout process carries out the rest.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
@@ -27,13 +28,16 @@ def end(store: Store, release_id: UUID, verdict: Verdict, reason: str, by: str) 
     if running is None:
         raise ValueError(f"No canary with the release id {release_id} is running.")
     evidence, past = store.evidence(release_id), store.looks(release_id)
+    fraction = past[-1].fraction if past else 0.0
+    with contextlib.suppress(ValueError):  # a plan that this version cannot read keeps nobody from ending its canary
+        fraction = information(evidence, running.plan, running.age_s)
     keeps, false_keeps = keepers(evidence, running.plan) if verdict == "promote" else ((), 0.0)
     decision = Decision(
         verdict=verdict,
         look=past[-1].number + 1 if past else 1,
         final=True,
         reason=reason,
-        fraction=information(evidence, running.plan, running.age_s),
+        fraction=fraction,
         spent=past[-1].spent if past else 0.0,
         keeps=keeps,
         false_keeps=false_keeps,

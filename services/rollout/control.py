@@ -20,7 +20,7 @@ from services.errors import BackendAway
 from services.postgres import Pool
 from services.rollout import announce, metrics
 from services.rollout.care import Care
-from services.rollout.decide import Decision, decide, failed, information
+from services.rollout.decide import COULD_NOT, Decision, decide, failed, information
 from services.rollout.engine import Prefetch
 from services.rollout.evidence import Evidence, Look
 from services.rollout.guardrails import guardrails
@@ -116,8 +116,8 @@ class Control:
         decision = self.verdict(running, evidence, past)
         if decision is not None and self.store.record(running, decision, evidence, past):
             self.tell(running, decision)
-        if decision is None or not decision.final:
-            self.step_up(running, evidence)
+        if decision is None or not (decision.final or decision.look == COULD_NOT):
+            self.step_up(running, evidence)  # the guardrails were asked and said nothing
         return None if decision is None else self.store.outcome(running.release_id)
 
     @staticmethod

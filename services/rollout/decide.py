@@ -27,6 +27,9 @@ from services.rollout.shrink import keepers
 CLOCK: Final = 1.25  # a listener's comparisons bring looks nearer up to so many times their share
 LEAST_LEVEL: Final = 1e-12  # a test at less would be one of the numbers' last digits
 
+COULD_NOT: Final = 0
+"""The look of a verdict that could not be computed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -75,11 +78,12 @@ def decide(evidence: Evidence, plan: Plan, past: Sequence[Look], age_s: float) -
 
 
 def failed(error: Exception, past: Sequence[Look], *, final: bool) -> Decision:
-    """The hold of a release whose verdict could not be computed. Look 0 takes no planned look's place: when the cause
-    is gone, the release goes on where it was."""
+    """The hold of a release whose verdict could not be computed. It takes no planned look's place: when the cause is
+    gone, the release goes on where it was."""
     fraction, error_spent = (past[-1].fraction, past[-1].spent) if past else (0.0, 0.0)
     reason = f"the verdict could not be computed: {type(error).__name__}: {error}"
-    return Decision("hold", past[-1].number + 1 if final and past else int(final), final, reason, fraction, error_spent)
+    number = (past[-1].number if past else 0) + 1 if final else COULD_NOT
+    return Decision("hold", number, final, reason, fraction, error_spent)
 
 
 def information(evidence: Evidence, plan: Plan, age_s: float, *, extended: bool = False) -> float:

@@ -60,6 +60,8 @@ def run(control: Control, lease: Lease, poll_s: float, stopping: threading.Event
             if leads:
                 with metrics.TICK.time():
                     control.turn()
+            else:
+                metrics.followed()
             metrics.LAST.set(time.time())
         except NotLeading:
             log.warning("followed", lasts_s=lease.lasts_s)

@@ -46,6 +46,13 @@ def near(release_id: UUID, guardrail: str, p: float, allowed: float) -> None:
     GUARDRAIL.labels(str(release_id), guardrail).set(allowed / max(p, 1e-12))
 
 
+def followed() -> None:
+    """Another process acts: what this one saw last is not true for ever."""
+    GUARDRAIL.clear()
+    for gauge in (UNFINISHED, STOPPED, SWITCHES, WAITING):
+        gauge.set(0)
+
+
 def ended(release_id: UUID, verdict: Verdict | Later) -> None:
     """The verdict is carried out; the release's guardrails say nothing any more."""
     ENDED.labels(verdict).inc()

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from schemas.operating import Action
+from services.audit import Actor, record
 from services.identifiers import uuid7
 from services.postgres import Pool, load_queries, transaction
 
@@ -99,18 +100,22 @@ class Operating:
         """Switch learning off at once for a listener, a cohort such as `home=folk`, or (both None) everyone.
 
         Raises:
-            ValueError: the cohort is not written as `attribute=value`, or there is no such listener.
+            ValueError: the cohort is not written as `attribute=value`, or there is no such listener, or none in it.
         """
         attribute, equals, value = (cohort or "").partition("=")
         if cohort is not None and not (attribute and equals and value):
             raise ValueError(f"A cohort is written as attribute=value, such as home=folk, not {cohort!r}.")
         switch_id = uuid7()
-        row = {"switch_id": switch_id, "listener_id": listener_id, "reason": reason, "by": by}
+        row: dict[str, Any] = {"switch_id": switch_id, "listener_id": listener_id, "reason": reason, "by": by}
         with transaction(self._pool) as connection:
             known = connection.execute(self._queries["known_listener"], {"listener_id": listener_id}).fetchone()
             if listener_id is not None and known is None:
                 raise ValueError(f"There is no listener {listener_id}.")
-            connection.execute(self._queries["throw"], {**row, "attribute": attribute or None, "value": value or None})
+            row |= {"attribute": attribute or None, "value": value or None}
+            if cohort is not None and connection.execute(self._queries["known_cohort"], row).fetchone() is None:
+                raise ValueError(f"No listener is in the cohort {cohort}.")
+            connection.execute(self._queries["throw"], row)
+            self._recorded(connection, "switch.thrown", switch_id, reason, by)
         return switch_id
 
     def lift(self, switch_id: UUID, reason: str, by: str) -> None:
@@ -119,6 +124,7 @@ class Operating:
             row = {"switch_id": switch_id, "reason": reason, "by": by}
             if connection.execute(self._queries["lift"], row).fetchone() is None:
                 raise ValueError(f"No switch {switch_id} is thrown.")
+            self._recorded(connection, "switch.lifted", switch_id, reason, by)
 
     def switches(self) -> list[dict[str, Any]]:
         """Those that are thrown, the newest first."""
@@ -138,6 +144,10 @@ class Operating:
             "by": wish.by,
         }
         connection.execute(self._queries["act"], row)
+
+    @staticmethod
+    def _recorded(connection: Any, deed: str, switch_id: UUID, reason: str, by: str) -> None:
+        record(connection.execute, Actor("operator", by), deed, subject=str(switch_id), reason=reason)
 
     def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
         with transaction(self._pool) as connection:

@@ -4,7 +4,7 @@ where release_id = %(release_id)s and status = 'canary' and paused_at is null re
 
 -- name: resume
 update rollout.releases
-set paused_s = paused_s + extract(epoch from now() - paused_at), paused_at = null
+set paused_s = paused_s + extract(epoch from now() - paused_at), step_at = step_at + (now() - paused_at), paused_at = null
 where release_id = %(release_id)s and status = 'canary' and paused_at is not null returning release_id;
 
 -- name: release
@@ -12,6 +12,9 @@ select status, paused_at is not null as paused from rollout.releases where relea
 
 -- name: known_listener
 select listener_id from gateway.listeners where listener_id = %(listener_id)s;
+
+-- name: known_cohort
+select listener_id from gateway.listeners where attributes ->> %(attribute)s = %(value)s limit 1;
 
 -- Who leaves a canary leaves what they gave in it.
 -- name: opt_out

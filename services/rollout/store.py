@@ -50,9 +50,9 @@ class WaitingRound:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A release whose status is canary. `age_s` is by the database's clock, in seconds; `stored_plan` is what was
-    written when it started, perhaps by an older version. While it is `paused` its age stands still.
-    `step` is how far it is in `care.steps`, since `step_age_s` seconds."""
+    """A release whose status is canary. `age_s` is by the database's clock, in seconds; while it is `paused` it stands
+    still. `stored_plan` and `stored_care` are what was written when it started, perhaps by another version. `step` is
+    how far it is in `care.steps`, since `step_age_s` seconds."""
 
     release_id: UUID
     round_id: UUID
@@ -61,9 +61,14 @@ class Running:
     age_s: float
     listeners: int
     paused: bool
-    care: Care
+    stored_care: Mapping[str, Any]
     step: int
     step_age_s: float
+
+    @property
+    def care(self) -> Care:
+        """Raises ValueError where this version cannot read what is stored."""
+        return Care.model_validate(self.stored_care)
 
     @property
     def joined(self) -> int:
@@ -183,7 +188,7 @@ class Store:
                 age_s=row["age_s"],
                 listeners=row["listeners"],
                 paused=row["paused"],
-                care=Care.model_validate(row["care"]),
+                stored_care=row["care"],
                 step=row["step"],
                 step_age_s=row["step_age_s"],
             )

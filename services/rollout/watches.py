@@ -20,15 +20,26 @@ from services.rollout.way_back import MOST_TRACKS, Heard, Person
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A promotion whose listeners still hear the version before. `age_s` is since it was decided, in seconds."""
+    """A promotion whose listeners still hear the version before. `age_s` is since it was decided, in seconds; what is
+    stored was written when it started, perhaps by another version."""
 
     release_id: UUID
     round_id: UUID
-    care: Care
-    plan: Plan
+    stored_care: Mapping[str, Any]
+    stored_plan: Mapping[str, Any]
     decided_at: datetime
     age_s: float
     listeners: int
+
+    @property
+    def care(self) -> Care:
+        """Raises ValueError where this version cannot read it."""
+        return Care.model_validate(self.stored_care)
+
+    @property
+    def plan(self) -> Plan:
+        """Raises ValueError where this version cannot read it."""
+        return Plan.model_validate(self.stored_plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +80,7 @@ class Watches:
 
     def watched(self) -> list[Watch]:
         """Promotions that are watched, the oldest first."""
-        return [
-            Watch(
-                **row | {"care": Care.model_validate(row["care"]), "plan": Plan.model_validate(row["plan"])},
-            )
-            for row in self._rows("watched")
-        ]
+        return [Watch(stored_care=row.pop("care"), stored_plan=row.pop("plan"), **row) for row in self._rows("watched")]
 
     def people(self, watch: Watch) -> tuple[Person, ...]:
         """What each listener who still hears both versions has made of them until now."""
@@ -136,7 +142,7 @@ class Watches:
         return [Reverting(**row) for row in self._rows("reverting")]
 
     def served(self, release_id: UUID) -> list[Hears]:
-        """What the release's listeners are served now, without those whom a canary has meanwhile."""
+        """What the release's listeners are served now."""
         return [Hears(**row) for row in self._rows("served", release_id=release_id)]
 
     def finish(self, release_id: UUID) -> None:

@@ -38,9 +38,9 @@ order by own.listener_id, own.arm;
 select f.listener_id, f.arm, count(*)::int as failed
 from rollout.listener_models w
 join feedback.track_failures f using (listener_id)
+left join gateway.tracks g using (track_id)
 where w.watched_release_id = %(release_id)s and f.failed_at >= %(since)s and f.release_id is null
-  and f.arm in ('champion', 'previous')
-  and f.release_id is null
+  and g.pair_id is null and f.arm in ('champion', 'previous')
 group by f.listener_id, f.arm;
 
 -- name: given_before
@@ -96,7 +96,7 @@ order by d.decided_at, r.release_id;
 select listener_id, w.champion_version, w.previous_version
 from rollout.members m
 join rollout.listener_models w using (listener_id)
-where m.release_id = %(release_id)s and w.release_id is null
+where m.release_id = %(release_id)s
 order by listener_id;
 
 -- name: finish

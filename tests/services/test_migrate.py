@@ -105,7 +105,13 @@ def test_our_own_migrations_apply_to_an_empty_database(empty: str) -> None:
 def test_a_dump_is_restored(postgres_dsn: str, empty: str, tmp_path: Path) -> None:
     programs, dump = binaries(os.environ, tmp_path), tmp_path / "dump"
     subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", postgres_dsn], check=True)
-    restore = [programs / "pg_restore", "--exit-on-error", "--single-transaction", f"--dbname={empty}", dump]
+    restore: list[str | Path] = [
+        programs / "pg_restore",
+        "--exit-on-error",
+        "--single-transaction",
+        f"--dbname={empty}",
+        dump,
+    ]
     done = subprocess.run(restore, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
     assert migrate(empty) == []

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Query, Response
 from schemas.operating import OrderCreate, OrderView, Signed, SwitchCreate, SwitchView
 from services.errors import ServiceError
 from services.gateway.access import needs
+from services.gateway.attributes import declared, require_declared
 from services.gateway.operating import Operating
 from services.gateway.parts import At, By
 from services.gateway.routes.operators import require_known
@@ -34,6 +35,9 @@ async def throw_switch(
     alone give, or the base. Tracks that are asked for already are made as they were drawn."""
     if body.listener_id is not None:
         await require_known(parts, [body.listener_id])
+    if body.cohort is not None:
+        attribute, _, value = body.cohort.partition("=")
+        require_declared({attribute: value}, declared(parts.settings.cohort_attributes), "cohort")
     switch = await Operating(parts.store).throw(by.actor, body)
     response.headers["Location"] = f"/v1/switches/{switch.switch_id}"
     return switch

@@ -131,6 +131,7 @@ def test_small_cohorts_are_hidden_in_the_views_and_so_is_what_would_tell_of_them
     for query in (
         "select cohort, estimate as told from analytics.uplift",
         "select cohort, mean as told from analytics.arm_means",
+        "select cohort, mean as told from analytics.arm_means_overall",
     ):
         told = {row["cohort"] for row in world.do(query) if row["told"] is not None}
         assert told == {"all", "home=rock"}, query

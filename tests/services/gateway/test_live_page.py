@@ -108,3 +108,25 @@ def test_a_track_that_fails_while_it_is_heard_was_never_played(
     expect(card.locator(".state")).to_contain_text("It failed")
     expect(card.locator(".player")).to_be_hidden()
     assert plays(gateway) == []
+
+
+def test_what_a_station_played_live_counts_where_it_was_skipped_before_it_was_ready(
+    gateway: Gateway, settings: GatewaySettings, page: Page
+) -> None:
+    gateway.engine.paused, gateway.engine.ready_s = True, 1.0
+    page.add_init_script(WATCHED)
+    page.goto(gateway.login())
+    page.get_by_role("button", name="Start listening").click()
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/tracks") and answer.status == 202) as asked:
+        page.get_by_role("button", name="Play the station").click()
+    track_id = asked.value.json()["track_id"]
+    for number in range(4):
+        store_part(settings, track_id, number, 1_000, SAMPLE_RATE)
+    until(lambda: page.evaluate("window.sounded > 0.99"))
+    page.get_by_role("button", name="Skip", exact=True).click()
+    assert plays(gateway) == []
+    gateway.engine.paused = False
+    until(lambda: "interrupted" in [kind for kind, data in plays(gateway) if data["track_id"] == track_id])
+    told = [(kind, data) for kind, data in plays(gateway) if data["track_id"] == track_id and kind != "heartbeat"]
+    assert [kind for kind, _ in told] == ["started", "interrupted"]
+    assert told[-1][1]["heard"]["to_ms"] > 900

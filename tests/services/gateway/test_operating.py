@@ -105,6 +105,12 @@ def test_unknown_switches_listeners_and_orders_are_said_to_be(gateway: Gateway) 
         gateway.http.get(f"/v1/orders/{uuid4()}"),
     ):
         assert answer.status_code == 404
+    assert gateway.http.get("/v1/audit").json() == [], "nothing was done"
+
+
+def test_a_cohort_that_nobody_can_be_in_is_not_switched_off(gateway: Gateway) -> None:
+    refused = gateway.http.post("/v1/switches", json={"cohort": "Home=folk", **SIGNED})
+    assert (refused.status_code, refused.json()["field"]) == (422, "cohort.Home")
 
 
 def test_an_order_waits_until_the_rollout_process_answers(gateway: Gateway, postgres: Any) -> None:

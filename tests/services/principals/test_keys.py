@@ -16,7 +16,6 @@ from services.principals.keys import (
     Keys,
     KeysError,
     first,
-    ids,
     load,
     made,
     parsed,
@@ -24,6 +23,10 @@ from services.principals.keys import (
     save,
     written,
 )
+
+
+def ids(keys: Keys) -> list[str]:
+    return [key.key_id for key in keys.keys]
 
 
 def test_a_key_set_is_read_as_it_was_written() -> None:
@@ -100,5 +103,5 @@ def test_the_command_makes_shows_and_rotates(tmp_path: Path, capsys: pytest.Capt
     assert main(["--keys", path, "rotate"]) == 0
     assert main(["--keys", path, "list"]) == 0
     shown = capsys.readouterr().out.splitlines()[-2:]
-    assert [line.split()[0] for line in shown] == list(ids(load(Path(path))))
+    assert [line.split()[0] for line in shown] == ids(load(Path(path)))
     assert "signs" in shown[0]

@@ -19,6 +19,14 @@ def test_an_operator_promotes_and_the_loop_carries_it_out(world: World) -> None:
     assert row == {"reason": "heard them all", "by": "Ada"}
 
 
+def test_a_canary_is_ended_also_where_its_plan_cannot_be_read(world: World) -> None:
+    _, release_id = canary(world, 2)
+    world.do("update rollout.releases set plan = jsonb_set(plan, '{looks}', '[0.05, 1.0]')")
+    end(world.store, release_id, "hold", "its plan cannot be read", "Ada")
+    world.control().turn()
+    assert status(world, release_id) == "held"
+
+
 def test_what_is_over_or_unknown_cannot_be_decided(world: World) -> None:
     _, release_id = canary(world, 2)
     end(world.store, release_id, "roll_back", "hum in the low end", "Ada")

@@ -138,7 +138,7 @@ def test_the_command_shows_and_does(world: World) -> None:
 
 def test_switches_are_thrown_and_lifted_with_who_and_why(world: World) -> None:
     signed = ("--reason", "hum", "--by", "Ada")
-    who = world.listener()
+    who = world.listener('{"home": "folk"}')
     told = said(world, "off", "--cohort", "home=folk", *signed)
     said(world, "off", "--everyone", *signed)
     said(world, "off", "--listener", str(who), *signed)
@@ -150,8 +150,15 @@ def test_switches_are_thrown_and_lifted_with_who_and_why(world: World) -> None:
     assert (row["thrown_by"], row["lifted_by"], row["lifted_reason"]) == ("Ada", "Ada", "hum")
     with pytest.raises(ValueError, match="is thrown"):
         said(world, "on", switch, *signed)
+    recorded = world.do("select action, name, reason from audit.entries where subject = %s order by entry_id", switch)
+    assert [tuple(row.values()) for row in recorded] == [
+        ("switch.thrown", "Ada", "hum"),
+        ("switch.lifted", "Ada", "hum"),
+    ]
     with pytest.raises(ValueError, match="attribute=value"):
         said(world, "off", "--cohort", "folk", *signed)
+    with pytest.raises(ValueError, match="No listener is in"):
+        said(world, "off", "--cohort", "Home=folk", *signed)
     with pytest.raises(ValueError, match="no listener"):
         said(world, "off", "--listener", str(uuid4()), *signed)
 

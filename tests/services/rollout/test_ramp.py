@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from services.rollout.care import Care
+from services.rollout.operating import Operating, Wish
 from services.rollout.ramp import steps
 from tests.services.rollout.listeners import PLAN
 from tests.services.rollout.test_control import status
@@ -67,10 +68,31 @@ def test_more_join_when_those_who_have_gave_their_ratings(world: World) -> None:
 
 def test_a_step_does_not_wait_for_ever_and_a_pause_holds_it(world: World) -> None:
     _, release_id = ramped(world)
-    world.do("update rollout.releases set step_at = now() - interval '1 day', paused_at = now()")
+    orders = Operating(world.pool)
+    orders.pause_or_resume(Wish("pause", "a hum", "Ada", release_id))
+    world.do(
+        "update rollout.releases set step_at = step_at - interval '1 day', paused_at = paused_at - interval '1 day'"
+    )
     world.control().turn()
     assert len(joined(world, release_id)) == 2
-    world.do("update rollout.releases set paused_at = null")
+    orders.pause_or_resume(Wish("resume", "mended", "Ada", release_id))
+    world.control().turn()
+    assert len(joined(world, release_id)) == 2, "the step's clock stood still as well"
+    world.do("update rollout.releases set step_at = step_at - interval '1 day'")
+    world.control().turn()
+    assert len(joined(world, release_id)) == 4
+
+
+def test_nobody_joins_while_the_guardrails_cannot_be_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise ArithmeticError("the series did not converge")
+
+    _, release_id = ramped(world)
+    world.do("update rollout.releases set step_at = now() - interval '1 day'")
+    with monkeypatch.context() as patch:
+        patch.setattr("services.rollout.control.decide", breaks)
+        world.control().turn()
+    assert len(joined(world, release_id)) == 2
     world.control().turn()
     assert len(joined(world, release_id)) == 4
 

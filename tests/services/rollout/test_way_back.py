@@ -9,6 +9,7 @@ import pytest
 
 from schemas.events import Arm, ReleaseEvent
 from schemas.registry import model_name
+from services.rollout import metrics
 from services.rollout.care import Care
 from services.rollout.command import revert
 from services.rollout.stats import Ratings
@@ -112,6 +113,27 @@ def test_a_running_canary_over_what_goes_back_is_held_first(world: World) -> Non
     assert (world.release(newer)["status"], status(world, release_id)) == ("held", "reverted")
 
 
+def test_a_watch_that_this_version_cannot_read_stops_no_other_release(world: World) -> None:
+    promoted(world)
+    world.do("update rollout.releases set care = care || '{\"of a newer version\": 1}'")
+    _, release_id = canary(world)
+    world.rate_all(release_id, BETTER)
+    before = metrics.FAILED._value.get()
+    world.control().turn()
+    assert status(world, release_id) == "promoted"
+    assert metrics.FAILED._value.get() == before + 1
+
+
+def test_aliases_go_back_also_of_who_is_in_a_newer_canary_by_then(world: World) -> None:
+    people, release_id = promoted(world)
+    revert(world.store, world.watches, release_id, "hum", "Ada")
+    round_id = world.round(people[:1])  # a canary begins before the registry could be told
+    world.control().start_canaries()
+    world.control().turn()
+    assert (world.release(round_id)["status"], status(world, release_id)) == ("canary", "reverted")
+    assert all(world.registry.aliases(model_name(who))["champion"] == 1 for who in people)
+
+
 def test_who_moved_on_or_was_pinned_is_left_where_they_are(world: World) -> None:
     people, release_id = promoted(world)
     world.do("update rollout.listener_models set pinned = true where listener_id = %s", people[0])
@@ -197,14 +219,20 @@ def test_a_champion_that_is_no_worse_rarely_goes_back_and_a_bad_one_does() -> No
     assert sum(taken_back(draw, 1.0) for _ in range(20)) >= 18
 
 
-def test_what_failed_in_a_canary_says_nothing_about_the_champion(world: World) -> None:
+def test_what_failed_in_a_canary_or_a_pair_says_nothing_about_the_champion(world: World) -> None:
     people, release_id = promoted(world)
     (watch,) = world.watches.watched()
-    for canary_of, who in ((None, people[0]), (release_id, people[1])):
+    for canary_of, pair_id, who in ((None, None, people[0]), (release_id, None, people[1]), (None, uuid4(), people[2])):
+        track_id = uuid4()
+        world.do(
+            "insert into gateway.tracks (track_id, listener_id, pair_id, prompt, seconds, seed, arm, propensity,"
+            " request, status) values (%s, %s, %s, '', 4, 7, 'champion', 0.5, '{}', 'failed')",
+            track_id, who, pair_id,
+        )  # fmt: skip
         world.do(
             "insert into feedback.track_failures (track_id, listener_id, arm, release_id, code, failed_at)"
             " values (%s, %s, 'champion', %s, 'engine_failed', now())",
-            uuid4(), who, canary_of,
+            track_id, who, canary_of,
         )  # fmt: skip
     failed = {one.listener_id: one.champion.failed for one in world.watches.people(watch)}
     assert failed == dict.fromkeys(people, 0) | {people[0]: 1}

@@ -1,7 +1,5 @@
 // Elements: `h("button", { class: "quiet", onclick }, "Back")`.
 
-export const $ = (id) => document.getElementById(id);
-
 const NOT_PROPERTIES = /^(aria-|data-|class$|for$|list$|role$|form$)/;
 
 // A property that starts with aria- or data-, and class, for, list and role, becomes an attribute; null is left out.

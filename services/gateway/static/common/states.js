@@ -11,16 +11,17 @@ const failed = (error, again) =>
     h("p", {}, error.message),
     h("button", { type: "button", class: "quiet", onclick: again }, t.states.again));
 
+const newest = new WeakMap(); // of each place, the last asking: an older one is answered too late
+
 // Fills `place` with what `load` resolves to (an element, or a list of them); until then it waits, and what goes wrong
 // can be tried again. What was there stays while it is renewed.
 export async function shown(place, load) {
   if (!place.hasChildNodes()) fill(place, waiting());
   place.setAttribute("aria-busy", "true");
-  try {
-    fill(place, [await load()].flat());
-  } catch (error) {
-    fill(place, failed(error, () => shown(place, load)));
-  } finally {
-    place.removeAttribute("aria-busy");
-  }
+  const asking = load();
+  newest.set(place, asking);
+  const found = await asking.catch((error) => failed(error, () => shown(place, load)));
+  if (newest.get(place) !== asking) return;
+  fill(place, [found].flat());
+  place.removeAttribute("aria-busy");
 }

@@ -49,10 +49,15 @@ export class Player {
     sound.onended = () => this.ended();
   }
 
-  // The track is ready: what was heard of it live counts now.
-  finish(track) {
+  // The track is ready: what was heard of it live counts now, also where it was left since.
+  tellLive(track) {
     this.track = track;
     this.untold.splice(0).forEach(([kind, data, time]) => this.send(kind, data, time));
+  }
+
+  // It is ready and goes on from its file.
+  finish(track) {
+    this.tellLive(track);
     this.settle();
     return this.load();
   }

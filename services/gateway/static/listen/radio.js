@@ -39,8 +39,8 @@ export class Radio {
 
   close() {
     this.station?.close();
-    this.player?.close();
-    this.station = this.player = this.item = null;
+    this.leave();
+    this.station = this.item = null;
     this.wanted = false;
     fill(this.bar);
     this.bar.hidden = true;
@@ -64,9 +64,16 @@ export class Radio {
     sessionStorage.setItem(KEPT, JSON.stringify({ wish, made, items, at: this.player?.at ?? this.from ?? 0 }));
   }
 
-  skip() {
-    this.player?.close();
+  // What plays is left; its item keeps the player, which tells what was heard live once the track is ready.
+  leave() {
+    if (!this.player) return;
+    this.player.close();
+    this.item.left = this.player;
     this.player = null;
+  }
+
+  skip() {
+    this.leave();
     this.wanted = true;
     this.from = 0;
     this.station.advance();
@@ -110,8 +117,7 @@ export class Radio {
 
   // Another item is at the front: its place at the foot of the page.
   turnTo(item) {
-    this.player?.close();
-    this.player = null;
+    this.leave();
     this.item = item;
     this.view = playerView();
     this.actions = h("div", { class: "row actions" });
@@ -132,12 +138,14 @@ export class Radio {
 
   ratings(item) {
     const id = this.listener.listener_id;
-    const say = (text) => this.say(text);
+    const here = (then) => (item === this.item ? then() : undefined); // what is told after a skip is not about what plays now
+    const say = (text) => here(() => this.say(text));
+    const again = () => here(() => this.fillActions(item));
     const heart = h("button", {
       type: "button", class: "heart", "aria-label": t.station.heart, "aria-pressed": String(kept(item.track.track_id) === MOST_STARS),
-      onclick: () => rate(id, item.track, MOST_STARS, say).then(() => this.fillActions(item), () => {}),
+      onclick: () => rate(id, item.track, MOST_STARS, say).then(again, () => {}),
     });
-    return [heart, stars(id, item.track, say, () => this.fillActions(item))];
+    return [heart, stars(id, item.track, say, again)];
   }
 
   votes(item) {

@@ -9,7 +9,8 @@ const PAIR_EVERY = 5;
 const PAUSE_MS = 3000;
 const MOST_FAILURES = 3; // in a row; then something is wrong that more tracks do not mend
 
-// An item is { track, pair, side }; pair and side are null but for the two of a pair. `news` is the last of its progress.
+// An item is { track, pair, side }; pair and side are null but for the two of a pair. `news` is the last of its progress,
+// `left` the player that it was left in.
 export class Station {
   // wish: { listener_id, prompt, seconds }; onNews() is called when something in it has changed.
   constructor(wish, onNews, made = 0) {
@@ -84,6 +85,7 @@ export class Station {
       });
     }
     if (item.track.status !== "ready") return this.lost(item);
+    item.left?.tellLive(item.track);
     this.failures = 0;
     this.onNews();
     await this.fetched(item);

@@ -10,6 +10,8 @@ import { t } from "../common/strings.js";
 const SIDES = ["first", "second"];
 const SECONDS = 10;
 
+let before = { close() {} }; // the last comparison
+
 export function comparing() {
   const words = t.operate.compare;
   const prompt = h("input", { id: "compare-prompt", maxLength: 300, autocomplete: "off" });
@@ -19,7 +21,11 @@ export function comparing() {
     act(async () => {
       const me = session(ofListener.room)?.listener_id;
       if (!me) throw new Error(words.asListener);
-      await show(place, await post("/v1/pairs", { listener_id: me, prompt: prompt.value, seconds: SECONDS }, ofListener));
+      try {
+        await show(place, await post("/v1/pairs", { listener_id: me, prompt: prompt.value, seconds: SECONDS }, ofListener));
+      } catch (error) {
+        throw error.status === 401 ? new Error(words.asListener) : error; // the listener's session has ended, not one's own
+      }
     }, event.submitter);
   };
   return h("div", {}, h("p", { class: "hint" }, words.hint),
@@ -34,13 +40,25 @@ async function show(place, pair) {
   const state = h("p", { class: "state", role: "status" });
   const cancel = () => SIDES.forEach((side) => remove(`/v1/tracks/${pair[side].track_id}`, ofListener).catch(console.warn));
   const stop = h("button", { type: "button", class: "quiet small", onclick: cancel }, t.track.cancel);
+  before.close();
   fill(place, state, stop);
   for (const side of SIDES) {
-    await follow(pair[side].track_id, (event, news) => (state.textContent = `${words[side]}: ${t.track.told(event, news)}`), ofListener);
+    const ended = await ending(pair[side].track_id, (says) => (state.textContent = `${words[side]}: ${says}`));
+    if (ended !== "ready") return stop.remove();
   }
   const { first, second } = await get(`/v1/pairs/${pair.pair_id}`, ofListener);
   stop.remove();
-  if (first.status !== "ready" || second.status !== "ready") return;
   const { inStep } = await import("./in_step.js");
-  fill(place, await inStep([first, second], [words.first, words.second]));
+  before = await inStep([first, second], [words.first, words.second]);
+  fill(place, before.element);
+}
+
+// Says how a track comes along; resolves to the name of its last news, "ready" or "failed".
+async function ending(trackId, say) {
+  let last;
+  await follow(trackId, (event, data) => {
+    last = event;
+    say(t.track.told(event, data));
+  }, ofListener);
+  return last;
 }

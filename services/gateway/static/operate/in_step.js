@@ -11,7 +11,7 @@ const WAVE_TALL = 36;
 const APART_S = 0.04; // how far the silent one may be off before it is put right
 const HIGHEST_HZ = 10_000;
 
-// tracks: two that are ready; names: what they are called. Resolves to an element.
+// tracks: two that are ready; names: what they are called. Resolves to { element, close }.
 export async function inStep(tracks, names) {
   const words = t.operate.compare;
   const files = await Promise.all(tracks.map(({ track_id: id }) => blob(`/v1/tracks/${id}/audio`, ofListener)));
@@ -43,8 +43,15 @@ export async function inStep(tracks, names) {
   hear(0);
   const element = h("div", { class: "in-step" },
     h("div", { class: "row" }, play, switches), names.map((name, index) => h("div", {}, h("h3", {}, name), pictures[index])));
-  requestAnimationFrame(() => pictures.forEach((place, index) => draw(place, sounds[index], (seconds) => sounds.forEach((sound) => (sound.currentTime = seconds)))));
-  return element;
+  const seek = (seconds) => sounds.forEach((sound) => (sound.currentTime = seconds));
+  let waves = [];
+  requestAnimationFrame(() => (waves = pictures.map((place, index) => draw(place, sounds[index], seek))));
+  const close = () => {
+    stop();
+    waves.forEach((wave) => wave.destroy());
+    sounds.forEach((sound) => URL.revokeObjectURL(sound.src));
+  };
+  return { element, close };
 }
 
 function draw(place, media, seek) {
@@ -55,4 +62,5 @@ function draw(place, media, seek) {
     plugins: [Spectrogram.create({ height: TALL, scale: "mel", frequencyMax: HIGHEST_HZ, fftSamples: 1024, labels: false })],
   });
   wave.on("interaction", seek);
+  return wave;
 }

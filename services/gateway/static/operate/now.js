@@ -59,7 +59,7 @@ export function needs({ releases, rounds, feedback, switches, orders }, time = D
   if (feedback.dead_lettered > 0) add("unread", words.unread(count(feedback.dead_lettered)), "feedback");
   for (const each of releases) {
     const last = each.decisions.at(-1);
-    if (each.status === "rolled_back" && age(each.decided_at) < RECENT_MS) add("rolled_back", words.rolledBack(short(each.release_id), last?.reason ?? ""), "releases");
+    if (["rolled_back", "reverted"].includes(each.status) && age(last?.decided_at) < RECENT_MS) add(each.status, words.ended(short(each.release_id), last?.reason ?? ""), "releases");
     if (each.status === "canary") add("canary", last ? words.canary(short(each.release_id), last.look, last.reason) : words.young(short(each.release_id)), "releases");
   }
   return found;
