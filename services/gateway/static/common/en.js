@@ -176,7 +176,7 @@ export const en = {
   analyse: {
     picture: "Picture", by: "By", metric: "Metric", arm: "Arm", baseline: "Over", release: "Release", per: "Time", scale: "Scale",
     bounds: "Intervals", everyone: "everyone", outside: "Outside any canary", day: "Day",
-    arms: { candidate: "candidate", champion: "champion", cold: "cold start", base: "base" },
+    arms: { candidate: "candidate", champion: "champion", cold: "cold start", base: "base", previous: "version before" },
     dimensions: { home: "Home", age_band: "Age band", country: "Country", taste: "Taste", device: "Device", tenure: "Tenure", style: "Style of prompt" },
     metrics: { stars: "Stars", heard_share: "Share heard", early_skip: "Early skips", completion: "Completions", pair_wins: "Wins of blind pairs" },
     pers: { whole: "The whole release", cumulative: "Up to each day", day: "Each day alone" },

@@ -7,7 +7,9 @@ import { t } from "../common/strings.js";
 
 const HEIGHT = 260;
 const CAP = 0.012; // half the width of a bound's mark, of the planned comparisons
-const COLOURS = { promote: "var(--good)", hold: "var(--soft)", roll_back: "var(--warn)" };
+export const COLOURS = {
+  promote: "var(--good)", confirm: "var(--good)", hold: "var(--soft)", roll_back: "var(--warn)", revert: "var(--warn)",
+};
 
 export function looksChart(decisions) {
   const looks = decisions.map(({ look, verdict, inputs }) => ({

@@ -8,7 +8,7 @@ import { table } from "../common/table.js";
 import { watched } from "../common/watch.js";
 import { ordering } from "./orders.js";
 
-const ORDERS = { canary: ["promote", "hold", "roll_back", "pause", "resume"], promoted: ["revert"], held: [], rolled_back: [], reverted: [] };
+export const ORDERS = { canary: ["promote", "hold", "roll_back", "pause", "resume"], promoted: ["revert"], held: [], rolled_back: [], reverted: [] };
 
 export function releases() {
   const place = h("div", { "aria-live": "polite" });
