@@ -106,5 +106,5 @@ delete from training.troubles where listener_id = any(%(listeners)s)
 select count(*) as listeners from training.troubles where rests_until > now()
 
 -- name: finish_round
-update training.rounds set status = %(status)s, detail = %(detail)s, finished_at = now()
+update training.rounds set status = %(status)s, detail = %(detail)s, losses = %(losses)s, finished_at = now()
 where round_id = %(round_id)s and status = 'running'

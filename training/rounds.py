@@ -68,7 +68,7 @@ def finish(room: Room, current: Round) -> int:
     for listener in troubles:
         learned.pop(listener, None)
     detail = _detail(trained, facts)
-    room.store.finish_round(current.round_id, versions, learned, troubles, room.settings.rest, detail)
+    room.store.finish_round(current.round_id, versions, learned, troubles, room.settings.rest, detail, trained.losses)
     room.report("left_out", {"listeners": len(troubles)})
     checkpoint.remove(place.path)
     return len(versions)

@@ -138,6 +138,7 @@ class Store:
         troubles: Mapping[UUID, str],
         rest: Rest,
         detail: str,
+        losses: Sequence[float] = (),
     ) -> None:
         """Adapters, progress, troubles and the round's end in one transaction; a round without versions ends `empty`.
 
@@ -145,6 +146,7 @@ class Store:
             learned: of the listeners who were trained.
             troubles: the others, and why.
             rest: when those are to be let alone.
+            losses: the mean of each step.
         """
         versions = list(versions)
         with self._connection.transaction():
@@ -156,10 +158,10 @@ class Store:
             for listener, reason in troubles.items():
                 self._run("note_trouble", round_id=round_id, listener_id=listener, reason=reason, **rest._asdict())
             status = "trained" if versions else "empty"
-            self._run("finish_round", round_id=round_id, status=status, detail=detail)
+            self._run("finish_round", round_id=round_id, status=status, detail=detail, losses=list(losses))
 
     def fail_round(self, round_id: UUID, detail: str) -> None:
-        self._run("finish_round", round_id=round_id, status="failed", detail=detail)
+        self._run("finish_round", round_id=round_id, status="failed", detail=detail, losses=[])
 
     def resting(self) -> int:
         """How many listeners are let alone because their rounds failed."""

@@ -224,7 +224,11 @@ def _processes(ports: Mapping[str, int], shared: Mapping[str, str]) -> tuple[Par
         address=gateway_url,
         probe=Probe("http", f"{gateway_url}/health"),
         after=("schema", "topics"),
-        environment={**LIGHT, "ENCORE_METRICS_PORT": str(ports["gateway_metrics"])},
+        environment={
+            **LIGHT,
+            "ENCORE_METRICS_PORT": str(ports["gateway_metrics"]),
+            "ENCORE_MLFLOW_PAGE": shared["ENCORE_MLFLOW_URL"],
+        },
         metrics=f"http://{LOOPBACK}:{ports['gateway_metrics']}/metrics",
     )
     return (

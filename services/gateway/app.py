@@ -20,6 +20,7 @@ from services.gateway.claims import Claims
 from services.gateway.described import document_of
 from services.gateway.engine import Engine
 from services.gateway.hardening import Hardened
+from services.gateway.lineage import Lineage
 from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
@@ -29,6 +30,7 @@ from services.gateway.routes import (
     audio,
     events,
     health,
+    lineage,
     listeners,
     operating,
     operators,
@@ -64,6 +66,7 @@ _ROUTERS: Final = (
     events.router,
     operators.router,
     operating.router,
+    lineage.router,
     analysts.router,
     health.router,
 )
@@ -119,4 +122,5 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads = Slots(settings.uploads_at_once)
     reports, analysis = Reports(Store(asked)), Analysis(Store(asked))
-    return Parts(settings, store, blobs, engine, outbox, board, maker, reports, analysis, uploads, keys)
+    lineage = Lineage(store, blobs, settings.mlflow_page)
+    return Parts(settings, store, blobs, engine, outbox, board, maker, reports, analysis, lineage, uploads, keys)

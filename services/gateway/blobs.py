@@ -16,6 +16,7 @@ from services.lanes import Lane
 _CHUNK: Final = 256 * 1024
 _ABANDONED_S: Final = 3600.0
 _WIDTH: Final = 16
+_PASSING: Final = "passing"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,6 +39,14 @@ class Blobs:
 
     def track(self, track_id: UUID) -> str:
         return f"{self._url}/tracks/{track_id}"
+
+    def passing(self, track_id: UUID) -> str:
+        """For what is heard once and kept by nobody."""
+        return f"{self._url}/{_PASSING}/{track_id}"
+
+    def snapshot(self, sha256: str) -> str:
+        """Where the factory keeps what a round learned from."""
+        return f"{self._url}/snapshots/{sha256}.json"
 
     async def is_reachable(self) -> bool:
         try:
@@ -75,9 +84,9 @@ class Blobs:
             return None
 
     async def drop_abandoned(self) -> int:
-        """Removes what is more than an hour old of uploads that a killed process left behind and of parts of tracks,
-        which are whole by then; returns how many files."""
-        return sum([await self._run(self._drop_old, folder) for folder in ("incoming", PARTS_FOLDER)])
+        """Removes what is more than an hour old of uploads and passing sounds that a killed process left behind and of
+        parts of tracks, which are whole by then; returns how many files."""
+        return sum([await self._run(self._drop_old, folder) for folder in ("incoming", _PASSING, PARTS_FOLDER)])
 
     async def _run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Threads of its own: a store that hangs must not take those by which everything else asks for its address."""
@@ -91,7 +100,7 @@ class Blobs:
         if not self._files.exists(folder):
             return 0
         self._files.invalidate_cache(folder)  # a listing from before would hide what is new
-        return sum(self._drop_if_old(path) for path in self._files.ls(folder, detail=False))
+        return sum(self._drop_if_old(path) for path in self._files.find(folder))
 
     def _drop_if_old(self, path: str) -> bool:
         try:

@@ -10,6 +10,7 @@ from services.gateway.analysis import Analysis
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.engine import Engine
+from services.gateway.lineage import Lineage
 from services.gateway.outbox import Outbox
 from services.gateway.reports import Reports
 from services.gateway.settings import GatewaySettings
@@ -31,6 +32,7 @@ class Parts:
     maker: TrackMaker
     reports: Reports  # with connections of its own: a question must not stop the answers
     analysis: Analysis  # likewise
+    lineage: Lineage
     uploads: Slots
     keys: KeyFile
 

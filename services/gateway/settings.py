@@ -43,6 +43,9 @@ class GatewaySettings(Settings):
     event_max_age_s: Annotated[float, Field(ge=3600, le=315_360_000)] = 34_560_000.0
     """How far back (or, by a wrong clock, ahead) a listener's event may lie: 400 days."""
 
+    mlflow_page: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    """Where operators open MLflow in a browser; empty: the rooms link to no run and no model."""
+
     @property
     def event_max_age(self) -> timedelta:
         return timedelta(seconds=self.event_max_age_s)

@@ -33,7 +33,7 @@ from tests.services.gateway.engine import ToneEngine, wav
 from tests.threads import ended
 
 SERVICE = "a-product"
-STAFF_ROUTES = re.compile(r"/v1/(rounds|releases|feedback|uplift|audit|switches|orders|engine)")
+STAFF_ROUTES = re.compile(r"/v1/(rounds|releases|versions|feedback|uplift|audit|switches|orders|engine)")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -37,7 +37,7 @@ function numbers(rows, answer, state) {
       name || words.everyone, ...(isOverTime ? [cell.day] : []), say(estimate),
       low === null ? (cell.hidden ? words.hidden : words.noInterval) : words.range(say(low), say(high)),
       say(shrunken), cell.p_holm === null ? "–" : cell.p_holm.toPrecision(2), say(mde), count(cell.listeners), count(cell.observations),
-    ]), words.none);
+    ]), { none: words.none });
 }
 
 function download(text, type, name) {

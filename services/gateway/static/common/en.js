@@ -22,7 +22,7 @@ export const en = {
     enter: "Enter",
     hint: "Who runs Encore gives it to you. It lets in once; what it becomes stays in this tab only.",
   },
-  states: { loading: "Loading.", again: "Try again", none: "Nothing yet.", more: (rows) => `Show more (${rows} left)` },
+  states: { loading: "Loading.", again: "Try again", none: "Nothing yet.", more: (rows) => `Show more (${rows} left)`, further: "Show more" },
   errors: {
     away: "Encore does not answer. Check the network and try again.",
     status: (status) => `The server answered ${status}.`,
@@ -155,7 +155,9 @@ export const en = {
     rounds: {
       title: "Training rounds", list: "Rounds, newest first", asked: "Asked for", round: "Round", state: "State", listeners: "Listeners", versions: "Versions",
       detail: "Detail", none: "No round yet. Ask for one, or wait until enough new ratings have come.", ask: "Train now",
-      wished: (id) => `Round ${id} is asked for.`,
+      wished: (id) => `Round ${id} is asked for.`, curve: "Curve", curveOf: (id) => `The curve of round ${id}`, versionsOf: "Its versions", mlflow: "Its run in MLflow",
+      step: "Step", loss: "Mean loss", noCurve: "No curve is kept for this round.", close: "Close",
+      saysCurve: (steps, first, last) => `Mean loss over ${steps} steps, from ${first} to ${last}.`,
       status: { requested: "Requested", running: "Running", trained: "Trained", failed: "Failed", empty: "Nothing to train" },
     },
     engine: {
@@ -168,9 +170,26 @@ export const en = {
       sum: (folded, unread) => `${folded} events counted, ${unread} set aside because they could not be read.`,
     },
     compare: {
-      title: "Two versions side by side", hint: "As the listener who you are in Listen: two of the versions that you may hear make a track from the same words and seed. Which is which is not told.",
-      asListener: "Enter Listen in this tab first: who compares is a listener.", prompt: "Words", make: "Make both", first: "A", second: "B",
+      title: "Two versions side by side", release: "Release", listener: "Listener", make: "Make both",
+      hint: "What candidate and champion play a listener of a release: the same words, songs and seed. It is kept nowhere and counts for nothing; that you heard it is recorded.",
+      none: "No release yet, so there is nothing to compare.", prompt: "Words", making: "Making both. It takes about as long as they last.",
+      first: "Champion", second: "Candidate",
       hear: (name) => `Hear ${name}`, picture: (name) => `Spectrogram of ${name}`,
+    },
+    versions: {
+      title: "Versions", list: "Versions, newest first", listener: "Listener", source: "Learned from this song or track", find: "Find", all: "All of them",
+      hint: "What each version learned from, and which versions learned from a song or track.",
+      made: "Made", version: "Version", standing: "Now", round: "Round", release: "Release", loss: "Loss, base to own", from: "From", none: "No version yet. A training round makes them.",
+      standings: { champion: "Champion", candidate: "Candidate", previous: "The one before" }, past: "In the past",
+      sources: "What it learned from", sourcesOf: (version, listener) => `What version ${version} of ${listener} learned from`,
+      says: (total, version, snapshot) => `${total} songs and ratings, starting from ${version === null ? "the base" : `version ${version}`}. Snapshot ${snapshot}.`,
+      kind: "Kind", kinds: { song: "Song", track: "Rated track" }, which: "Which", words: "Words", stars: "Stars", heard: "Heard", when: "When",
+      weight: "Weight", direction: "Direction", towards: "Towards", away: "Away", neither: "Neither", passed: "Not used", back: (id) => `Versions that learned from ${id}`, mlflow: "MLflow",
+      ways: (from, to) => `${from} to ${to}`,
+    },
+    audit: {
+      title: "Who did what", list: "Deeds, newest first", when: "When", who: "Who", what: "What", about: "About", why: "Why", none: "Nobody has done anything yet.",
+      did: (action) => action.replace(/[._]/g, " "), by: (name, kind) => `${name}, ${kind}`,
     },
   },
   analyse: {

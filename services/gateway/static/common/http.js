@@ -28,12 +28,10 @@ async function answered(response) {
   throw new Refused(response.status, body.code ? body : (body.rejected?.[0]?.problem ?? unexplained(response.status)));
 }
 
-// `options` are fetch's; `room` is whose session speaks, where it is not that of this page.
-export async function call(method, path, body, { room, ...options } = {}) {
-  return sent(method, path, body, await authorization(postAs, room), options);
+// `options` are fetch's.
+export async function call(method, path, body, options) {
+  return sent(method, path, body, await authorization(postAs), options);
 }
-
-export const ofListener = { room: "listen" };
 
 // A login's code becomes the token of this tab.
 export const enterBy = (code, attributes) => exchange(postAs, code, attributes);
@@ -55,6 +53,7 @@ export const post = async (path, body, options) => (await call("POST", path, bod
 export const put = async (path, body) => (await call("PUT", path, body)).json();
 export const remove = async (path, options) => (await call("DELETE", path, undefined, options)).json();
 export const blob = async (path, options) => (await call("GET", path, undefined, options)).blob();
+export const postForBlob = async (path, body, options) => (await call("POST", path, body, options)).blob();
 
 // fetch cannot report how much of a body is sent; XMLHttpRequest can. `onProgress` is told a part from 0 to 1.
 export async function upload(path, file, onProgress) {

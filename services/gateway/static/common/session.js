@@ -6,11 +6,8 @@ const RENEWED_BEFORE_MS = 5 * 60 * 1000;
 let place = null; // where the session of this page's room is kept
 let renewing = null;
 
-const placeOf = (room) => `encore-session-${room}`;
-
-export const speakIn = (room) => (place = placeOf(room));
-// That of another room, where one is named: staff who compare do so as the listener who they are in Listen.
-export const session = (room) => JSON.parse(sessionStorage.getItem(room ? placeOf(room) : place));
+export const speakIn = (room) => (place = `encore-session-${room}`);
+export const session = () => JSON.parse(sessionStorage.getItem(place));
 export const token = () => session()?.token ?? null;
 export const forgetToken = () => sessionStorage.removeItem(place);
 
@@ -28,15 +25,15 @@ export async function exchange(send, code, attributes = {}) {
 }
 
 // The header of a token that is valid for minutes more; many who ask at once share one renewal.
-export async function authorization(send, room) {
-  const held = session(room);
+export async function authorization(send) {
+  const held = session();
   if (held?.renewable_until && Date.parse(held.expires_at) - Date.now() < RENEWED_BEFORE_MS) {
-    renewing ??= send("/v1/sessions/renewals", undefined, held.token).then((given) => keep(given, room)).finally(() => (renewing = null));
+    renewing ??= send("/v1/sessions/renewals", undefined, held.token).then(keep).finally(() => (renewing = null));
     await renewing;
   }
-  return `Bearer ${session(room)?.token}`;
+  return `Bearer ${session()?.token}`;
 }
 
-function keep(given, room) {
-  sessionStorage.setItem(room ? placeOf(room) : place, JSON.stringify(given));
+function keep(given) {
+  sessionStorage.setItem(place, JSON.stringify(given));
 }

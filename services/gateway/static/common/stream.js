@@ -7,10 +7,10 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
 
 // Tells `onNews(event, data)` until the track is ready or failed; comes again when the connection breaks.
-export async function follow(trackId, onNews, options) {
+export async function follow(trackId, onNews) {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
-      const response = await call("GET", `/v1/tracks/${trackId}/events`, undefined, options);
+      const response = await call("GET", `/v1/tracks/${trackId}/events`);
       for await (const { event, data } of messages(response.body)) {
         pause = FIRST_PAUSE_MS;
         onNews(event, JSON.parse(data));

@@ -1,64 +1,69 @@
-// Two versions side by side, for the listener who one is in Listen: the same words and seed, spectrograms in step, switched while they play.
+// Candidate and champion of a release side by side, for any listener in it: the same words and seed, spectrograms in step,
+// switched while they play.
 
 import { fill, h } from "../common/dom.js";
-import { get, ofListener, post, remove } from "../common/http.js";
-import { session } from "../common/session.js";
-import { follow } from "../common/stream.js";
+import { date, short } from "../common/format.js";
+import { get, postForBlob } from "../common/http.js";
 import { act } from "../common/shell.js";
+import { shown, waiting } from "../common/states.js";
 import { t } from "../common/strings.js";
 
-const SIDES = ["first", "second"];
+const SIDES = ["champion", "candidate"];
 const SECONDS = 10;
+const OFFERED = 500; // listeners in the list; another's id may be typed
+const SEEDS = 2 ** 31;
 
 let before = { close() {} }; // the last comparison
 
 export function comparing() {
-  const words = t.operate.compare;
-  const prompt = h("input", { id: "compare-prompt", maxLength: 300, autocomplete: "off" });
   const place = h("div");
+  shown(place, async () => {
+    const releases = await get("/v1/releases?limit=50");
+    return releases.length ? form(releases) : h("p", { class: "state empty" }, t.operate.compare.none);
+  });
+  return h("div", {}, h("p", { class: "hint" }, t.operate.compare.hint), place);
+}
+
+function form(releases) {
+  const words = t.operate.compare;
+  const offered = h("datalist", { id: "compare-listeners" });
+  const listener = h("input", { id: "compare-listener", list: offered.id, required: true, autocomplete: "off" });
+  const offer = () => act(async () => {
+    const members = await get(`/v1/releases/${release.value}/members?limit=${OFFERED}`);
+    fill(offered, members.map(({ listener_id: id }) => new Option(short(id), id)));
+    listener.value = members[0]?.listener_id ?? "";
+  });
+  const release = h("select", { id: "compare-release", onchange: offer },
+    releases.map((each) => new Option(`${short(each.release_id)}, ${date(each.started_at)}`, each.release_id)));
+  const prompt = h("input", { id: "compare-prompt", maxLength: 300, autocomplete: "off" });
+  const result = h("div", { "aria-live": "polite" });
   const ask = (event) => {
     event.preventDefault();
-    act(async () => {
-      const me = session(ofListener.room)?.listener_id;
-      if (!me) throw new Error(words.asListener);
-      try {
-        await show(place, await post("/v1/pairs", { listener_id: me, prompt: prompt.value, seconds: SECONDS }, ofListener));
-      } catch (error) {
-        throw error.status === 401 ? new Error(words.asListener) : error; // the listener's session has ended, not one's own
-      }
-    }, event.submitter);
+    const wish = { listener_id: listener.value.trim(), prompt: prompt.value, seconds: SECONDS };
+    act(() => show(result, release.value, wish), event.submitter);
   };
-  return h("div", {}, h("p", { class: "hint" }, words.hint),
+  offer();
+  return h("div", {},
     h("form", { onsubmit: ask, class: "order" },
+      h("div", { class: "pair-of-fields" },
+        h("div", {}, h("label", { for: release.id }, words.release), release),
+        h("div", {}, h("label", { for: listener.id }, words.listener), listener, offered)),
       h("label", { for: prompt.id }, words.prompt), prompt,
-      h("div", { class: "row" }, h("button", { class: "quiet small" }, words.make))), place);
+      h("div", { class: "row" }, h("button", { class: "quiet small" }, words.make))), result);
 }
 
-// Makes both and shows them; who goes away before they are ready cancels nothing.
-async function show(place, pair) {
+async function show(place, releaseId, wish) {
   const words = t.operate.compare;
-  const state = h("p", { class: "state", role: "status" });
-  const cancel = () => SIDES.forEach((side) => remove(`/v1/tracks/${pair[side].track_id}`, ofListener).catch(console.warn));
-  const stop = h("button", { type: "button", class: "quiet small", onclick: cancel }, t.track.cancel);
+  const seed = Math.floor(Math.random() * SEEDS);
   before.close();
-  fill(place, state, stop);
-  for (const side of SIDES) {
-    const ended = await ending(pair[side].track_id, (says) => (state.textContent = `${words[side]}: ${says}`));
-    if (ended !== "ready") return stop.remove();
+  fill(place, waiting(words.making));
+  try {
+    const made = (side) => postForBlob(`/v1/releases/${releaseId}/sounds`, { ...wish, side, seed });
+    const [{ inStep }, ...files] = await Promise.all([import("./in_step.js"), ...SIDES.map(made)]);
+    before = inStep(files, [words.first, words.second]);
+    fill(place, before.element);
+  } catch (error) {
+    fill(place);
+    throw error;
   }
-  const { first, second } = await get(`/v1/pairs/${pair.pair_id}`, ofListener);
-  stop.remove();
-  const { inStep } = await import("./in_step.js");
-  before = await inStep([first, second], [words.first, words.second]);
-  fill(place, before.element);
-}
-
-// Says how a track comes along; resolves to the name of its last news, "ready" or "failed".
-async function ending(trackId, say) {
-  let last;
-  await follow(trackId, (event, data) => {
-    last = event;
-    say(t.track.told(event, data));
-  }, ofListener);
-  return last;
 }

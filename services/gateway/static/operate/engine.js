@@ -17,6 +17,6 @@ export function engine() {
       each.replica, words.of(count(each.rows), count(each.most_rows)), count(each.waiting),
       words.milliseconds(Math.round(each.step_seconds * 1000)),
       words.of(count(each.adapters.resident), count(each.adapters.slots)), count(each.adapters.pinned),
-    ]), words.none));
+    ]), { none: words.none }));
   return place;
 }

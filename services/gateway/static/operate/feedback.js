@@ -13,7 +13,7 @@ export function feedback() {
   watched(place, () => get("/v1/feedback"), ({ folded, dead_lettered: unread, lag }) => [
     h("p", {}, words.sum(count(folded), count(unread))),
     table(words.waits, [words.topic, { text: words.waiting, number: true }],
-      Object.entries(lag).map(([topic, waiting]) => [topic, count(waiting)]), words.none),
+      Object.entries(lag).map(([topic, waiting]) => [topic, count(waiting)]), { none: words.none }),
   ]);
   return place;
 }

@@ -3,7 +3,6 @@
 import WaveSurfer from "../vendor/wavesurfer/wavesurfer.esm.js";
 import Spectrogram from "../vendor/wavesurfer/spectrogram.esm.js";
 import { h } from "../common/dom.js";
-import { blob, ofListener } from "../common/http.js";
 import { t } from "../common/strings.js";
 
 const TALL = 140;
@@ -11,10 +10,9 @@ const WAVE_TALL = 36;
 const APART_S = 0.04; // how far the silent one may be off before it is put right
 const HIGHEST_HZ = 10_000;
 
-// tracks: two that are ready; names: what they are called. Resolves to { element, close }.
-export async function inStep(tracks, names) {
+// files: the two as blobs; names: what they are called. Gives { element, close }.
+export function inStep(files, names) {
   const words = t.operate.compare;
-  const files = await Promise.all(tracks.map(({ track_id: id }) => blob(`/v1/tracks/${id}/audio`, ofListener)));
   const sounds = files.map((file) => Object.assign(new Audio(URL.createObjectURL(file)), { preload: "auto" }));
   let heard = 0;
   const pictures = names.map((name) => h("div", { class: "spectrogram", role: "img", "aria-label": words.picture(name) }));

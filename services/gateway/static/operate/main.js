@@ -1,8 +1,9 @@
-// Operate: what needs someone now, releases, switches, rounds, the engine, and two versions side by side.
+// Operate: what needs someone now, releases and their sides to hear, switches, rounds, versions, the engine, and who did what.
 
 import { fill, h } from "../common/dom.js";
 import { room } from "../common/shell.js";
 import { t } from "../common/strings.js";
+import { audit } from "./audit.js";
 import { comparing } from "./compare.js";
 import { engine } from "./engine.js";
 import { feedback } from "./feedback.js";
@@ -11,8 +12,9 @@ import { orders } from "./orders.js";
 import { releases } from "./releases.js";
 import { rounds } from "./rounds.js";
 import { switches } from "./switches.js";
+import { versions } from "./versions.js";
 
-const PARTS = { now, releases, switches, orders, rounds, engine, feedback, compare: comparing };
+const PARTS = { now, releases, compare: comparing, switches, orders, rounds, versions, engine, feedback, audit };
 
 function begin(main) {
   const parts = Object.entries(PARTS).map(([name, part]) =>

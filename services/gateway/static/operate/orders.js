@@ -40,7 +40,7 @@ export function orders() {
     found.map((each) => [
       date(each.ordered_at), each.by, words.action[each.action], about(each), each.reason,
       each.status === "waiting" ? words.waiting : `${words.status[each.status]} ${each.says}`,
-    ]), words.none));
+    ]), { none: words.none }));
   return h("div", {}, ordering(["stop", "start"]), place);
 }
 

@@ -7,6 +7,7 @@ import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { watched } from "../common/watch.js";
 import { ordering } from "./orders.js";
+import { versionsOf } from "./versions.js";
 
 export const ORDERS = { canary: ["promote", "hold", "roll_back", "pause", "resume"], promoted: ["revert"], held: [], rolled_back: [], reverted: [] };
 
@@ -47,7 +48,7 @@ function inside(release) {
   const number = (text) => ({ text, number: true });
   return [
     picture,
-    table(words.decisions, [number(words.look), words.when, words.what, number(words.estimate), number(words.bound), number(words.information), words.why], rows, words.noLook),
+    table(words.decisions, [number(words.look), words.when, words.what, number(words.estimate), number(words.bound), number(words.information), words.why], rows, { none: words.noLook }),
     ...release.decisions.map((decision) => h("details", { class: "inputs" },
       h("summary", {}, words.followed(decision.look)), h("pre", { tabIndex: 0 }, JSON.stringify(decision.inputs, null, 2)))),
     lineage(release),
@@ -58,6 +59,6 @@ function inside(release) {
 function lineage(release) {
   const words = t.operate.releases;
   const uplift = `../analyse/#release=${release.release_id}`;
-  return h("p", { class: "hint" }, words.round(short(release.round_id)), " ", h("a", { href: uplift }, words.analyse));
+  return h("p", { class: "hint" }, h("button", { type: "button", class: "link", onclick: () => versionsOf({ round_id: release.round_id }) }, words.round(short(release.round_id))), " ", h("a", { href: uplift }, words.analyse));
 }
 

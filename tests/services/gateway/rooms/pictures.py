@@ -14,7 +14,10 @@ from tests.services.gateway.engine import wav
 from tests.services.gateway.rooms.conftest import Opened
 from tests.services.gateway.rooms.past import write_past
 from tests.services.gateway.rooms.test_listen import skip, tuned
+from tests.services.gateway.rooms.test_operate import learned
 from tests.services.gateway.rooms.test_states import broken, dark, narrow, nothing
+
+__all__ = ["learned"]  # a fixture
 
 WIDE = {"/": (900, 1150), "/operate/": (1200, 1000), "/analyse/": (1200, 900)}
 SHOWN = {"/": "#station", "/operate/": ".chart svg", "/analyse/": ".chart svg"}
@@ -148,14 +151,29 @@ def test_a_crossing_and_time(shown: Callable[[str], Page], folder: Path) -> None
     keep(page, folder, "analyse-time")
 
 
-def test_two_side_by_side(shown: Callable[[str], Page], house: Gateway, folder: Path) -> None:
-    page = shown("/")
-    page.goto(house.login("/operate/"))
+def test_two_side_by_side(shown: Callable[[str], Page], house: Gateway, folder: Path, learned: dict[str, Any]) -> None:
+    assert house
+    page = shown("/operate/")
+    page.get_by_label("Listener", exact=True).first.fill(learned["listener"])
     page.get_by_role("button", name="Make both").click()
     expect(page.locator(".spectrogram canvas").first).to_be_visible()
-    expect(page.get_by_role("button", name="Hear B")).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.locator("#compare").screenshot(path=folder / "operate-side-by-side.png")
+
+
+def test_where_a_version_comes_from(shown: Callable[[str], Page], folder: Path, learned: dict[str, Any]) -> None:
+    page = shown("/operate/")
+    part = page.locator("#versions")
+    part.get_by_label("Listener", exact=True).fill(learned["listener"])
+    part.get_by_role("button", name="Find").click()
+    part.get_by_role("button", name="What it learned from").first.click()
+    expect(part.get_by_role("region", name="What it learned from")).to_be_visible()
+    part.screenshot(path=folder / "operate-versions.png")
+    part.get_by_role("row").nth(1).get_by_role("button").nth(1).click()
+    page.locator("#rounds").get_by_role("button", name="The curve of round").first.click()
+    expect(page.locator("#rounds h3")).to_be_visible()
+    page.locator("#rounds").screenshot(path=folder / "operate-rounds.png")
+    page.locator("#audit").screenshot(path=folder / "operate-audit.png")
 
 
 @pytest.fixture(autouse=True)
