@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -19,6 +19,8 @@ from schemas.events import FEEDBACK_EVENT, PairEvent
 from schemas.topics import LISTENERS
 from services.aggregator.batch import Arrival
 from services.aggregator.fold import Event
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class Identity(NamedTuple):
@@ -90,7 +92,7 @@ def digest(kind: str, data: str) -> bytes:
 
 def as_text(data: object) -> str:
     """One text for equal data."""
-    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(data)
 
 
 def key_of(event: Event) -> Key:

@@ -14,6 +14,7 @@ import structlog
 from schemas.topics import FEEDBACK
 from services.aggregator import metrics
 from services.aggregator.batch import Batch, halves, sort_out
+from services.aggregator.collecting import collect_seldom
 from services.aggregator.gaps import Gap
 from services.aggregator.keeper import Keeper
 from services.aggregator.settings import AggregatorSettings
@@ -211,6 +212,7 @@ def main() -> None:
     serve_metrics(settings.metrics_host, settings.metrics_port)
     consumer = KafkaReader(settings.kafka_bootstrap, GROUP, session_timeout_s=settings.aggregator_session_s)
     with open_pool(settings.postgres_dsn) as pool, open_pool(settings.postgres_dsn, limits=PATIENT) as kept:
+        collect_seldom()
         threading.Thread(target=Keeper(kept, stop).run, name="keeper", daemon=True).start()
         Aggregator(consumer, Store(pool), settings.aggregator_batch, stop).run()
 

@@ -34,6 +34,10 @@ from services.streams import Consumer, PositionLost, TopicPartition
 from services.streams_kafka import KafkaReader
 
 _BATCH: Final = 2_000
+_REST: Final = (
+    "The gateway's own tables are not replayed. Restore the schema gateway there, then run ./encore rollups rebuild: "
+    "roll-ups of votes follow from the gateway's pairs and were not compared."
+)
 _QUERIES: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 Item = TypeVar("Item")
@@ -216,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 with open_pool(chosen.into, limits=PATIENT) as other:
                     outcome = anew(other, blobs, reader_of, then)
                     text, well = compared(then.digests, digests(other, then.parts))
-                    text = f"{outcome.read} events and messages were read.\n{text}"
+                    text = f"{outcome.read} events and messages were read.\n{text}\n{_REST}"
     except (BackendAway, PositionLost, ChangedMigration, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error

@@ -27,6 +27,8 @@ def perform(pool: Pool, wish: Wish) -> str:
             return Operating(pool).stop_or_start(wish)
         case "opt_out" | "opt_in":
             return Operating(pool).opt(wish)
+    if wish.action != "revert" and wish.action not in ENDS:  # an order may come from a newer gateway
+        raise ValueError(f"There is no action {wish.action}.")
     if wish.release_id is None:
         raise ValueError(f"{wish.action} needs a release.")
     if wish.action == "revert":

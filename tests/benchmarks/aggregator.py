@@ -4,15 +4,17 @@ one event at a time. Both read the same messages from Kafka into Postgres.
     python -m tests.benchmarks.aggregator --kafka HOST:PORT --postgres DSN [--events 20000]
 
 The DSN's user must be allowed to create databases; two are made and dropped, and one topic for each feedback family is
-expected to exist. The plain consumer stores no aggregates, so the ratio flatters it.
+expected to exist. The plain consumer stores no aggregates, so the ratio flatters it. Seconds of the processor are those
+of this process: of its producer, and of its aggregator.
 """
 
 import argparse
 import json
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -20,11 +22,12 @@ import psycopg
 from psycopg import sql
 
 from schemas.topics import FEEDBACK, PARTITIONS
+from services.aggregator.collecting import collect_seldom
 from services.aggregator.main import Aggregator
 from services.aggregator.store import Store
 from services.migrate import migrate
 from services.postgres import open_pool
-from services.streams import Start, TopicPartition
+from services.streams import Outgoing, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
 from services.telemetry import configure_logging
 from tests.services.aggregator.samples import message_of, stream
@@ -44,19 +47,30 @@ def main() -> None:
     options = parser.parse_args()
     configure_logging("benchmark", "warning")
     starts = _ends(options.kafka)
-    _produce(options.kafka, options.events)
+    messages = [message_of(event) for event in stream(options.events, seed=uuid4().int % 1_000_000)]
+    used = [time.process_time()]
+    _produce(options.kafka, messages)
+    used.append(time.process_time())
     with database(options.postgres) as dsn:
+        used.append(time.process_time())
         folded = _fold_all(options.kafka, dsn, starts, options.events)
+        used.append(time.process_time())
     with database(options.postgres) as dsn:
         plain = _insert_some(options.kafka, dsn, starts, options.plain_events)
-    facts = {"events": options.events, "folded_per_s": round(folded), "plain_per_s": round(plain)}
+    facts = {
+        "events": options.events,
+        "folded_per_s": round(folded),
+        "plain_per_s": round(plain),
+        "producer_us_an_event": round(1e6 * (used[1] - used[0]) / options.events),
+        "aggregator_us_an_event": round(1e6 * (used[3] - used[2]) / options.events),
+        "load": round(os.getloadavg()[0], 1),
+    }
     sys.stdout.write(json.dumps(facts | {"ratio": round(folded / plain, 1)}) + "\n")
 
 
-def _produce(bootstrap: str, count: int) -> None:
+def _produce(bootstrap: str, messages: Sequence[Outgoing]) -> None:
     writer = KafkaWriter(bootstrap)
-    messages = [message_of(event) for event in stream(count, seed=uuid4().int % 1_000_000)]
-    for at in range(0, count, 2000):
+    for at in range(0, len(messages), 2000):
         writer.send_all(messages[at : at + 2000])
     writer.close()
 
@@ -70,6 +84,7 @@ def _fold_all(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count
         )
         stop = threading.Event()
         reader = KafkaReader(bootstrap, f"benchmark-{uuid4().hex}")
+        collect_seldom()
         thread = threading.Thread(target=Aggregator(reader, Store(pool), 2000, stop).run)
         thread.start()
         before, started = 0, 0.0

@@ -6,7 +6,8 @@
 Realistic events: 85 % heartbeats, 15 % ratings, by 2,000 listeners on 20,000 tracks. Ours folds them into plays,
 ratings and roll-ups and keeps the books; the others only store the events, so the ratio flatters them. The DSN's user
 must be allowed to create databases; one is made for each way, and dropped. Seconds of the processor are those of this
-process alone.
+process, and on Linux, where the server runs here, those of the server's process for this one (`server_us_an_event`):
+their sum says how many events a second one core takes when nothing else runs.
 """
 
 import argparse
@@ -17,12 +18,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
 
 from schemas.events import Heard, Playback, PlayEvent, Rating, RatingEvent, TrackMade, TrackMadeEvent
 from services.aggregator.batch import sort_out
+from services.aggregator.collecting import collect_seldom
 from services.aggregator.fold import Event
 from services.aggregator.store import Store
 from services.identifiers import uuid7
@@ -34,7 +37,8 @@ from tests.services.aggregator.samples import message_of
 BATCH = 2_000
 Tracks = Sequence[tuple[UUID, UUID]]
 """Each with its listener."""
-Way = Callable[[str, Sequence[Message]], None]
+Way = Callable[[str, Sequence[Message]], float]
+"""Answers the seconds of the processor that the server spent."""
 
 
 def main() -> None:
@@ -54,44 +58,58 @@ def main() -> None:
         with database(options.postgres) as dsn:
             if name == "ours" or options.before:
                 ours(dsn, before)
+            collect_seldom()
             began, used = time.perf_counter(), time.process_time()
-            way(dsn, some)
+            server = way(dsn, some)
             seconds, processor = time.perf_counter() - began, time.process_time() - used
         facts = {
             "way": name,
             "events_per_s": round(len(some) / seconds),
             "processor_us_an_event": round(1e6 * processor / len(some)),
+            "server_us_an_event": round(1e6 * server / len(some)),
+            "a_core_per_s": round(len(some) / (processor + server)),
             "load": round(os.getloadavg()[0], 1),
         }
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
 
 
-def ours(dsn: str, messages: Sequence[Message]) -> None:
+def ours(dsn: str, messages: Sequence[Message]) -> float:
     """As the aggregator does: one transaction a batch."""
     with open_pool(dsn) as pool:
         store = Store(pool)
         everything = {message.place: Extent("a", 0, 1 << 40) for message in messages}
         reached = {place: start.offset for place, start in store.resume(everything)[0].items()}
+        with pool.connection() as connection:  # the only one
+            server = connection.info.backend_pid
+        before = _spent(server)
         for at in range(0, len(messages), BATCH):
             batch = sort_out(messages[at : at + BATCH])
             store.write(batch, reached)
             reached |= batch.reached
+        return _spent(server) - before
 
 
-def executemany(dsn: str, messages: Sequence[Message]) -> None:
+def executemany(dsn: str, messages: Sequence[Message]) -> float:
     """Parsed as JSON and stored, a transaction a batch."""
     with psycopg.connect(dsn) as connection:
         for at in range(0, len(messages), BATCH):
             connection.cursor().executemany(INSERT, list(map(_row, messages[at : at + BATCH])))
             connection.commit()
+        return _spent(connection.info.backend_pid)
 
 
-def row_by_row(dsn: str, messages: Sequence[Message]) -> None:
+def row_by_row(dsn: str, messages: Sequence[Message]) -> float:
     """One insert and one commit an event."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for message in messages:
             connection.execute(INSERT, _row(message))
+        return _spent(connection.info.backend_pid)
+
+
+def _spent(process: int) -> float:
+    """Seconds that a process was on a processor (Documentation/scheduler/sched-stats.rst)."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _row(message: Message) -> tuple[object, ...]:

@@ -110,6 +110,15 @@ def answers(world: World) -> dict[UUID, Any]:
     return {row["order_id"]: row["done"] for row in world.do("select * from rollout.answers")}
 
 
+def test_an_order_that_nobody_understands_is_refused_and_holds_no_other(world: World) -> None:
+    _, release_id = canary(world)
+    strange, plain = order(world, "sing", release_id), order(world, "pause", release_id)
+    world.control().turn()
+    answers = {row["order_id"]: (row["done"], row["says"]) for row in world.do("select * from rollout.answers")}
+    assert answers[strange] == (False, "There is no action sing.")
+    assert answers[plain][0]
+
+
 def test_orders_are_done_and_answered_once_and_again_after_a_kill(world: World) -> None:
     _, release_id = canary(world)
     given = [order(world, "pause", release_id), order(world, "promote", release_id), order(world, "hold", uuid4())]
