@@ -20,12 +20,10 @@ async function begin(main) {
   const show = () => shown(place, async () => {
     releases ??= await get("/v1/releases?limit=500");
     const state = chosen(read(), releases);
-    const focused = document.activeElement?.id;
     fill(form, controls(state, releases, (changed) => {
       write({ ...read(), ...changed });
       show();
     }));
-    if (focused) document.getElementById(focused)?.focus();
     return drawn(await get(question(state)), state);
   });
   addEventListener("popstate", show);

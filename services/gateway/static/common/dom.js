@@ -14,7 +14,24 @@ export function h(name, properties = {}, ...children) {
   return element;
 }
 
+// Puts these children in the place of those that were there. What had the focus among them hands it on: to its like among
+// the new ones, to the first of them that can have it, or to the element itself.
 export function fill(element, ...children) {
+  const held = element.contains(document.activeElement) && element !== document.activeElement ? document.activeElement : null;
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  if (held && !held.isConnected) focusLike(held, element);
   return element;
+}
+
+const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
+
+function focusLike(was, element) {
+  const name = (each) => each.getAttribute("aria-label") ?? each.textContent;
+  const found = [...element.querySelectorAll(FOCUSABLE)];
+  const like = found.find((each) => was.id && each.id === was.id) ?? found.find((each) => each.tagName === was.tagName && name(each) === name(was));
+  for (const each of [like, ...found, element]) {
+    if (each === element && element.tabIndex < 0) element.tabIndex = -1;
+    each?.focus();
+    if (each && each === document.activeElement) return;
+  }
 }

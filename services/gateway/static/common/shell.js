@@ -22,6 +22,7 @@ export function notice(text) {
 // Runs what a control asks for; what goes wrong is told at the top of the page. Resolves to undefined then.
 export async function act(work, control) {
   notice();
+  const held = control && control === document.activeElement;
   if (control) control.disabled = true;
   try {
     return await work();
@@ -33,6 +34,7 @@ export async function act(work, control) {
     notice(error.message);
   } finally {
     if (control) control.disabled = false;
+    if (held && document.activeElement === document.body) control.focus(); // a disabled control loses it
   }
 }
 

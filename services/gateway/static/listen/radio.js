@@ -42,8 +42,10 @@ export class Radio {
     this.leave();
     this.station = this.item = null;
     this.wanted = false;
+    const held = this.bar.contains(document.activeElement);
     fill(this.bar);
     this.bar.hidden = true;
+    if (held) document.getElementById("main").focus();
     sessionStorage.removeItem(KEPT);
   }
 
@@ -122,10 +124,10 @@ export class Radio {
     this.view = playerView();
     this.actions = h("div", { class: "row actions" });
     const title = item?.track.prompt || t.track.surprise;
+    this.fillActions(item);
     fill(this.bar,
       h("div", { class: "now" }, h("p", { class: "title" }, title), this.state, this.upNext),
       this.view, this.actions);
-    this.fillActions(item);
   }
 
   fillActions(item) {
