@@ -115,10 +115,9 @@ def _features(url: str, read: Read) -> tuple[Tensor, Tensor] | None:
 
 def _liking(space: Space, weights: Weights, songs: Songs, seed: int) -> Liking:
     found = actions(songs.styles.double().numpy(), space, weights, seed)
-    return Liking(
-        Scorer(*_tensors(space.centre, space.scale, space.rows, weights.mean, weights.covariance)),
-        Controls(*_tensors(found.styles, found.chances)),
-    )
+    centre, scale, rows = _tensors(space.centre, space.scale, space.rows)
+    mean, covariance = _tensors(weights.mean, weights.covariance)
+    return Liking(Scorer(centre, scale, rows, mean, covariance), Controls(*_tensors(found.styles, found.chances)))
 
 
 def _tensors(*values: Array) -> list[Tensor]:

@@ -8,8 +8,8 @@ makes all answers together likeliest (empirical Bayes); where that is not by `MA
 than no weights at all, nothing was learned, and nobody has a scorer. What the others gave is the prior of each: one's
 own answers are no part of it.
 
-The numbers are likeness of style, the directions in which styles differ most, and how far the sound lies from the
-songs', with its squares.
+The numbers are likeness of style, the directions in which styles differ most, how far the sound lies from the songs',
+and the squares of what counts against it (`serving.engine.adapters.scorer.describe`).
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.engine.adapters.scorer import ALIKE, NEAR
-from serving.engine.hearing.sound import SOUND_SIZE
+from serving.engine.adapters.scorer import ALIKE, LACKING, NEAR
+from serving.engine.hearing.sound import ENOUGH, SOUND_SIZE
 
 Array = NDArray[np.float64]
 
@@ -98,7 +98,9 @@ def space_of(listeners: Sequence[Heard]) -> Space:
     rows[1 + count :, style.stop :] = np.eye(2 * SOUND_SIZE)
     expected = np.zeros(len(rows))
     expected[0] = ALIKE * scale[0]
-    expected[-SOUND_SIZE:] = -NEAR / SOUND_SIZE * scale[-SOUND_SIZE:]
+    expected[-SOUND_SIZE : -SOUND_SIZE + ENOUGH] = -LACKING / ENOUGH
+    expected[-SOUND_SIZE + ENOUGH :] = -NEAR / (SOUND_SIZE - ENOUGH)
+    expected[-SOUND_SIZE:] *= scale[-SOUND_SIZE:]
     return Space(centre, scale, rows, expected)
 
 

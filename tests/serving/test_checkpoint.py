@@ -13,6 +13,7 @@ from serving.audio import read_song
 from serving.blobs import Blobs
 from serving.engine.bases.load import load_base
 from serving.engine.engine import Engine
+from serving.engine.hearing.sound import SOUND_SIZE
 from serving.engine.params import Limits
 from serving.songs import take_song
 from serving.studio import Studio
@@ -39,7 +40,7 @@ def test_a_song_changes_the_track_and_the_track_is_in_the_store(studio: Studio, 
     song = asyncio.run(take_song(studio, wish))
     features = load(studio.blobs.read(song.features_url, field="file"))
     assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "style": (HIDDEN,), "sound": (20,), "latents": (250, CHANNELS),
+        "style": (HIDDEN,), "sound": (SOUND_SIZE,), "latents": (250, CHANNELS),
         "feel": (3,), "plan": (250, 0),
     }  # fmt: skip
 

@@ -20,6 +20,7 @@ from serving.blobs import Blobs
 from serving.engine.adapters.files import dump
 from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
+from serving.engine.hearing.sound import SOUND_SIZE
 from serving.engine.music.plan import CLOCK, KEY, PLAN_CHANNELS, Feel, Key, drawn
 from serving.engine.params import Job, Limits
 from serving.engine.ticket import Notify, Ticket
@@ -91,7 +92,7 @@ def test_a_song_is_stored_with_its_features(studio: Studio, root: str) -> None:
     features = load(studio.blobs.read(facts.features_url, field="file"))
     frames = studio.base.codec.frames_for(10)
     assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "style": (200,), "sound": (20,), "latents": (frames, 8), "feel": (3,), "plan": (frames, PLAN_CHANNELS),
+        "style": (200,), "sound": (SOUND_SIZE,), "latents": (frames, 8), "feel": (3,), "plan": (frames, PLAN_CHANNELS),
     }  # fmt: skip
     assert all(value.isfinite().all() and value.any() for value in features.values())
 
@@ -114,7 +115,7 @@ def test_a_track_tells_its_steps_and_is_in_the_store_when_done(studio: Studio, r
     assert facts.seconds == 2.0
     features = load(studio.blobs.read(facts.features_url, field="file"))
     assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "style": (200,), "sound": (20,), "latents": (studio.base.codec.frames_for(2), 8),
+        "style": (200,), "sound": (SOUND_SIZE,), "latents": (studio.base.codec.frames_for(2), 8),
         "plan": (studio.base.codec.frames_for(2), PLAN_CHANNELS),
     }  # fmt: skip
 

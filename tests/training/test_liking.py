@@ -7,14 +7,15 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from serving.engine.adapters.scorer import closeness, describe
-from serving.engine.hearing.sound import SOUND_SIZE, USUAL
+from serving.engine.adapters.scorer import USUAL, closeness, describe
+from serving.engine.hearing.sound import ENOUGH, SOUND_SIZE
 from tests.training.examples import listener, song, track
 from training.liking import Liking, likings
 from training.snapshot import ListenerFacts
 
 STYLE = 20
-LIKED, DISLIKED = torch.tensor(USUAL) * 2, torch.tensor(USUAL) * -2
+TASTED = ENOUGH  # a number of sound of which there may be too much as well as too little
+LIKED, DISLIKED = (sign * 2 * torch.tensor(USUAL) * (torch.arange(SOUND_SIZE) == TASTED) for sign in (1, -1))
 
 
 def features(path: Path, seed: int, size: int = STYLE, sound: Tensor | None = None) -> tuple[str, Tensor]:
@@ -27,11 +28,11 @@ def features(path: Path, seed: int, size: int = STYLE, sound: Tensor | None = No
 
 
 def person(folder: Path, number: int, tracks: int = 30) -> ListenerFacts:
-    """Likes what has much of the first number of sound."""
+    """Likes what has much of one number of sound."""
     rated = []
     for place in range(tracks):
         url, apart = features(folder / f"{number}-{place}", 1000 * number + place)
-        rated.append(track(1000 * number + place, min(5, max(1, round(3 + 1.5 * float(apart[0])))), url=url))
+        rated.append(track(1000 * number + place, min(5, max(1, round(3 + 1.5 * float(apart[TASTED])))), url=url))
     own, _ = features(folder / f"{number}-song", number, sound=torch.zeros(SOUND_SIZE))
     return ListenerFacts(listener_id=listener(number), songs=(song(number, own),), tracks=tuple(rated))
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.engine.adapters.scorer import ALIKE, NEAR, described_size
-from serving.engine.hearing.sound import SOUND_SIZE
+from serving.engine.adapters.scorer import ALIKE, LACKING, NEAR, described_size
+from serving.engine.hearing.sound import ENOUGH, SOUND_SIZE
 from training.scorer import Array, Heard, Weights, contradicted, fit, foretold, priors, space_of
 
 STYLE = 12
@@ -20,8 +20,10 @@ def person(seed: int, tracks: int = 30, taste: float = 0.8, noise: float = 0.3) 
     draw = np.random.default_rng(seed)
     style = draw.normal(size=(tracks, STYLE)) * np.linspace(0.2, 2, STYLE)
     likeness, apart = draw.uniform(-1, 1, (tracks, 1)), draw.normal(size=(tracks, SOUND_SIZE)).clip(-3, 3)
-    descriptions = np.concatenate([likeness, style, apart, apart**2], axis=1)
-    liking = taste * apart[:, 0] - NEAR * (apart**2).mean(1) + ALIKE * likeness[:, 0]
+    lacking = np.minimum(apart[:, :ENOUGH], 0) ** 2
+    away = apart[:, ENOUGH:] ** 2
+    descriptions = np.concatenate([likeness, style, apart, lacking, away], axis=1)
+    liking = taste * apart[:, 0] - LACKING * lacking.mean(1) - NEAR * away.mean(1) + ALIKE * likeness[:, 0]
     return answered(descriptions, liking - liking.mean() + draw.normal(scale=noise, size=tracks))
 
 

@@ -15,7 +15,7 @@ from serving.engine.bases.base import Base
 from serving.engine.bases.shipped.codec import REFERENCE_RMS
 from serving.engine.batch import admit, advance
 from serving.engine.hearing.feel import feel_heard
-from serving.engine.hearing.sound import sound_of
+from serving.engine.hearing.sound import KIND, sound_of
 from serving.engine.hearing.style import resample
 from serving.engine.music.plan import Feel, Key
 from serving.engine.params import Job
@@ -56,7 +56,7 @@ def bring(base: Base, pool: Pool, path: Path, folder: Path) -> tuple[Brought, st
         path: of the song.
         folder: where feature files are kept.
     """
-    kept = folder / base.manifest.base_hash[:16] / f"{path.stem}-with-sound.safetensors"
+    kept = folder / base.manifest.base_hash[:16] / f"{path.stem}-sound-{KIND}.safetensors"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(".part")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
+from serving.engine.hearing.sound import KIND
 from training.study.population import SHIFT
 from training.study.trial.approaches import APPROACHES, SIGNALS, Signal
 
@@ -65,11 +66,12 @@ class Options:
     ears: int
 
     def name(self, base_hash: str) -> str:
-        """Names the same study with the same base; where it runs makes no difference."""
+        """Names the same study with the same base and numbers of sound; where it runs makes no difference."""
         said = {
             key: value for key, value in asdict(self).items() if key not in ("device", "together", "cycles", "seeds")
         }
-        said = {key: value for key, value in said.items() if key not in ("signals", "methods")} | {"base": base_hash}
+        said = {key: value for key, value in said.items() if key not in ("signals", "methods")}
+        said |= {"base": base_hash, "sound": KIND}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 

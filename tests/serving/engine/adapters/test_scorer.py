@@ -7,16 +7,19 @@ from safetensors.torch import load, save
 from serving.engine.adapters.files import AdapterError, dump, parse
 from serving.engine.adapters.pool import Shape
 from serving.engine.adapters.scorer import (
+    ALIKE,
     CAUTION,
     FARTHEST,
+    LACKING,
     MOST,
+    USUAL,
     Scorer,
     closeness,
     describe,
     described_size,
     likeness,
 )
-from serving.engine.hearing.sound import SOUND_SIZE, USUAL
+from serving.engine.hearing.sound import ENOUGH, KIND, SOUND_SIZE
 
 BASE, SNAPSHOT = "b" * 64, "c" * 64
 SHAPES = {"layer": Shape(6, 4)}
@@ -82,23 +85,36 @@ def test_more_numbers_than_allowed_and_descriptions_of_another_base_are_refused(
         scorer().score(torch.zeros(6))
 
 
-def test_a_description_is_likeness_style_and_bounded_distances_of_sound_with_their_squares() -> None:
+def test_a_description_is_likeness_style_bounded_distances_of_sound_and_what_counts_against_it() -> None:
     style, wanted, songs = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0]), torch.randn(SOUND_SIZE)
     apart = torch.full((SOUND_SIZE,), -1.5)
-    apart[0] = 100.0
+    apart[0], apart[1] = 100.0, 1.0
     description = describe(style, wanted, songs + apart * torch.tensor(USUAL), songs)
     assert description.shape == (described_size(2),)
     assert float(description[0]) == pytest.approx(0.5**0.5)
     assert float(likeness(style, torch.zeros(2))) == 0
-    torch.testing.assert_close(description[3 : 3 + SOUND_SIZE], apart.clamp(-FARTHEST, FARTHEST), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(description[-SOUND_SIZE:], description[3 : 3 + SOUND_SIZE] ** 2)
+    told, against = description[3 : 3 + SOUND_SIZE], description[-SOUND_SIZE:]
+    torch.testing.assert_close(told, apart.clamp(-FARTHEST, FARTHEST), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(against[:2], torch.zeros(2))
+    torch.testing.assert_close(against[2:], told[2:] ** 2)
+
+
+def test_only_too_little_of_clear_tones_and_pulse_counts_against_a_track_but_any_distance_of_the_others() -> None:
+    style, songs = torch.tensor([1.0, 0.0]), torch.zeros(SOUND_SIZE)
+    more, less = (describe(style, style, songs + sign * torch.tensor(USUAL), songs)[-SOUND_SIZE:] for sign in (1, -1))
+    torch.testing.assert_close(more[:ENOUGH], torch.zeros(ENOUGH))
+    torch.testing.assert_close(less, torch.ones(SOUND_SIZE))
+    torch.testing.assert_close(more[ENOUGH:], less[ENOUGH:])
 
 
 def test_the_closer_in_style_and_sound_the_better_and_style_alone_where_no_sound_is_known() -> None:
     style, far, songs = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), torch.zeros(SOUND_SIZE)
-    near, away = songs + 0.1 * torch.tensor(USUAL), songs + torch.tensor(USUAL)
+    near, away = songs - 0.1 * torch.tensor(USUAL), songs - torch.tensor(USUAL)
     assert closeness(style, style, near, songs) > closeness(style, style, away, songs)
     assert closeness(style, style, near, songs) > closeness(far, style, near, songs)
+    clearer = torch.tensor(USUAL) * (torch.arange(SOUND_SIZE) < ENOUGH)
+    assert closeness(style, style, clearer, songs) == closeness(style, style, songs, songs)
+    assert closeness(style, style, -clearer, songs) == pytest.approx(ALIKE - LACKING, rel=1e-4)
     assert (
         closeness(style, style, away, None) == closeness(style, style, near, None) > closeness(far, style, near, None)
     )
@@ -107,3 +123,14 @@ def test_the_closer_in_style_and_sound_the_better_and_style_alone_where_no_sound
 def test_a_scorer_of_other_numbers_says_that_it_cannot_read_them() -> None:
     assert scorer().reads(torch.zeros(5))
     assert not scorer().reads(torch.zeros(6))
+
+
+def test_a_scorer_of_an_older_kind_leaves_its_version_whole_and_reads_nothing() -> None:
+    tensors = load(dump(factors(), base_hash=BASE, snapshot_sha256=SNAPSHOT, steps=3, scorer=scorer()))
+    del tensors["scorer.kind"]
+    version = parse(save(tensors), SHAPES, 2)
+    assert version.scorer is not None
+    assert set(version.factors) == {"layer"}
+    assert not version.scorer.reads(torch.zeros(5))
+    with pytest.raises(ValueError, match=f"kind 1, expected kind {KIND}"):
+        version.scorer.score(torch.zeros(5))
