@@ -23,10 +23,50 @@ Attributes = Annotated[
 ]
 
 
+TextVersion = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Purpose = Literal["training", "analysis"]
+
+
+class ConsentGiven(Frozen):
+    """What a listener answered to the text of this version: whether Encore may learn from what they do (`training`),
+    and whether analysts may count them (`analysis`). What is null was not asked and stays."""
+
+    training: bool | None = None
+    analysis: bool | None = None
+    text_version: TextVersion
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.training is None and self.analysis is None:
+            raise ValueError("training or analysis must be true or false")
+        return self
+
+
+class ConsentEntry(Frozen):
+    """One answer, by which kind of principal it came."""
+
+    purpose: Purpose
+    given: bool
+    text_version: str
+    said_by: PrincipalKind
+    said_at: AwareDatetime
+
+
+class ConsentView(Frozen):
+    """What holds now, and every answer, the newest first."""
+
+    listener_id: UUID
+    training: bool
+    analysis: bool
+    history: list[ConsentEntry]
+
+
 class ListenerCreate(Frozen):
-    """`attributes` make cohorts: a listener with `{"home": "folk"}` belongs to the cohort `home=folk`."""
+    """`attributes` make cohorts: a listener with `{"home": "folk"}` belongs to the cohort `home=folk`. `consent` is
+    what they answered at sign-up; without it the platform's default holds."""
 
     attributes: Attributes
+    consent: ConsentGiven | None = None
 
 
 class Listener(Frozen):
@@ -271,10 +311,11 @@ class LoginView(Frozen):
 
 
 class SessionCreate(Frozen):
-    """The code of a login; `attributes` are of the listener whom it makes, where it makes one."""
+    """The code of a login; `attributes` and `consent` are of the listener whom it makes, where it makes one."""
 
     code: Annotated[str, Field(min_length=1, max_length=64)]
     attributes: Attributes
+    consent: ConsentGiven | None = None
 
 
 class AuditEntry(Frozen):

@@ -22,7 +22,7 @@ grant usage on schema gateway, feedback, rollout, training, audit to encore_requ
 grant insert, update on gateway.listeners, gateway.songs, gateway.tracks, gateway.pairs, gateway.cold_starts,
     gateway.taste_corrections to encore_request;
 grant delete on gateway.taste_corrections to encore_request;
-grant insert on gateway.logins, audit.entries to encore_request;
+grant insert on gateway.logins, gateway.consents, audit.entries to encore_request;
 
 -- Null outside a request, so that nothing is anybody's there.
 create or replace function gateway.asking_listener() returns uuid language sql stable as $$
@@ -36,12 +36,14 @@ do $$
 declare
     found record;
     mine  text;
+    has_analysts boolean := exists (select from pg_roles where rolname = 'encore_analyst');
 begin
     for found in
         select c.oid, n.nspname, c.relname,
                c.relname <> 'logins' and exists (
                    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'listener_id' and not a.attisdropped) as is_of_listeners,
-               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'within_reach') as is_walled
+               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'within_reach') as is_walled,
+               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'analysed') as is_analysed
         from pg_class c
         join pg_namespace n on n.oid = c.relnamespace
         -- No views: they read with their owner's rights, over the wall.
@@ -65,6 +67,11 @@ begin
             -- Every other role sees what its grants say.
             execute format('create policy by_grant on %I.%I using (current_user <> ''encore_request'')',
                            found.nspname, found.relname);
+        end if;
+        -- Analysts see nobody who did not agree to it.
+        if found.is_of_listeners and has_analysts and not found.is_analysed then
+            execute format('create policy analysed on %I.%I as restrictive for select to encore_analyst'
+                           ' using (analytics.may_be_analysed(listener_id))', found.nspname, found.relname);
         end if;
     end loop;
 end

@@ -19,6 +19,8 @@ class Standing:
     newest_song_at: datetime | None = None
     has_adapter: bool = False
     in_canary: bool = False
+    may_train: bool = True
+    """They agreed that Encore learns from what they do."""
     rests: bool = False
     """Their last rounds failed for a reason of their own; only an operator who names them tries again before the rest
     is over."""
@@ -87,7 +89,7 @@ def decide(
 
 def is_due(standing: Standing, rule: Rule, now: datetime) -> bool:
     """Whether the automatic rule wants this listener trained."""
-    if standing.in_canary or standing.rests:
+    if standing.in_canary or standing.rests or not standing.may_train:
         return False
     if standing.new_ratings >= rule.min_ratings:
         return True
@@ -103,11 +105,14 @@ def _requested(request: Request, known: dict[UUID, Standing]) -> Start:
         wanted = {i for i in request.listeners if i in known and known[i].has_material}
     else:
         wanted = {i for i, standing in known.items() if standing.has_something_new and not standing.rests}
-    free = {i for i in wanted if not known[i].in_canary}
+    agreed = {i for i in wanted if known[i].may_train}
+    free = {i for i in agreed if not known[i].in_canary}
     notes = []
+    if unasked := len(wanted) - len(agreed):
+        notes.append(f"{unasked} left out: no consent to training")
     if resting := sum(s.rests and s.has_something_new for s in known.values() if s.listener_id not in wanted):
         notes.append(f"{resting} left out: resting after failures of their own")
-    if held := len(wanted) - len(free):
+    if held := len(agreed) - len(free):
         notes.append(f"{held} left out: in a canary")
     if bare := len(request.listeners - wanted):
         notes.append(f"{bare} left out: no song and no rating")

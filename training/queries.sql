@@ -31,7 +31,8 @@ select listener_id, coalesce(s.songs, 0) as songs, coalesce(f.ratings, 0) as rat
        coalesce(s.new_songs, 0) as new_songs, coalesce(f.new_ratings, 0) as new_ratings, s.newest_song_at,
        exists (select from training.adapters a where a.listener_id = l.listener_id) as has_adapter,
        coalesce(m.release_id is not null, false) as in_canary,
-       coalesce(d.rests_until > now(), false) as rests
+       coalesce(d.rests_until > now(), false) as rests,
+       exists (select from gateway.listeners g where g.listener_id = l.listener_id and g.may_train) as may_train
 from (select listener_id from songs union select listener_id from ratings) l
 left join songs s using (listener_id)
 left join ratings f using (listener_id)
@@ -41,6 +42,9 @@ left join training.troubles d using (listener_id)
 -- name: running_round
 select round_id, listeners, snapshot_sha256, mlflow_run_id
 from training.rounds where status = 'running' order by started_at limit 1
+
+-- name: may_train
+select may_train from gateway.listeners where listener_id = %(listener)s
 
 -- name: songs
 select song_id, features_url, created_at

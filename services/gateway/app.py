@@ -28,6 +28,7 @@ from services.gateway.reports import Reports
 from services.gateway.routes import (
     analysts,
     audio,
+    consent,
     events,
     health,
     lineage,
@@ -57,6 +58,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 _ROUTERS: Final = (
     sessions.router,
     listeners.router,
+    consent.router,
     songs.router,
     ratings.router,
     taste.router,

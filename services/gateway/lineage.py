@@ -18,7 +18,8 @@ from schemas.registry import AdapterRef, model_name
 from services.audit import Actor, record
 from services.errors import BackendAway, ServiceError
 from services.gateway.blobs import Blobs
-from services.gateway.store import Row, Store
+from services.gateway.executes import Row
+from services.gateway.store import Store
 from services.postgres import load_queries
 
 LARGEST: Final = 64 * 1024 * 1024

@@ -12,6 +12,7 @@ from schemas.api import LoginCreate, LoginView, TokenView
 from services import audit
 from services.audit import Actor, Kind
 from services.errors import ServiceError
+from services.gateway.consents import Consent
 from services.gateway.store import Store
 from services.postgres import load_queries
 from services.principals.keys import Keys
@@ -49,7 +50,7 @@ class Logins:
             await audit.record(execute, by.actor, "login.made", subject=subject, kind=wish.kind)
         return LoginView(code=code, expires_at=expires_at)
 
-    async def exchange(self, code: str, attributes: Mapping[str, str]) -> TokenView:
+    async def exchange(self, code: str, attributes: Mapping[str, str], consent: Consent) -> TokenView:
         """The token of a login, and the listener whom it makes where it is nobody's yet.
 
         Raises:
@@ -61,7 +62,7 @@ class Logins:
                 raise _unknown_login()
             kind, name, listener_id = found[0]["kind"], found[0]["name"], found[0]["listener_id"]
             if kind == "listener" and listener_id is None:
-                made = await self._store.added_listener(execute, attributes, found[0]["service"])
+                made = await self._store.added_listener(execute, attributes, found[0]["service"], consent)
                 listener_id = made.listener_id
             token = self._session(kind, name if listener_id is None else str(listener_id))
             actor = Actor(kind, name or str(listener_id))

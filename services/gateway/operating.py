@@ -8,7 +8,8 @@ from uuid import UUID
 
 from schemas.operating import OrderCreate, OrderView, Signed, SwitchCreate, SwitchView
 from services.audit import Actor, record
-from services.gateway.store import Row, Store
+from services.gateway.executes import Row
+from services.gateway.store import Store
 from services.identifiers import uuid7
 from services.postgres import load_queries
 

@@ -2,8 +2,9 @@
 -- service's; the other is null. `store.Store` hands both to every statement.
 
 -- name: add_listener
-insert into gateway.listeners (listener_id, attributes, service)
-values (%(listener_id)s, %(attributes)s::jsonb, %(owner)s)
+-- Who is new agreed to nothing yet.
+insert into gateway.listeners (listener_id, attributes, service, may_train, may_analyse)
+values (%(listener_id)s, %(attributes)s::jsonb, %(owner)s, false, false)
 returning listener_id, attributes, created_at;
 
 -- name: listener

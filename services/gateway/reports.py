@@ -21,7 +21,8 @@ from schemas.api import (
     UpliftReport,
 )
 from services.audit import Actor, record
-from services.gateway.store import Row, Store
+from services.gateway.executes import Row
+from services.gateway.store import Store
 from services.identifiers import uuid7
 from services.postgres import load_queries
 from services.streams import TopicPartition

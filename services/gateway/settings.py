@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr
 
@@ -30,6 +30,8 @@ class GatewaySettings(Settings):
     """Part of the listeners who hear nothing that was learned, for ever; the rollout process needs the same."""
     cohort_attributes: Annotated[str, Field(pattern=_ATTRIBUTES)] = "home;age_band;country;region;device;taste"
     """Attributes that a listener may have, `;` between them; `age_band=18-29|30-39` names the values too."""
+    consent_default: Literal["none", "training", "analysis", "training;analysis"] = "none"
+    """What a new listener agrees to of whom the product says nothing."""
     songs_kept: Annotated[int, Field(ge=3)] = 20
     """How many songs a listener may store; the newest three are used."""
     uploads_at_once: Annotated[int, Field(ge=1)] = 8

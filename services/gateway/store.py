@@ -16,18 +16,12 @@ from schemas.api import GivenRating, Listener, Song, Track
 from schemas.base import Problem
 from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
 from services.gateway.cold import ColdStart, frozen, stored
+from services.gateway.consents import Consent, noted
+from services.gateway.executes import Execute, Row
 from services.gateway.planning import PlannedTrack, Taste, taste
 from services.holdout import is_held_out
 from services.identifiers import uuid7
 from services.postgres import AsyncPool, Queries, load_queries, reaching
-
-Row = Mapping[str, Any]
-
-
-class Execute(Protocol):
-    """Runs a statement within a transaction."""
-
-    async def __call__(self, sql: LiteralString, parameters: Mapping[str, Any]) -> Sequence[Row]: ...
 
 
 class Run(Protocol):
@@ -181,15 +175,19 @@ class Store:
         async with self.transaction() as execute:
             return await execute(sql, parameters or {})
 
-    async def add_listener(self, attributes: Mapping[str, str], service: str) -> Listener:
+    async def add_listener(self, attributes: Mapping[str, str], service: str, consent: Consent) -> Listener:
         """Makes a listener who is the service's."""
         async with self.transaction() as execute:
-            return await self.added_listener(execute, attributes, service)
+            return await self.added_listener(execute, attributes, service, consent)
 
-    async def added_listener(self, execute: Execute, attributes: Mapping[str, str], service: str) -> Listener:
+    async def added_listener(
+        self, execute: Execute, attributes: Mapping[str, str], service: str, consent: Consent
+    ) -> Listener:
         """The same within a transaction."""
-        values = {"listener_id": uuid7(), "attributes": json.dumps(dict(attributes)), "owner": service}
+        listener_id = uuid7()
+        values = {"listener_id": listener_id, "attributes": json.dumps(dict(attributes)), "owner": service}
         rows = await execute(self._queries["add_listener"], values)
+        await noted(execute, listener_id, consent)
         return Listener.model_validate(rows[0])
 
     async def listener(self, listener_id: UUID) -> Listener | None:

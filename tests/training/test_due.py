@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.examples import START
-from training.due import Request, Rule, Standing, Start, decide
+from training.due import Request, Rule, Standing, Start, decide, is_due
 
 RULE = Rule(min_ratings=20, upload_wait=timedelta(minutes=10))
 NOW = START + timedelta(days=1)
@@ -104,3 +104,14 @@ def test_who_rests_is_tried_again_only_when_an_operator_names_them() -> None:
     start = decide([everyone], [tired], RULE, NOW, release_pending=False)
     assert start is not None
     assert (start.listeners, start.detail) == ((), "1 left out: resting after failures of their own")
+
+
+def test_nobody_is_trained_who_did_not_agree() -> None:
+    silent = Standing(UUID(int=1), songs=3, ratings=9, new_songs=3, new_ratings=9, newest_song_at=NOW, may_train=False)
+    agreed = replace(silent, listener_id=UUID(int=2), may_train=True)
+    assert not is_due(silent, RULE, NOW + timedelta(days=1))
+    for named in (frozenset[UUID](), frozenset({silent.listener_id, agreed.listener_id})):
+        start = decide([Request(UUID(int=9), named)], [silent, agreed], RULE, NOW, release_pending=False)
+        assert start is not None
+        assert start.listeners == (agreed.listener_id,)
+        assert start.detail == "1 left out: no consent to training"

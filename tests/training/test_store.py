@@ -195,3 +195,17 @@ def test_champion_is_where_training_starts_from(connection: psycopg.Connection, 
     champion = facts_of(store).champion
     assert champion is not None
     assert (champion.version, champion.url) == (3, "u")
+
+
+def test_nothing_is_learned_of_who_does_not_agree(connection: psycopg.Connection, store: Store) -> None:
+    rate(connection, 5)
+    say = "insert into gateway.consents (listener_id, purpose, given, text_version, said_by)"
+    connection.execute(say + " values (%s, 'analysis', false, '1', 'listener')", (LISTENER,))
+    assert store.standings()[0].may_train
+    connection.execute(say + " values (%s, 'training', false, '1', 'listener')", (LISTENER,))
+    assert not store.standings()[0].may_train
+    assert store.standings()[0].ratings == 1
+    assert store.facts([LISTENER]) == [LeftOut(listener_id=LISTENER, reason="no consent to training")]
+    connection.execute(say + " values (%s, 'training', true, '2', 'listener')", (LISTENER,))
+    assert store.standings()[0].may_train
+    assert facts_of(store).tracks

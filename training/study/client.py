@@ -28,6 +28,8 @@ from schemas.api import (
 )
 
 SOURCE = "encore-study"
+# Simulated listeners agree to everything that they are made for.
+_CONSENT = {"training": True, "analysis": True, "text_version": "simulated"}
 _RETRIES, _TOO_MANY = 60, 429
 _RENEWED_BEFORE = timedelta(minutes=10)
 
@@ -50,7 +52,9 @@ class Client:
 
     async def create_listener(self, attributes: dict[str, str]) -> Listener:
         return Listener.model_validate(
-            await self._call("POST", "/v1/listeners", self._service, json={"attributes": attributes})
+            await self._call(
+                "POST", "/v1/listeners", self._service, json={"attributes": attributes, "consent": _CONSENT}
+            )
         )
 
     async def upload(self, listener_id: UUID, path: Path) -> Song:

@@ -9,6 +9,7 @@ from schemas.api import Listener, ListenerCreate
 from services.errors import ServiceError
 from services.gateway.access import needs
 from services.gateway.attributes import declared, require_declared
+from services.gateway.consents import Consent, by_default
 from services.gateway.parts import At, By, Parts
 
 router = APIRouter(prefix="/v1/listeners", tags=["listeners"])
@@ -21,9 +22,10 @@ async def create_listener(
     body: Annotated[ListenerCreate, Body(openapi_examples=_EXAMPLE)], parts: At, by: By, response: Response
 ) -> Listener:
     """Creates a listener of the service that asks. Each attribute makes a cohort, such as `home=folk`; the operator
-    declares which there may be."""
+    declares which there may be. `consent` is what they answered, and to which text."""
     require_declared(body.attributes, declared(parts.settings.cohort_attributes))
-    listener = await parts.store.add_listener(body.attributes, by.name)
+    consent = by_default(parts.settings) if body.consent is None else Consent(by.kind, body.consent)
+    listener = await parts.store.add_listener(body.attributes, by.name, consent)
     response.headers["Location"] = f"/v1/listeners/{listener.listener_id}"
     return listener
 

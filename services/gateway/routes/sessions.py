@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body
 from schemas.api import LoginCreate, LoginView, SessionCreate, TokenCreate, TokenView
 from services.gateway.access import forbidden, needs
 from services.gateway.attributes import declared, require_declared
+from services.gateway.consents import Consent, by_default
 from services.gateway.logins import Logins
 from services.gateway.parts import At, By
 from services.gateway.routes.listeners import require_listener
@@ -43,7 +44,8 @@ async def make_login(body: Annotated[LoginCreate, Body(openapi_examples=_NEWCOME
 async def exchange_login(body: Annotated[SessionCreate, Body(openapi_examples=_CODE)], parts: At) -> TokenView:
     """Exchanges the code of a login for a token. No token is needed."""
     require_declared(body.attributes, declared(parts.settings.cohort_attributes))
-    return await Logins(parts.store, parts.keys.current()).exchange(body.code, body.attributes)
+    consent = by_default(parts.settings) if body.consent is None else Consent("listener", body.consent)
+    return await Logins(parts.store, parts.keys.current()).exchange(body.code, body.attributes, consent)
 
 
 @router.post("/sessions/renewals", dependencies=needs("tokens:renew"), status_code=201)

@@ -9,8 +9,9 @@ from typing import Any, LiteralString
 import psycopg
 
 from services.errors import BackendAway
+from services.gateway.executes import Row
 from services.gateway.settings import GatewaySettings
-from services.gateway.store import Row, Store
+from services.gateway.store import Store
 from services.gateway.tally import Bookkeeper, Tallies
 from services.postgres import open_async_pool
 from services.streams import Outgoing, Receipt

@@ -1,0 +1,82 @@
+"""Who did not agree to analysis is in nothing that analysts see, also for what was before their answer."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from services.identifiers import uuid7
+from services.postgres import open_pool
+from tests.services.rollout.world import World
+
+CELLS = "select sum(listeners)::int as n from feedback.cells where metric = 'stars' and span = 'step'"
+TABLES = (
+    "feedback.ratings",
+    "feedback.tracks",
+    "feedback.plays",
+    "feedback.rollups",
+    "feedback.listens",
+    "feedback.rollup_rows",
+    "analytics.listener_means",
+    "analytics.pairs",
+    "analytics.cohorts",
+    "analytics.traits",
+)
+
+
+@pytest.fixture
+def world(postgres_dsn: str) -> Iterator[World]:
+    with open_pool(postgres_dsn) as pool:
+        world = World(pool)
+        world.do("update analytics.policy set min_listeners = 1")
+        yield world
+
+
+def answer(world: World, who: UUID, given: bool) -> None:
+    world.do(
+        "insert into gateway.consents (listener_id, purpose, given, text_version, said_by)"
+        " values (%s, 'analysis', %s, '1', 'listener')",
+        who, given,
+    )  # fmt: skip
+
+
+def seen(world: World, release: UUID) -> tuple[Any, ...]:
+    """Listeners in the uplift, the means of an arm, and the cells once those are made anew as they are due."""
+    assert world.one("select count(*) as n from feedback.rollup_changes where release_id = %s", release)["n"]
+    world.do("delete from feedback.rollup_changes")
+    world.do("select feedback.refresh_cells(%s)", release)
+    uplift = world.one(
+        "select listeners from analytics.uplift where (cohort, arm, baseline) = ('all', 'candidate', 'cold')"
+    )
+    means = world.one("select listeners from analytics.arm_means where cohort = 'all' and arm = 'cold'")
+    return uplift["listeners"], means["listeners"], world.one(CELLS)["n"]
+
+
+def test_an_answer_holds_for_what_was_before_it_and_may_be_taken_back(world: World) -> None:
+    release = uuid7()
+    listeners = [world.listener('{"home": "folk"}') for _ in range(4)]
+    for who in listeners:
+        world.ratings([(who, "candidate", 5), (who, "cold", 3)], release)
+    assert seen(world, release) == (4, 4, 4)
+    answer(world, listeners[0], given=False)
+    assert seen(world, release) == (3, 3, 3)
+    answer(world, listeners[0], given=True)
+    assert seen(world, release) == (4, 4, 4)
+
+
+def test_whoever_reads_tables_meets_nobody_who_did_not_agree(world: World, postgres_dsn: str) -> None:
+    silent, agreed = world.listener(), world.listener()
+    for who in (silent, agreed):
+        world.ratings([(who, "candidate", 5), (who, "cold", 3)], None)
+    answer(world, silent, given=False)
+    with psycopg.connect(postgres_dsn) as connection:
+        connection.execute("set role encore_analyst")
+        for table in TABLES:
+            rows = connection.execute(
+                sql.SQL("select distinct listener_id from {}").format(sql.Identifier(*table.split(".")))
+            ).fetchall()
+            expected = [] if table == "analytics.pairs" else [(agreed,)]
+            assert rows == expected, table
