@@ -22,7 +22,7 @@ export const en = {
     enter: "Enter",
     hint: "Who runs Encore gives it to you. It lets in once; what it becomes stays in this tab only.",
   },
-  states: { loading: "Loading.", again: "Try again", none: "Nothing yet.", more: (rows) => `Show more (${rows} left)`, further: "Show more" },
+  states: { loading: "Loading.", again: "Try again", none: "Nothing yet.", more: (rows) => `Show more (${rows} left)`, further: "Show more", earlier: "Show earlier ones" },
   errors: {
     away: "Encore does not answer. Check the network and try again.",
     status: (status) => `The server answered ${status}.`,

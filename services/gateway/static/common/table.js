@@ -1,12 +1,13 @@
-// A table with a caption, of rows that are lists of texts or elements. Of many rows it shows some, and more when asked to,
-// so that a hundred thousand of them do not hold up the page.
+// A table with a caption, of rows that are lists of texts or elements. Of many rows it shows some, and others when asked to;
+// never so many at a time that laying them out would hold up the page.
 
 import { h } from "./dom.js";
 import { count } from "./format.js";
 import { act } from "./shell.js";
 import { t } from "./strings.js";
 
-const AT_ONCE = 200;
+const AT_ONCE = 100;
+const MOST = 400; // rows that stand in the page at a time
 
 // head: texts, or { text, number: true } where numbers stand below; none: what it says without rows; further, where there
 // may be more rows elsewhere: asks for the next ones, and gives none when there are no more.
@@ -16,28 +17,43 @@ export function table(caption, head, given, { none = t.states.none, further = nu
   const look = (index) => (columns[index].number ? "number" : null);
   const line = (row) => h("tr", {}, row.map((value, index) => h("td", { class: look(index) }, value)));
   const body = h("tbody");
-  const more = h("button", { type: "button", class: "quiet small" });
-  const show = () => {
-    body.append(...rows.slice(body.rows.length, body.rows.length + AT_ONCE).map(line));
-    const left = rows.length - body.rows.length;
-    more.hidden = left <= 0 && !further;
-    more.textContent = left ? t.states.more(count(left)) : t.states.further;
-    if (more.hidden && document.activeElement === more) region.focus();
+  let from = 0; // rows [from, to) stand in the page
+  let to = 0;
+  const later = h("button", { type: "button", class: "quiet small" });
+  const earlier = h("button", { type: "button", class: "quiet small", onclick: () => back() }, t.states.earlier);
+  const buttons = () => {
+    const held = [earlier, later].find((each) => each === document.activeElement);
+    earlier.hidden = from === 0;
+    later.hidden = to === rows.length && !further;
+    later.textContent = to < rows.length ? t.states.more(count(rows.length - to)) : t.states.further;
+    if (held?.hidden) region.focus();
   };
-  more.onclick = () => act(async () => {
-    if (further && rows.length === body.rows.length) {
+  const on = () => {
+    const until = Math.min(to + AT_ONCE, rows.length);
+    body.append(...rows.slice(to, until).map(line));
+    for (to = until; to - from > MOST; from += 1) body.firstElementChild.remove();
+    buttons();
+  };
+  const back = () => {
+    const since = Math.max(0, from - AT_ONCE);
+    body.prepend(...rows.slice(since, from).map(line));
+    for (from = since; to - from > MOST; to -= 1) body.lastElementChild.remove();
+    buttons();
+  };
+  later.onclick = () => act(async () => {
+    if (further && to === rows.length) {
       const next = await further();
       rows.push(...next);
       if (!next.length) further = null;
     }
-    show();
-  }, more);
+    on();
+  }, later);
   const region = h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": caption },
-    h("table", {}, h("caption", {}, caption),
+    earlier, h("table", {}, h("caption", {}, caption),
       h("thead", {}, h("tr", {}, columns.map(({ text }, index) => h("th", { scope: "col", class: look(index) }, text)))), body),
-    more);
-  show();
+    later);
+  on();
   if (!rows.length) body.append(h("tr", {}, h("td", { colSpan: head.length, class: "state" }, none)));
-  if (!rows.length) more.hidden = true;
+  if (!rows.length) later.hidden = true;
   return region;
 }

@@ -88,3 +88,36 @@ def test_any_listener_of_a_release_is_heard_on_both_sides_with_one_seed(
     page.reload()
     expect(page.locator("#audit")).to_contain_text("release heard")
     expect(page.locator("#audit")).to_contain_text("anna, operator")
+
+
+def test_a_table_of_100_000_rows_keeps_few_in_the_page_and_reaches_its_end(enter: Opened) -> None:
+    page = enter("/operate/")
+    expect(page.locator("#audit table")).to_be_visible()
+    page.evaluate(
+        """async () => {
+          const { table } = await import("/common/table.js");
+          const rows = Array.from({ length: 100000 }, (_, n) => [`row ${n}`]);
+          document.getElementById("main").replaceChildren(table("Many", ["a"], rows));
+        }"""
+    )
+    rows = page.locator("tbody tr")
+    expect(page.get_by_role("button", name="Show more (99,900 left)")).to_be_visible()
+    for _ in range(4):
+        page.get_by_role("button", name="Show more").click()
+    expect(rows).to_have_count(400)
+    expect(rows.first).to_have_text("row 100")
+    expect(rows.last).to_have_text("row 499")
+    page.get_by_role("button", name="Show earlier ones").press("Enter")
+    expect(rows.first).to_have_text("row 0")
+    expect(rows.last).to_have_text("row 399")
+    expect(page.get_by_role("button", name="Show earlier ones")).to_be_hidden()
+    assert page.evaluate("document.activeElement.outerHTML").startswith('<div class="scroll"')
+    page.evaluate(
+        """new Promise((done) => {
+          const more = document.querySelector(".scroll > button:last-child");
+          const on = () => (more.hidden ? done() : (more.click(), setTimeout(on, 0)));
+          on();
+        })"""
+    )
+    expect(rows.last).to_have_text("row 99999")
+    assert violations(page) == []
