@@ -3,7 +3,8 @@
 Files `schemas/migrations/NNNN_(pre|post)_name.sql` are applied in order of name, each in one transaction together with
 its row in `public.schema_migrations`; `pre` may run while the old code still runs, `post` only after it is gone. An
 applied file is history and may not change. Names in the table without a file belong to newer code and are left alone.
-`schemas/walls.sql` (who may read and write what) is applied after them, each time.
+`schemas/walls.sql` (what a request can reach) and `services/grants.py` (what each process may write) are applied after
+them, each time.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import schemas
+from services import grants
 from services.errors import BackendAway
 from services.postgres import connect, reaching
 from services.settings import Settings, read
@@ -89,6 +91,7 @@ def _raise_walls(connection: Any, file: Path) -> None:
     if file.exists():
         with connection.transaction():
             connection.execute(file.read_text("utf-8").encode())
+            grants.apply(connection)
 
 
 def main() -> None:

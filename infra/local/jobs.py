@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from infra.local import kafka, postgres
+from infra.local import kafka, logins, postgres
 from infra.local.errors import StackError
 from infra.local.home import PROJECT, Home
 from infra.local.part import Stack
@@ -35,6 +35,7 @@ def jobs(home: Home, stack: Stack, environ: Mapping[str, str]) -> tuple[Job, ...
         Job("data folder of kafka", lambda: _make_kafka_folder(home, stack)),
         Job("databases", lambda: postgres.make_databases(server, databases), after=("postgres",)),
         Job("schema", lambda: migrate(dsn), after=("databases",)),
+        Job("logins", lambda: _make_logins(home, stack), after=("schema",)),
         Job("topics", lambda: kafka.make_topics(bootstrap), after=("kafka",)),
     )
 
@@ -60,3 +61,8 @@ def migrate(dsn: str) -> None:
 def _make_kafka_folder(home: Home, stack: Stack) -> None:
     _, port = host_and_port(stack.part("kafka").address)
     kafka.make_data_folder(home, port, stack.ports["kafka_controller"])
+
+
+def _make_logins(home: Home, stack: Stack) -> None:
+    if stack.part("postgres").is_ours:
+        logins.make_logins(home, stack.environment["ENCORE_POSTGRES_DSN"])

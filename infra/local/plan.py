@@ -3,8 +3,9 @@ is told. Pure but for choosing ports and secrets; starts nothing."""
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
-from infra.local import kafka, postgres
+from infra.local import kafka, logins, postgres
 from infra.local.home import PROJECT, Home
 from infra.local.part import Part, Probe, Stack
 from infra.local.ports import LOOPBACK, Claim, choose
@@ -39,7 +40,7 @@ def plan(home: Home, environ: Mapping[str, str], claim: Claim, *, usual_ports: b
         _kafka(home, environ, ports),
         _ray(home, environ, ports),
         _mlflow(home, environ, ports, shared),
-        *_processes(ports, shared),
+        *_as_themselves(home, environ, shared, _processes(ports, shared)),
         _watchdog(),
     )
     return Stack(shared, parts, ports)
@@ -225,7 +226,7 @@ def _processes(ports: Mapping[str, int], shared: Mapping[str, str]) -> tuple[Par
         command=(sys.executable, "-m", "services.gateway.main"),
         address=gateway_url,
         probe=Probe("http", f"{gateway_url}/health"),
-        after=("schema", "topics"),
+        after=("logins", "topics"),
         environment={
             **LIGHT,
             "ENCORE_METRICS_PORT": str(ports["gateway_metrics"]),
@@ -236,9 +237,24 @@ def _processes(ports: Mapping[str, int], shared: Mapping[str, str]) -> tuple[Par
     return (
         engine,
         gateway,
-        _with_metrics("aggregator", "services.aggregator.main", ports["aggregator"], ("schema", "topics"), LIGHT),
-        _with_metrics("rollout", "services.rollout.main", ports["rollout"], ("schema", "topics", "mlflow"), LIGHT),
-        _with_metrics("factory", "training.main", ports["factory"], ("schema", "mlflow", "ray"), {}, follows="ray"),
+        _with_metrics("aggregator", "services.aggregator.main", ports["aggregator"], ("logins", "topics"), LIGHT),
+        _with_metrics("rollout", "services.rollout.main", ports["rollout"], ("logins", "topics", "mlflow"), LIGHT),
+        _with_metrics("factory", "training.main", ports["factory"], ("logins", "mlflow", "ray"), {}, follows="ray"),
+    )
+
+
+def _as_themselves(
+    home: Home, environ: Mapping[str, str], shared: Mapping[str, str], parts: tuple[Part, ...]
+) -> tuple[Part, ...]:
+    """The processes with a login of their own at our database; the owner's is for migrations and for commands."""
+    if environ.get("ENCORE_POSTGRES_DSN"):
+        return parts
+    owner = shared["ENCORE_POSTGRES_DSN"]
+    return tuple(
+        replace(part, environment={**part.environment, "ENCORE_POSTGRES_DSN": logins.dsn_of(home, part.name, owner)})
+        if part.name in logins.ROLES
+        else part
+        for part in parts
     )
 
 

@@ -25,11 +25,13 @@ from services.gateway.app import create_app
 from services.gateway.outbox import Outbox
 from services.gateway.serve import Servers
 from services.gateway.settings import GatewaySettings
+from services.grants import GATEWAY
 from services.principals.keys import first, load
 from services.principals.login import PAGES, login_url
 from services.principals.tokens import minted
 from services.streams_memory import MemoryBroker
 from tests.services.gateway.engine import ToneEngine, wav
+from tests.services.roles import play
 from tests.threads import ended
 
 SERVICE = "a-product"
@@ -259,3 +261,9 @@ def page() -> Iterator[Page]:
         opened.set_default_timeout(PATIENCE_MS)
         yield opened
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def _role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the process may not do is refused here too."""
+    play(monkeypatch, GATEWAY)

@@ -1,7 +1,8 @@
 """A database with listeners, trained rounds and feedback, as the other processes would have left it."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -55,8 +56,15 @@ class World:
             self_tests,
         )
 
-    def do(self, statement: Any, *values: object) -> list[dict[str, Any]]:
+    @contextmanager
+    def _owner(self) -> Iterator[Any]:
+        """A transaction with the owner's rights: the world makes what other processes write."""
         with transaction(self.pool) as connection:
+            connection.execute("set local role none")
+            yield connection
+
+    def do(self, statement: Any, *values: object) -> list[dict[str, Any]]:
+        with self._owner() as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
@@ -96,7 +104,7 @@ class World:
     ) -> list[UUID]:
         ids = [uuid7() for _ in made]
         rows = [(track, who, arm, release_id, pair_id) for track, (who, arm) in zip(ids, made, strict=True)]
-        with transaction(self.pool) as connection:
+        with self._owner() as connection:
             connection.cursor().executemany(
                 "insert into feedback.tracks (track_id, listener_id, arm, propensity, release_id, pair_id, prompt,"
                 " seconds, features_url, sha256, made_at) values (%s, %s, %s, 0.5, %s, %s, '', 10, '', '', now())",
@@ -115,7 +123,7 @@ class World:
         at = datetime.now(UTC) - ago
         rows = [(who, track, stars, at, uuid4(), at) for track, (who, _, stars) in zip(ids, given, strict=True)]
         self.hear([(who, track) for who, track, *_ in rows], "{[0,10000)}", ago)
-        with transaction(self.pool) as connection:
+        with self._owner() as connection:
             connection.cursor().executemany(
                 "insert into feedback.ratings (listener_id, track_id, stars, rated_at, event_id, received_at)"
                 " values (%s, %s, %s, %s, %s, %s)",
@@ -125,7 +133,7 @@ class World:
     def hear(self, heard: Sequence[tuple[UUID, UUID]], what: str, ago: timedelta = timedelta()) -> None:
         """Stretches of milliseconds that (listener, track) were heard in, `ago`."""
         at = datetime.now(UTC) - ago
-        with transaction(self.pool) as connection:
+        with self._owner() as connection:
             connection.cursor().executemany(
                 "insert into feedback.plays values (%s, %s, %s, 0, %s, %s)",
                 [(who, track, what, at, at) for who, track in heard],
