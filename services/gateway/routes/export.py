@@ -1,0 +1,37 @@
+"""Everything about a listener, to take away."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from services import audit
+from services.gateway.access import needs
+from services.gateway.exports import Export
+from services.gateway.parts import At, By
+from services.gateway.routes.listeners import require_listener
+from services.gateway.routes.taste import get_taste
+
+router = APIRouter(prefix="/v1/listeners", tags=["listeners"])
+
+_DOCS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get("/{listener_id}/export", dependencies=needs("listen"), response_class=StreamingResponse, responses=_DOCS)
+async def export_listener(listener_id: UUID, parts: At, by: By) -> StreamingResponse:
+    """A ZIP archive: rows and taste as JSON, audio as FLAC, adapters and features as safetensors, and a manifest with
+    the SHA-256 of each. Which arm made a track is not in it."""
+    listener = await require_listener(parts, listener_id)
+    taste = await get_taste(listener_id, parts)
+    async with parts.store.transaction() as execute:
+        await audit.record(execute, by.actor, "listener.exported", subject=str(listener_id))
+    export = Export(parts.store, parts.blobs, parts.settings.store_url, listener_id)
+    headers = {
+        "Content-Disposition": f'attachment; filename="encore-{listener_id}.zip"',
+        "Cache-Control": "no-store",
+    }
+    body = export.pieces(listener=listener.model_dump_json(), taste=taste.model_dump_json())
+    return StreamingResponse(body, headers=headers, media_type="application/zip")
