@@ -135,6 +135,17 @@ def test_secrets_come_by_reference_only(render: Render) -> None:
     assert not named(render("everything"), "Secret")
 
 
+def test_each_process_logs_in_at_the_database_as_itself(render: Render) -> None:
+    keys: dict[str, set[str]] = {}
+    for component, specs in pods(render()).items():
+        for spec in specs:
+            for entry in container(spec)["env"]:
+                if entry["name"] == "ENCORE_POSTGRES_DSN":
+                    keys.setdefault(component, set()).add(entry["valueFrom"]["secretKeyRef"]["key"])
+    processes = ("gateway", "aggregator", "rollout", "factory")
+    assert keys == {"migrate": {"postgres-dsn"}} | {name: {f"{name}-dsn"} for name in processes}
+
+
 def test_only_processes_that_open_the_blob_store_get_its_credentials(render: Render) -> None:
     for process, specs in pods(render("everything")).items():
         for spec in specs:

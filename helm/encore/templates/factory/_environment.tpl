@@ -7,5 +7,5 @@
 - {name: ENCORE_LOG_LEVEL, value: {{ .Values.settings.logLevel | quote }}}
 - {name: ENCORE_METRICS_HOST, value: "0.0.0.0"}
 - {name: ENCORE_METRICS_PORT, value: "9100"}
-{{ include "encore.secret" (list . "ENCORE_POSTGRES_DSN" "postgresDsn") }}
+{{ include "encore.secret" (list . "ENCORE_POSTGRES_DSN" "factoryDsn") }}
 {{- end -}}
