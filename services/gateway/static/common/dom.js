@@ -25,7 +25,8 @@ export function fill(element, ...children) {
 
 const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
 
-function focusLike(was, element) {
+// Gives the focus to what is like `was` in this element.
+export function focusLike(was, element) {
   const name = (each) => each.getAttribute("aria-label") ?? each.textContent;
   const found = [...element.querySelectorAll(FOCUSABLE)];
   const like = found.find((each) => was.id && each.id === was.id) ?? found.find((each) => each.tagName === was.tagName && name(each) === name(was));

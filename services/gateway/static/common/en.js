@@ -86,6 +86,16 @@ export const en = {
     takeBack: "Take back what I said", takeBackOf: (word) => `Take back what I said of ${word}`,
     add: "Something it does not know yet", example: "piano",
   },
+  consent: {
+    title: "Your data", version: "room-1",
+    hint: "You may change either at any time, and music goes on.",
+    purposes: { training: "Learn from what I hear and rate", analysis: "Count me when releases are judged" },
+    means: {
+      training: { true: "Your ratings and songs teach versions of your own.", false: "Nothing is learned from you from now on." },
+      analysis: { true: "You are one of those whose ratings analysts see summed up.", false: "You are in nothing that analysts see." },
+    },
+    since: (when) => `Said on ${when}.`,
+  },
   past: {
     title: "Your ratings of the last weeks", stars: "Stars", none: "No ratings yet. Rate a track, and it appears here.",
     says: (ratings, weeks, first, last) => weeks > 1

@@ -1,6 +1,6 @@
 // What the three rooms share: the head with the way between them, signing in, notices, and being offline.
 
-import { h, fill } from "./dom.js";
+import { fill, focusLike, h } from "./dom.js";
 import { enterBy } from "./http.js";
 import { forgetToken, login, speakIn, token } from "./session.js";
 import { sendWaiting } from "./outbox.js";
@@ -23,6 +23,7 @@ export function notice(text) {
 export async function act(work, control) {
   notice();
   const held = control && control === document.activeElement;
+  const part = control?.closest("section");
   if (control) control.disabled = true;
   try {
     return await work();
@@ -34,7 +35,10 @@ export async function act(work, control) {
     notice(error.message);
   } finally {
     if (control) control.disabled = false;
-    if (held && document.activeElement === document.body) control.focus(); // a disabled control loses it
+    if (held && document.activeElement === document.body) { // a disabled control loses it
+      if (control.isConnected) control.focus();
+      else if (part?.isConnected) focusLike(control, part);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { session } from "../common/session.js";
 import { room } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { asking } from "./ask.js";
+import { consent } from "./consent.js";
 import { presented, welcome } from "./listener.js";
 import { ratingsOverTime } from "./past.js";
 import { Radio } from "./radio.js";
@@ -32,7 +33,7 @@ async function listenAs(place, listener) {
     radio.restore();
   }
   const list = trackList(listener);
-  fill(place, tuning((wish) => radio.play(wish)), songs(listener), asking(listener, list), tasteCard(listener), ratingsOverTime(listener), list.element);
+  fill(place, tuning((wish) => radio.play(wish)), songs(listener), asking(listener, list), tasteCard(listener), ratingsOverTime(listener), list.element, consent(listener));
   await list.begin();
 }
 

@@ -139,3 +139,23 @@ def test_own_ratings_are_drawn_by_the_week(house: Gateway, enter: Opened, listen
     expect(picture.locator("svg")).to_be_visible()
     assert "2.00 in the first" in str(picture.get_attribute("aria-label"))
     assert violations(page) == []
+
+
+def test_consent_is_given_and_taken_back_each_for_itself(house: Gateway, enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    learning = page.get_by_label("Learn from what I hear and rate")
+    was = house.http.get(f"/v1/listeners/{listener}/consent").json()
+    expect(learning).to_be_checked(checked=was["training"])
+    learning.focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#consent-training-says")).to_contain_text("Said on")
+    expect(learning).to_be_checked(checked=not was["training"])
+    expect(learning).to_be_focused()
+    now = house.http.get(f"/v1/listeners/{listener}/consent").json()
+    assert (now["training"], now["analysis"]) == (not was["training"], was["analysis"])
+    assert (now["history"][0]["said_by"], now["history"][0]["text_version"]) == ("listener", "room-1")
+    assert violations(page) == []
+    page.route("**/consent", lambda route: route.fulfill(status=503, json={"code": "away", "message": "It is away."}))
+    page.get_by_label("Count me when releases are judged").click()
+    expect(page.get_by_role("alert")).to_contain_text("It is away.")
+    expect(page.get_by_label("Count me when releases are judged")).to_be_checked(checked=was["analysis"])

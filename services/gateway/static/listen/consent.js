@@ -1,0 +1,33 @@
+// Your data: what a listener agrees to, each for itself, and since when.
+
+import { fill, h } from "../common/dom.js";
+import { date } from "../common/format.js";
+import { get, put } from "../common/http.js";
+import { act } from "../common/shell.js";
+import { shown } from "../common/states.js";
+import { t } from "../common/strings.js";
+
+const PURPOSES = ["training", "analysis"];
+
+export function consent(listener) {
+  const path = `/v1/listeners/${listener.listener_id}/consent`;
+  const place = h("div", { id: "consent", "aria-live": "polite" });
+  const say = (purpose, box) => act(async () => {
+    const wanted = box.checked;
+    box.checked = !wanted; // until it counts
+    fill(place, drawn(await put(path, { [purpose]: wanted, text_version: t.consent.version })));
+  }, box);
+  const drawn = (state) => PURPOSES.map((purpose) => line(purpose, state, say));
+  shown(place, async () => drawn(await get(path)));
+  return h("section", { "aria-labelledby": "consent-title" },
+    h("h2", { id: "consent-title" }, t.consent.title), h("p", { class: "hint" }, t.consent.hint), place);
+}
+
+function line(purpose, state, say) {
+  const words = t.consent;
+  const last = state.history.find((each) => each.purpose === purpose);
+  const box = h("input", { type: "checkbox", id: `consent-${purpose}`, checked: state[purpose], "aria-describedby": `consent-${purpose}-says`, onchange: () => say(purpose, box) });
+  return h("div", { class: "consent" },
+    h("span", { class: "choice" }, box, h("label", { for: box.id }, words.purposes[purpose])),
+    h("p", { class: "hint", id: `consent-${purpose}-says` }, words.means[purpose][state[purpose]], last ? ` ${words.since(date(last.said_at))}` : ""));
+}
