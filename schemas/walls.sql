@@ -21,8 +21,8 @@ $$;
 grant usage on schema gateway, feedback, rollout, training, audit to encore_request;
 grant insert, update on gateway.listeners, gateway.songs, gateway.tracks, gateway.pairs, gateway.cold_starts,
     gateway.taste_corrections to encore_request;
-grant delete on gateway.taste_corrections to encore_request;
-grant insert on gateway.logins, gateway.consents, audit.entries to encore_request;
+grant delete on gateway.taste_corrections, gateway.songs, gateway.cold_starts to encore_request;
+grant insert on gateway.logins, gateway.consents, gateway.withdrawn_songs, audit.entries to encore_request;
 
 -- Null outside a request, so that nothing is anybody's there.
 create or replace function gateway.asking_listener() returns uuid language sql stable as $$

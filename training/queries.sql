@@ -13,23 +13,31 @@ select exists (
 ) as pending
 
 -- name: standings
--- What is new of each listener who has a song or a rating: songs by Postgres's clock, ratings by their arrival.
-with songs as (
+-- What is new of each listener who has a song or a rating: songs by Postgres's clock, ratings by their arrival. Where what
+-- was learned last came from a song that they took back, all that is left is new.
+with progress as (
+    select p.* from training.progress p
+    where not exists (select from training.adapters a
+                      where a.listener_id = p.listener_id and a.round_id = p.round_id
+                        and gateway.learned_from_withdrawn(a.listener_id, a.created_at))
+), songs as (
     select s.listener_id, count(*) as songs, max(s.created_at) as newest_song_at,
            count(*) filter (where p.learned_to is null or s.created_at > p.learned_to) as new_songs
-    from gateway.songs s left join training.progress p using (listener_id)
+    from gateway.songs s left join progress p using (listener_id)
     group by s.listener_id
 ), ratings as (
     select f.listener_id, count(*) as ratings,
            count(*) filter (where p.ratings_to is null or f.received_at > p.ratings_to) as new_ratings
     from feedback.ratings f
     join feedback.tracks t using (listener_id, track_id)
-    left join training.progress p using (listener_id)
+    left join progress p using (listener_id)
     group by f.listener_id
 )
 select listener_id, coalesce(s.songs, 0) as songs, coalesce(f.ratings, 0) as ratings,
        coalesce(s.new_songs, 0) as new_songs, coalesce(f.new_ratings, 0) as new_ratings, s.newest_song_at,
-       exists (select from training.adapters a where a.listener_id = l.listener_id) as has_adapter,
+       exists (select from training.adapters a
+               where a.listener_id = l.listener_id
+                 and not gateway.learned_from_withdrawn(a.listener_id, a.created_at)) as has_adapter,
        coalesce(m.release_id is not null, false) as in_canary,
        coalesce(d.rests_until > now(), false) as rests,
        exists (select from gateway.listeners g where g.listener_id = l.listener_id and g.may_train) as may_train
@@ -62,7 +70,7 @@ where f.listener_id = %(listener)s
 select a.version, a.url, a.sha256, a.base_hash
 from rollout.listener_models m
 join training.adapters a on a.listener_id = m.listener_id and a.version = m.champion_version
-where m.listener_id = %(listener)s
+where m.listener_id = %(listener)s and not gateway.learned_from_withdrawn(a.listener_id, a.created_at)
 
 -- name: insert_round
 insert into training.rounds (round_id, request_id, status, listeners, detail, finished_at)
@@ -77,6 +85,15 @@ update training.rounds set mlflow_run_id = %(run_id)s where round_id = %(round_i
 
 -- name: set_detail
 update training.rounds set detail = %(detail)s where round_id = %(round_id)s and status = 'running'
+
+-- name: lock_withdrawals
+select gateway.lock_withdrawals()
+
+-- name: withdrew_since
+-- Who took a song back since the round began: it may have learned from that song.
+select distinct w.listener_id
+from gateway.withdrawn_songs w join training.rounds r on r.round_id = %(round_id)s and w.withdrawn_at >= r.started_at
+where w.listener_id = any(%(listeners)s)
 
 -- name: insert_adapter
 insert into training.adapters

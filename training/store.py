@@ -141,6 +141,7 @@ class Store:
         losses: Sequence[float] = (),
     ) -> None:
         """Adapters, progress, troubles and the round's end in one transaction; a round without versions ends `empty`.
+        Nothing is kept of listeners who took a song back since the round began: they are as if it had not reached them.
 
         Args:
             learned: of the listeners who were trained.
@@ -150,6 +151,10 @@ class Store:
         """
         versions = list(versions)
         with self._connection.transaction():
+            self._run("lock_withdrawals")
+            withdrew = self._withdrew_since(round_id, learned)
+            versions = [each for each in versions if each.adapter.listener_id not in withdrew]
+            learned = {listener: marks for listener, marks in learned.items() if listener not in withdrew}
             for version in versions:
                 self._run("insert_adapter", round_id=round_id, **_columns(version))
             for listener, marks in learned.items():
@@ -166,6 +171,10 @@ class Store:
     def resting(self) -> int:
         """How many listeners are let alone because their rounds failed."""
         return int(self._named("resting")[0]["listeners"])
+
+    def _withdrew_since(self, round_id: UUID, listeners: Iterable[UUID]) -> set[UUID]:
+        rows = self._named("withdrew_since", round_id=round_id, listeners=list(listeners))
+        return {row["listener_id"] for row in rows}
 
     def _facts(self, listener: UUID) -> ListenerFacts | LeftOut:
         if not any(row["may_train"] for row in self._named("may_train", listener=listener)):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import IO, Final, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -66,6 +67,10 @@ class Blobs:
         except FileNotFoundError:
             return
 
+    async def drop_song(self, song_id: UUID) -> None:
+        """Removes all that is kept of a song; nothing there is no error."""
+        await self._run(self._drop_folder, self._path(self.song(song_id)))
+
     async def size(self, url: str) -> int:
         return int(await self._run(self._files.size, self._path(url)))
 
@@ -94,6 +99,11 @@ class Blobs:
             return await self._lane.run(self._patience_s, call, *args, **kwargs)
         except BackendAway as error:
             raise TimeoutError(error.message) from error
+
+    def _drop_folder(self, path: str) -> None:
+        self._files.invalidate_cache(path)  # a listing from before would hide what is new
+        with suppress(FileNotFoundError):
+            self._files.rm(path, recursive=True)
 
     def _drop_old(self, name: str) -> int:
         folder = f"{self._root}/{name}"

@@ -41,5 +41,7 @@ select m.listener_id, v.version, a.url, a.sha256, a.base_hash,
 from rollout.members m
 cross join lateral (
     select case when %(side)s = 'candidate' then m.candidate_version else m.champion_version end as version) v
-left join training.adapters a on a.listener_id = m.listener_id and a.version = v.version
+left join training.adapters a
+    on a.listener_id = m.listener_id and a.version = v.version
+    and not gateway.learned_from_withdrawn(a.listener_id, a.created_at)
 where m.release_id = %(release_id)s and m.listener_id = %(listener_id)s;

@@ -75,11 +75,16 @@ from rollout.listener_models m
 left join rollout.members j on j.release_id = m.release_id and j.listener_id = m.listener_id
 left join rollout.releases r
     on r.release_id = m.release_id and r.status = 'canary' and r.paused_at is null and j.joins <= r.step
-left join training.adapters c on c.listener_id = m.listener_id and c.version = m.champion_version
-left join training.adapters d on d.listener_id = m.listener_id and d.version = m.candidate_version
+left join training.adapters c
+    on c.listener_id = m.listener_id and c.version = m.champion_version
+    and not gateway.learned_from_withdrawn(c.listener_id, c.created_at)
+left join training.adapters d
+    on d.listener_id = m.listener_id and d.version = m.candidate_version
+    and not gateway.learned_from_withdrawn(d.listener_id, d.created_at)
 left join rollout.releases w on w.release_id = m.watched_release_id
 left join training.adapters p
     on p.listener_id = m.listener_id and p.version = m.previous_version and w.release_id is not null
+    and not gateway.learned_from_withdrawn(p.listener_id, p.created_at)
 where m.listener_id = %(listener_id)s;
 
 -- name: taste_facts

@@ -30,6 +30,7 @@ from services.rollout.perform import take_orders
 from services.rollout.plan import Plan
 from services.rollout.ramp import is_due
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
+from services.rollout.retiring import retire
 from services.rollout.self_tests import SelfTests
 from services.rollout.store import Conflict, Member, Outcome, Running, Store, WaitingRound
 from services.rollout.watching import Watching
@@ -61,6 +62,7 @@ class Control:
         """
         operating = Operating(self.pool)
         take_orders(self.pool)
+        retire(self.pool, self.registry)
         stopped = operating.stopped()
         if not stopped:
             self.start_canaries()

@@ -28,6 +28,9 @@ LEADS: Final = Gauge("encore_rollout_leads", "1 while this process acts, 0 while
 ENDED: Final = Counter(
     "encore_rollout_ended_total", "Verdicts carried out completely, whoever reached them", ["verdict"]
 )
+RETIRED: Final = Counter(
+    "encore_rollout_retired_versions_total", "Versions taken from listeners who took back a song they learned from"
+)
 GUARDRAIL: Final = Gauge(
     "encore_rollout_guardrail_ratio",
     "Allowed p-value over the one seen: 1 ends a canary, or takes a promotion back",

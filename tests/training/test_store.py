@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from schemas.registry import AdapterRef
 from tests.training.examples import START
 from training.due import Request, Rest, Start
 from training.snapshot import Learned, LeftOut, ListenerFacts
-from training.store import Store
+from training.store import Store, Version
 
 LISTENER, SONG, TRACK, BASE = UUID(int=1), UUID(int=2), UUID(int=3), "b" * 64
 REST = Rest(patience=3, rest=timedelta(hours=1))
@@ -209,3 +210,58 @@ def test_nothing_is_learned_of_who_does_not_agree(connection: psycopg.Connection
     connection.execute(say + " values (%s, 'training', true, '2', 'listener')", (LISTENER,))
     assert store.standings()[0].may_train
     assert facts_of(store).tracks
+
+
+def version(number: int = 1) -> Version:
+    adapter = AdapterRef(listener_id=LISTENER, version=number, url="file:///a", sha256="a" * 64, base_hash=BASE)
+    return Version(adapter, rank=8, snapshot_sha256="c" * 64, scores={})
+
+
+def train(store: Store, number: int = 1) -> None:
+    round_id, learned = uuid4(), {LISTENER: facts_of(store).learned}
+    assert store.start_round(round_id, Start((LISTENER,)))
+    store.finish_round(round_id, [version(number)], learned, {}, REST, "")
+
+
+def withdraw(connection: psycopg.Connection) -> None:
+    """Takes the song back, and brings another one."""
+    connection.execute("delete from gateway.songs")
+    connection.execute(
+        "insert into gateway.withdrawn_songs (song_id, listener_id, brought_at) values (%s, %s, %s)",
+        (SONG, LISTENER, START),
+    )
+    connection.execute(
+        "insert into gateway.songs values (%s, %s, 'b.wav', 'y', 7, %s, -14, 'y', 'other', %s)",
+        (UUID(int=9), LISTENER, "1" * 64, START),
+    )
+
+
+def test_after_a_song_was_taken_back_all_that_is_left_is_new(connection: psycopg.Connection, store: Store) -> None:
+    rate(connection, 5)
+    train(store)
+    assert not store.standings()[0].has_something_new
+    withdraw(connection)
+    (standing,) = store.standings()
+    assert (standing.new_songs, standing.new_ratings, standing.has_adapter) == (1, 1, False)
+    train(store, 2)
+    (standing,) = store.standings()
+    assert (standing.has_something_new, standing.has_adapter) == (False, True)
+
+
+def test_nothing_starts_from_a_version_that_learned_from_it(connection: psycopg.Connection, store: Store) -> None:
+    train(store)
+    served = "insert into rollout.listener_models (listener_id, champion_version) values (%s, 1)"
+    connection.execute(served, (LISTENER,))
+    assert facts_of(store).champion is not None
+    withdraw(connection)
+    assert facts_of(store).champion is None
+    assert [song.features_url for song in facts_of(store).songs] == ["other"]
+
+
+def test_what_was_in_training_meanwhile_is_not_registered(connection: psycopg.Connection, store: Store) -> None:
+    round_id, learned = uuid4(), {LISTENER: facts_of(store).learned}
+    assert store.start_round(round_id, Start((LISTENER,)))
+    withdraw(connection)
+    store.finish_round(round_id, [version()], learned, {}, REST, "")
+    assert connection.execute("select count(*) from training.adapters").fetchone() == (0,)
+    assert store.standings()[0].has_something_new

@@ -13,10 +13,11 @@ from services.errors import BackendAway, ServiceError
 from services.gateway import metrics
 from services.gateway.access import needs
 from services.gateway.engine import EngineAway, EngineRefused
-from services.gateway.parts import At, Parts
+from services.gateway.parts import At, By, Parts
 from services.gateway.routes.listeners import require_listener
 from services.gateway.slots import too_many_uploads
 from services.gateway.uploads import Upload, receive_upload
+from services.gateway.withdrawals import withdraw
 from services.identifiers import uuid7
 
 log = structlog.get_logger()
@@ -74,6 +75,30 @@ async def list_songs(listener_id: UUID, parts: At) -> list[Song]:
     """The listener's songs, newest first."""
     await require_listener(parts, listener_id)
     return await parts.store.songs(listener_id)
+
+
+@router.delete("/{listener_id}/songs/{song_id}", dependencies=needs("listen"), status_code=204)
+async def take_back_song(listener_id: UUID, song_id: UUID, parts: At, by: By) -> None:
+    """Takes a song back, for good: no track follows it any more, its sound is removed, and versions that learned from
+    it are retired at once; the next round learns without it. Tracks that were being made with it fail with the code
+    `song_withdrawn`; finished ones stay. May be repeated."""
+    await require_listener(parts, listener_id)
+    failed = await withdraw(parts.store, by.actor, listener_id, song_id)
+    if failed is None:
+        raise ServiceError(
+            "unknown_song",
+            "No such song.",
+            status=404,
+            field="song_id",
+            expected="the id of one of the listener's songs",
+        )
+    for track_id in failed:
+        parts.maker.cancel(track_id)
+    metrics.SONGS.labels("withdrawn").inc()
+    try:
+        await parts.blobs.drop_song(song_id)
+    except OSError as error:  # what tidies comes again
+        log.warning("song_left_behind", song_id=str(song_id), error=str(error))
 
 
 async def _require_room(parts: Parts, listener_id: UUID) -> None:
