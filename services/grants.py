@@ -20,6 +20,7 @@ CONFINED: Final = "encore_request"
 WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.acknowledged": (GATEWAY,),
     "gateway.cold_starts": (GATEWAY,),
+    "gateway.consents": (GATEWAY,),
     "gateway.listeners": (GATEWAY,),
     "gateway.logins": (GATEWAY,),
     "gateway.orders": (GATEWAY,),
