@@ -35,18 +35,22 @@ class Owned:
     listener_id: str
     track_id: str
     pair_id: str
+    song_id: str
 
 
 def owned(gateway: Gateway, service: str) -> Owned:
-    """A new listener of this service with a finished track and a pair."""
+    """A new listener of this service with a song, a finished track and a pair."""
     headers = {"Authorization": f"Bearer {gateway.token('service', service)}"}
     made = gateway.http.post("/v1/listeners", json={}, headers=headers).raise_for_status().json()
+    songs = f"/v1/listeners/{made['listener_id']}/songs"
+    sent = {"file": ("own.wav", wav(hertz=330), "audio/wav")}
+    song = gateway.http.post(songs, files=sent, headers=headers).raise_for_status().json()
     wish = {"listener_id": made["listener_id"], "prompt": "a reel", "seconds": 2}
     track = gateway.http.post("/v1/tracks", json=wish, headers=headers).raise_for_status().json()
     pair = gateway.http.post("/v1/pairs", json=wish, headers=headers).raise_for_status().json()
     for track_id in (track["track_id"], pair["first"]["track_id"], pair["second"]["track_id"]):
         gateway.http.get(f"/v1/tracks/{track_id}/events", headers=headers).raise_for_status()
-    return Owned(made["listener_id"], track["track_id"], pair["pair_id"])
+    return Owned(made["listener_id"], track["track_id"], pair["pair_id"], song["song_id"])
 
 
 def rating(owner: Owned) -> dict[str, Any]:
