@@ -30,6 +30,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.switches": (GATEWAY, ROLLOUT),  # a guardrail of rollout may pull one
     "gateway.taste_corrections": (GATEWAY,),
     "gateway.tracks": (GATEWAY,),
+    "gateway.withdrawn_songs": (GATEWAY,),
     "gateway.writers": (GATEWAY,),
     "feedback.accounts": (AGGREGATOR,),
     "feedback.archives": (AGGREGATOR,),

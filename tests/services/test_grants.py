@@ -121,7 +121,8 @@ def _may(owner: psycopg.Connection[Any], role: str, how: str) -> Any:
 
 def _attempts(owner: psycopg.Connection[Any], table: str) -> dict[str, sql.Composed]:
     column = owner.execute(
-        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped limit 1",
+        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
+        " and attidentity = '' and attgenerated = '' limit 1",
         (table,),
     ).fetchone()
     name, field = _name(table), sql.Identifier(str(column))
