@@ -42,6 +42,10 @@ export const en = {
     song: (name, seconds) => `${name}, ${seconds} s`, unused: "(kept, not used)",
     none: "No songs yet. With one or two, music starts from what you like.",
     progress: (name) => `How far ${name} is`, preview: (name) => `Hear ${name}`,
+    takeBack: {
+      ask: "Take back", yes: "Take it back for good", no: "Keep it", of: (name, song) => `${name}: ${song}`,
+      means: "Its sound goes, and every version of yours that learned from it.",
+    },
   },
   ask: {
     title: "Ask for a track", prompt: "What should it sound like?", optional: "(may stay empty)",
@@ -95,6 +99,7 @@ export const en = {
       analysis: { true: "You are one of those whose ratings analysts see summed up.", false: "You are in nothing that analysts see." },
     },
     since: (when) => `Said on ${when}.`,
+    takeAway: "Take your data away", takeAwayMeans: "One archive: your songs' facts, tracks, ratings, taste and versions.",
   },
   past: {
     title: "Your ratings of the last weeks", stars: "Stars", none: "No ratings yet. Rate a track, and it appears here.",

@@ -1,8 +1,8 @@
-// Your data: what a listener agrees to, each for itself, and since when.
+// Your data: what a listener agrees to, each for itself, and since when; and all of it to take away.
 
 import { fill, h } from "../common/dom.js";
 import { date } from "../common/format.js";
-import { get, put } from "../common/http.js";
+import { blob, get, put } from "../common/http.js";
 import { act } from "../common/shell.js";
 import { shown } from "../common/states.js";
 import { t } from "../common/strings.js";
@@ -20,7 +20,19 @@ export function consent(listener) {
   const drawn = (state) => PURPOSES.map((purpose) => line(purpose, state, say));
   shown(place, async () => drawn(await get(path)));
   return h("section", { "aria-labelledby": "consent-title" },
-    h("h2", { id: "consent-title" }, t.consent.title), h("p", { class: "hint" }, t.consent.hint), place);
+    h("h2", { id: "consent-title" }, t.consent.title), h("p", { class: "hint" }, t.consent.hint), place, takeAway(listener));
+}
+
+// The archive needs the token, so the page fetches it and hands it over as a file.
+function takeAway(listener) {
+  const save = async () => {
+    const address = URL.createObjectURL(await blob(`/v1/listeners/${listener.listener_id}/export`));
+    h("a", { href: address, download: `encore-${listener.listener_id}.zip` }).click();
+    URL.revokeObjectURL(address);
+  };
+  return h("p", { class: "row" },
+    h("button", { type: "button", class: "quiet", onclick: ({ target }) => act(save, target) }, t.consent.takeAway),
+    h("span", { class: "hint" }, t.consent.takeAwayMeans));
 }
 
 function line(purpose, state, say) {

@@ -1,7 +1,7 @@
-// The listener's own songs: dropped or chosen, heard before they are sent, sent with progress.
+// The listener's own songs: dropped or chosen, heard before they are sent, sent with progress, and taken back.
 
 import { fill, h } from "../common/dom.js";
-import { get, upload } from "../common/http.js";
+import { call, get, upload } from "../common/http.js";
 import { shown } from "../common/states.js";
 import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
@@ -12,7 +12,11 @@ export function songs(listener) {
   const path = `/v1/listeners/${listener.listener_id}/songs`;
   const coming = h("ul", { class: "plain", id: "coming" });
   const list = h("div", { id: "song-list", "aria-live": "polite" });
-  const renew = () => shown(list, async () => listed(await get(path)));
+  const renew = () => shown(list, async () => listed(await get(path), takeBack));
+  const takeBack = (song, button) => act(async () => {
+    await call("DELETE", `${path}/${song.song_id}`);
+    await renew();
+  }, button);
   const bring = async (files) => {
     for (const file of files) {
       await act(() => sent(path, file, coming));
@@ -40,10 +44,26 @@ export function songs(listener) {
     h("h2", { id: "songs-title" }, t.songs.title), drop, files, coming, list);
 }
 
-const listed = (found) => found.length
+const listed = (found, takeBack) => found.length
   ? h("ul", { class: "plain" }, found.map((song, index) =>
-    h("li", {}, t.songs.song(song.filename, Math.round(song.seconds)), index < USED ? "" : ` ${t.songs.unused}`)))
+    h("li", { class: "row" },
+      h("span", {}, t.songs.song(song.filename, Math.round(song.seconds)), index < USED ? "" : ` ${t.songs.unused}`),
+      asked(song, takeBack))))
   : h("p", { class: "state empty" }, t.songs.none);
+
+// It is for good, so it is asked for twice.
+function asked(song, takeBack) {
+  const words = t.songs.takeBack;
+  const place = h("span", { class: "row" });
+  const button = (name, onclick) => h("button", { type: "button", class: "quiet small", "aria-label": words.of(name, song.filename), onclick }, name);
+  const closed = () => fill(place, button(words.ask, open));
+  const open = () => {
+    fill(place, h("span", { class: "hint", role: "status" }, words.means), button(words.yes, ({ target }) => takeBack(song, target)), button(words.no, closed));
+    place.querySelector("button").focus();
+  };
+  closed();
+  return place;
+}
 
 // One file on its way, with a player of the file itself.
 async function sent(path, file, coming) {

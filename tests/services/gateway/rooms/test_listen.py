@@ -1,6 +1,7 @@
 """The room to listen in: a station that plays on, what is said of its tracks, and a taste that can be corrected."""
 
 import io
+import zipfile
 from typing import Any
 
 import psycopg
@@ -159,3 +160,36 @@ def test_consent_is_given_and_taken_back_each_for_itself(house: Gateway, enter: 
     page.get_by_label("Count me when releases are judged").click()
     expect(page.get_by_role("alert")).to_contain_text("It is away.")
     expect(page.get_by_label("Count me when releases are judged")).to_be_checked(checked=was["analysis"])
+
+
+def test_a_song_is_taken_back_by_keys_once_it_was_asked_for_twice(house: Gateway, enter: Opened, listener: str) -> None:
+    for hertz in (200, 300):
+        house.upload(listener, wav(hertz=hertz)).raise_for_status()
+    page = enter(listener=listener)
+    take_back = page.get_by_role("button", name="Take back: song.wav")
+    take_back.first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Take it back for good: song.wav")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(take_back).to_have_count(2)
+    page.route("**/songs/*", lambda route: route.fulfill(status=503, json={"code": "away", "message": "It is away."}))
+    take_back.first.click()
+    page.get_by_role("button", name="Take it back for good: song.wav").click()
+    expect(page.get_by_role("alert")).to_contain_text("It is away.")
+    page.unroute("**/songs/*")
+    assert violations(page) == []
+    page.get_by_role("button", name="Take it back for good: song.wav").click()
+    expect(take_back).to_have_count(1)
+    assert len(house.http.get(f"/v1/listeners/{listener}/songs").json()) == 1
+
+
+def test_a_listener_takes_their_data_away_as_a_file(house: Gateway, enter: Opened, listener: str) -> None:
+    house.upload(listener).raise_for_status()
+    page = enter(listener=listener)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Take your data away").click()
+    assert saved.value.suggested_filename == f"encore-{listener}.zip"
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        assert archive.testzip() is None
+        assert "manifest.json" in archive.namelist()
