@@ -19,6 +19,7 @@ CONFINED: Final = "encore_request"
 
 WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.acknowledged": (GATEWAY,),
+    "gateway.budgets": (GATEWAY,),
     "gateway.cold_starts": (GATEWAY,),
     "gateway.consents": (GATEWAY,),
     "gateway.listeners": (GATEWAY,),

@@ -16,11 +16,14 @@ from services.gateway.analysis import Analysis
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.bodies import Bounded
+from services.gateway.budgets import Budgets
 from services.gateway.claims import Claims
 from services.gateway.described import document_of
 from services.gateway.engine import Engine
 from services.gateway.hardening import Hardened
+from services.gateway.ledger import Now, PostgresLedger
 from services.gateway.lineage import Lineage
+from services.gateway.metering import Metered
 from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
@@ -76,13 +79,14 @@ _ROUTERS: Final = (
 )
 
 
-def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
-    """The application; it connects when it starts and lets go when it ends, the `outbox` included."""
+def create_app(settings: GatewaySettings, outbox: Outbox, now: Now | None = None) -> FastAPI:
+    """The application; it connects when it starts and lets go when it ends, the `outbox` included. `now`: the time by
+    which budgets refill; None: the database's."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.parts = await _started(settings, outbox, stack)
+            app.state.parts = await _started(settings, outbox, now, stack)
             app.state.keys = app.state.parts.keys
             yield
 
@@ -100,6 +104,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
     app.mount("/", StaticFiles(directory=_STATIC, html=True), name="page")
     # The last one added sees a request first.
     app.add_middleware(Bounded)
+    app.add_middleware(Metered, public=app)
     app.add_middleware(Guarded, public=app, doors=doors_of(_ROUTERS))
     app.add_middleware(Observed)
     app.add_middleware(Hardened)
@@ -107,14 +112,15 @@ def create_app(settings: GatewaySettings, outbox: Outbox) -> FastAPI:
     return app
 
 
-async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitStack) -> Parts:
+async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, stack: AsyncExitStack) -> Parts:
     keys = KeyFile(settings.keys_file)
     pool = await stack.enter_async_context(open_async_pool(settings.postgres_dsn))
     asked = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=2, limits=REPORTS))
     kept = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=1))
+    paid = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=4))
     stack.push_async_callback(outbox.aclose)
     store, board, engine = Store(pool, settings.holdout_share), Board(), Engine(settings.engine_url)
-    claims, blobs = Claims(kept), Blobs(settings.store_url)
+    claims, blobs, ledger = Claims(kept), Blobs(settings.store_url), PostgresLedger(paid, now)
     stack.push_async_callback(engine.aclose)
     stack.push_async_callback(claims.aclose)
     maker = TrackMaker(
@@ -122,9 +128,12 @@ async def _started(settings: GatewaySettings, outbox: Outbox, stack: AsyncExitSt
     )
     bookkeeper = Bookkeeper(store, outbox.tallies)
     stack.push_async_callback(bookkeeper.aclose)
-    for work in (maker.run(), tidy(store, blobs, claims), bookkeeper.run()):
+    for work in (maker.run(), tidy(store, blobs, claims, ledger), bookkeeper.run()):
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads = Slots(settings.uploads_at_once)
     reports, analysis = Reports(Store(asked)), Analysis(Store(asked))
     lineage = Lineage(store, blobs, settings.mlflow_page)
-    return Parts(settings, store, blobs, engine, outbox, board, maker, reports, analysis, lineage, uploads, keys)
+    budgets = Budgets(settings, ledger)
+    return Parts(
+        settings, store, blobs, engine, outbox, board, maker, reports, analysis, lineage, uploads, keys, budgets
+    )

@@ -16,8 +16,8 @@ _BODY: Final = (400, 408, 413, 422)
 """What a request with a body may be answered: it is no JSON or form, too slow, too large, not as described."""
 _OWN: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("post", "/v1/listeners/{listener_id}/songs"): (404, 409, 415),
-    ("post", "/v1/tracks"): (404, 429),
-    ("post", "/v1/pairs"): (404, 409, 429),
+    ("post", "/v1/tracks"): (404,),
+    ("post", "/v1/pairs"): (404, 409),
     ("post", "/v1/rounds"): (404,),
     ("post", "/v1/switches"): (404,),
     ("post", "/v1/orders"): (404,),
@@ -54,7 +54,7 @@ def _add_refusals(operation: dict[str, Any], method: str, path: str) -> None:
 def _refusals(operation: Mapping[str, Any], method: str, path: str) -> Iterator[int]:
     yield from (401, 503, *_OWN.get((method, path), ()))
     if path not in OPEN:
-        yield 403
+        yield from (403, 429)
     if "requestBody" in operation:
         yield from _BODY
     if operation.get("parameters"):

@@ -9,6 +9,7 @@ from services.errors import BackendAway
 from services.gateway.analysis import Analysis
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
+from services.gateway.budgets import Budgets
 from services.gateway.engine import Engine
 from services.gateway.lineage import Lineage
 from services.gateway.outbox import Outbox
@@ -35,6 +36,7 @@ class Parts:
     lineage: Lineage
     uploads: Slots
     keys: KeyFile
+    budgets: Budgets
 
 
 def parts_of(request: Request) -> Parts:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr
 
+from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES
 from services.settings import Settings
 
 # As schemas.base.CohortKey and CohortValue, several.
@@ -44,6 +45,21 @@ class GatewaySettings(Settings):
     """How long a track waits for an engine that is away before it fails."""
     event_max_age_s: Annotated[float, Field(ge=3600, le=315_360_000)] = 34_560_000.0
     """How far back (or, by a wrong clock, ahead) a listener's event may lie: 400 days."""
+
+    budget_refill_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    """In what time a spent budget is whole again. The budgets below are what a listener may use at once."""
+    budget_requests: Annotated[int, Field(ge=1)] = 12_000
+    """Requests of a listener, or of a person of the staff."""
+    budget_audio_s: Annotated[float, Field(ge=2 * MAX_SECONDS)] = 7200.0
+    """Seconds of sound that are asked for; a pair is asked for twice."""
+    budget_upload_bytes: Annotated[int, Field(ge=MAX_SONG_BYTES)] = 20 * MAX_SONG_BYTES
+    """Bytes of songs that are sent."""
+    budget_streams: Annotated[int, Field(ge=1)] = 24
+    """Event streams that may stay open at the same time."""
+    budget_events: Annotated[int, Field(ge=500)] = 120_000
+    """Events that are sent."""
+    budget_service_factor: Annotated[float, Field(ge=1)] = 100.0
+    """How many times a listener's budgets a service has."""
 
     mlflow_page: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
     """Where operators open MLflow in a browser; empty: the rooms link to no run and no model."""

@@ -1,5 +1,5 @@
-"""Removes from the blob store what killed processes left behind and what listeners took back, again and again, in one
-gateway of all."""
+"""Removes from the blob store what killed processes left behind and what listeners took back, and budgets that are
+whole again: in one gateway of all, again and again."""
 
 import asyncio
 from typing import Final
@@ -9,6 +9,7 @@ import structlog
 from services.errors import BackendAway
 from services.gateway.blobs import Blobs
 from services.gateway.claims import Claims
+from services.gateway.ledger import Ledger
 from services.gateway.store import Store
 from services.gateway.withdrawals import erase_withdrawn
 
@@ -18,12 +19,13 @@ EVERY_S: Final = 600.0
 DUTY: Final = "tidying"
 
 
-async def tidy(store: Store, blobs: Blobs, claims: Claims, every_s: float = EVERY_S) -> None:
+async def tidy(store: Store, blobs: Blobs, claims: Claims, ledger: Ledger, every_s: float = EVERY_S) -> None:
     """Runs until cancelled. Who has the duty keeps it while its session with Postgres lives; then another has it."""
     while True:
         try:
             if await claims.take(DUTY):
                 log.info("abandoned_dropped", count=await blobs.drop_abandoned())
+                await ledger.drop_full()
                 log.info("withdrawn_erased", count=await erase_withdrawn(store, blobs))
         except BackendAway as error:
             log.warning("backend_away", backend=error.backend, reason=error.message)

@@ -1,6 +1,7 @@
 """What listeners did: play, rating and pair events in batches, answered once Kafka has acknowledged them."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,7 +23,7 @@ from services.gateway.intake import (
     happened_at,
     read,
 )
-from services.gateway.parts import At, Parts
+from services.gateway.parts import At, By, Parts
 from services.gateway.stamps import stamped
 from services.streams import Outgoing
 
@@ -60,14 +61,17 @@ _BODY: Final[dict[str, Any]] = {
 @router.post(
     "", dependencies=needs("listen"), status_code=202, openapi_extra=_BODY, responses={422: {"model": EventsResult}}
 )
-async def post_events(request: Request, response: Response, parts: At) -> EventsResult:
+async def post_events(request: Request, response: Response, parts: At, by: By) -> EventsResult:
     """Takes a JSON array of 1 to 500 CloudEvents. Good ones are accepted even if others are not: those come back by
     index with a code, the field and what was expected. With none accepted the status is 422. Sending an event again
     (same `source` and `id`) changes nothing. `sentat`, the device's time when it sends, lets a wrong clock be
     corrected."""
     received = datetime.now(UTC)
-    events, rejected = read(await _batch(request))
+    batch = await _batch(request)
+    events, rejected = read(batch)
     known = await _known(parts, [given.event for given in events.values()])
+    sent = Counter(given.event.subject for given in events.values() if given.event.subject in known.listeners)
+    await parts.budgets.events(by, sent, len(batch))
     accepted: list[Outgoing] = []
     for index, given in events.items():
         try:

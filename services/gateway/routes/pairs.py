@@ -9,7 +9,7 @@ from schemas.api import Pair, TrackCreate
 from services.errors import ServiceError
 from services.gateway.access import needs
 from services.gateway.assignment import draw_pair
-from services.gateway.parts import At
+from services.gateway.parts import At, By
 from services.gateway.routes.listeners import unknown_listener
 from services.gateway.routes.tracks import (
     require_engine,
@@ -29,7 +29,7 @@ _EXAMPLE = {
 
 @router.post("", dependencies=needs("listen"), status_code=202)
 async def create_pair(
-    body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
+    body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, by: By, response: Response
 ) -> Pair:
     """Asks for two tracks to be compared. Which is which is not told; the vote says first, second, tie or both bad."""
     require_storable(body.prompt)
@@ -40,6 +40,7 @@ async def create_pair(
         if planning is None:
             raise unknown_listener()
         await require_open_slots(planning, parts.settings.open_tracks_per_listener, 2)
+        await parts.budgets.audio(by, body.listener_id, 2 * body.seconds)
         own = await planning.taste()
         if len(own.pair_shares) < 2:
             raise nothing_to_compare()

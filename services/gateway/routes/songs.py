@@ -1,5 +1,7 @@
 """Songs that listeners bring: taken in as a stream, handed to the engine for normalisation and features."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from services.gateway.slots import too_many_uploads
 from services.gateway.uploads import Upload, receive_upload
 from services.gateway.withdrawals import withdraw
 from services.identifiers import uuid7
+from services.principals.principal import Principal
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/listeners", tags=["songs"])
@@ -46,7 +49,7 @@ _FORM: Final[dict[str, Any]] = {
     openapi_extra=_FORM,
     responses={200: {"model": Song}},
 )
-async def upload_song(listener_id: UUID, request: Request, response: Response, parts: At) -> Song:
+async def upload_song(listener_id: UUID, request: Request, response: Response, parts: At, by: By) -> Song:
     """Takes a song in the multipart field `file`: wav, flac, ogg (Vorbis or Opus), mp3 or m4a/aac, 1 second to
     10 minutes, 8 to 192 kHz, at most 50 MB. Its bytes say what it is, not its name or type.
 
@@ -54,7 +57,7 @@ async def upload_song(listener_id: UUID, request: Request, response: Response, p
     When many come at once, 503 with `Retry-After` is answered before the body is read.
     """
     await require_listener(parts, listener_id)
-    async with parts.uploads.one(), receive_upload(request, MAX_SONG_BYTES) as upload:
+    async with parts.uploads.one(), _paid(parts, by, listener_id, request) as upload:
         known = await parts.store.song_of_upload(listener_id, upload.sha256)
         if known is None:
             await _require_room(parts, listener_id)
@@ -99,6 +102,16 @@ async def take_back_song(listener_id: UUID, song_id: UUID, parts: At, by: By) ->
         await parts.blobs.drop_song(song_id)
     except OSError as error:  # what tidies comes again
         log.warning("song_left_behind", song_id=str(song_id), error=str(error))
+
+
+@asynccontextmanager
+async def _paid(parts: Parts, by: Principal, listener_id: UUID, request: Request) -> AsyncIterator[Upload]:
+    """The upload, once its size is paid for: the declared one, else the largest that is taken."""
+    declared = request.headers.get("content-length", "")
+    size = min(int(declared), MAX_SONG_BYTES) if declared.isdigit() else MAX_SONG_BYTES
+    await parts.budgets.upload(by, listener_id, size)
+    async with receive_upload(request, MAX_SONG_BYTES) as upload:
+        yield upload
 
 
 async def _require_room(parts: Parts, listener_id: UUID) -> None:

@@ -13,7 +13,8 @@ from schemas.base import Problem
 from schemas.generation import Progress
 from services.errors import BackendAway, ServiceError
 from services.gateway.access import needs
-from services.gateway.parts import At, Parts
+from services.gateway.budgets import Stream
+from services.gateway.parts import At, By, Parts
 from services.gateway.routes.listeners import require_listener, unknown_listener
 from services.gateway.store import Planning, TrackRow
 from services.gateway.wishes import drawn, make
@@ -47,7 +48,7 @@ _EXAMPLE: Final = {
 
 @router.post("/tracks", dependencies=needs("listen"), status_code=202)
 async def create_track(
-    body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, response: Response
+    body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, by: By, response: Response
 ) -> Track:
     """Asks for a track; it is made in the background. `Location` is where its state is read.
 
@@ -62,6 +63,7 @@ async def create_track(
         if planning is None:
             raise unknown_listener()
         free = await require_open_slots(planning, parts.settings.open_tracks_per_listener, 1)
+        await parts.budgets.audio(by, body.listener_id, body.seconds)
         own = await planning.taste()
         track, *_ = await make(planning, parts, body, own, await drawn(planning, parts, body, own, twice=free > 1))
     parts.maker.wake()
@@ -111,17 +113,19 @@ async def cancel_track(track_id: UUID, parts: At) -> Track:
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 )
-async def follow_track(track_id: UUID, parts: At) -> EventSourceResponse:
+async def follow_track(track_id: UUID, parts: At, by: By) -> EventSourceResponse:
     """Server-sent events: `queued`, `denoising`, `decoding` with the engine's progress, at last `ready` or `failed`
-    with the track. A client that reconnects is told the present state first, whatever its `Last-Event-ID`."""
-    await require_track(parts, track_id)
-    return EventSourceResponse(_news(parts, track_id), ping=15)
+    with the track. It ends sooner when the budget for streams is spent. A client that reconnects is told the
+    present state first, whatever its `Last-Event-ID`."""
+    track = (await require_track(parts, track_id)).track
+    stream = await parts.budgets.stream(by, track.listener_id)
+    return EventSourceResponse(_news(parts, track_id, stream), ping=15)
 
 
-async def _news(parts: Parts, track_id: UUID) -> AsyncIterator[ServerSentEvent]:
+async def _news(parts: Parts, track_id: UUID, stream: Stream) -> AsyncIterator[ServerSentEvent]:
     seen = 0
     yield ServerSentEvent(event="queued", data=Progress(stage="queued").model_dump_json(exclude_none=True))
-    while True:
+    while await stream.may_go_on():
         row = await require_track(parts, track_id)
         if row.track.status in ("ready", "failed"):
             yield _sent(row.track.status, row.track)
@@ -129,7 +133,7 @@ async def _news(parts: Parts, track_id: UUID) -> AsyncIterator[ServerSentEvent]:
         latest = parts.board.latest(track_id)
         if latest is None:
             await parts.board.wait(track_id, seen, _LOOK_S)
-        while latest is not None:
+        while latest is not None and await stream.may_go_on():
             number, progress = latest
             if number != seen:
                 seen = number

@@ -22,6 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from schemas.topics import PARTITIONS, RETENTION_MS
 from services.audit import Kind
 from services.gateway.app import create_app
+from services.gateway.ledger import Now
 from services.gateway.outbox import Outbox
 from services.gateway.serve import Servers
 from services.gateway.settings import GatewaySettings
@@ -231,8 +232,10 @@ class Document:
 
 
 @contextmanager
-def running(settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker) -> Iterator[Gateway]:
-    app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")))
+def running(
+    settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker, now: Now | None = None
+) -> Iterator[Gateway]:
+    app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")), now)
     with both_served(app, settings.gateway_connections) as (url, inside_url):
         hooks: dict[str, list[Callable[..., Any]]] = {"response": [Document(app.openapi())]}
         with httpx.Client(base_url=url, auth=ByRoute(settings.keys_file), timeout=120, event_hooks=hooks) as http:

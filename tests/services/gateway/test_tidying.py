@@ -14,6 +14,7 @@ from services.gateway.tidying import DUTY, tidy
 from services.postgres import open_async_pool
 from services.tasks import end
 from tests.services.gateway.conftest import until
+from tests.services.gateway.ledgers import MemoryLedger
 
 
 def leave(root: Path) -> list[Path]:
@@ -41,13 +42,13 @@ def test_it_is_done_again_and_another_takes_over_when_the_holder_is_gone(postgre
         blobs = Blobs(f"file://{tmp_path}")
         async with open_async_pool(postgres_dsn, size=1) as one, open_async_pool(postgres_dsn, size=1) as two:
             holder, other = Claims(one), Claims(two)
-            working = asyncio.create_task(tidy(Store(one), blobs, holder, every_s=0.02))
+            working = asyncio.create_task(tidy(Store(one), blobs, holder, MemoryLedger(), every_s=0.02))
             for _ in range(2):
                 await gone(leave(tmp_path))
             assert not await other.take(DUTY)
             await end([working])
             cut(postgres_dsn)
-            taking_over = asyncio.create_task(tidy(Store(two), blobs, other, every_s=0.02))
+            taking_over = asyncio.create_task(tidy(Store(two), blobs, other, MemoryLedger(), every_s=0.02))
             await gone(leave(tmp_path))
             await end([taking_over])
             await holder.aclose()
@@ -70,7 +71,9 @@ def test_a_store_that_is_away_only_puts_it_off(postgres_dsn: str, tmp_path: Path
     async def lived() -> None:
         async with open_async_pool(postgres_dsn, size=1) as pool:
             claims = Claims(pool)
-            working = asyncio.create_task(tidy(Store(pool), AwayAtFirst(f"file://{tmp_path}"), claims, every_s=0.02))
+            working = asyncio.create_task(
+                tidy(Store(pool), AwayAtFirst(f"file://{tmp_path}"), claims, MemoryLedger(), every_s=0.02)
+            )
             await gone(leave(tmp_path))
             await end([working])
             await claims.aclose()
