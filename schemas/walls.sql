@@ -36,14 +36,12 @@ do $$
 declare
     found record;
     mine  text;
-    has_analysts boolean := exists (select from pg_roles where rolname = 'encore_analyst');
 begin
     for found in
         select c.oid, n.nspname, c.relname,
                c.relname <> 'logins' and exists (
                    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'listener_id' and not a.attisdropped) as is_of_listeners,
-               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'within_reach') as is_walled,
-               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'analysed') as is_analysed
+               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'within_reach') as is_walled
         from pg_class c
         join pg_namespace n on n.oid = c.relnamespace
         -- No views: they read with their owner's rights, over the wall.
@@ -68,26 +66,30 @@ begin
             execute format('create policy by_grant on %I.%I using (current_user <> ''encore_request'')',
                            found.nspname, found.relname);
         end if;
-        -- Analysts see nobody who did not agree to it.
-        if found.is_of_listeners and has_analysts and not found.is_analysed then
-            execute format('create policy analysed on %I.%I as restrictive for select to encore_analyst'
-                           ' using (analytics.may_be_analysed(listener_id))', found.nspname, found.relname);
-        end if;
     end loop;
 end
 $$;
 
--- Analysts read what a release is, but not the secret by which its arms are drawn.
+-- Analysts read facts under pseudonyms, and of analytics what names no listener.
 do $$
+declare
+    found record;
 begin
-    if exists (select from pg_roles where rolname = 'encore_analyst') then
-        revoke select on rollout.releases from encore_analyst;
-        execute (
-            select format('grant select (%s) on rollout.releases to encore_analyst', string_agg(quote_ident(attname), ', '))
-            from pg_attribute
-            where attrelid = 'rollout.releases'::regclass and attnum > 0 and not attisdropped and attname <> 'salt'
-        );
+    if not exists (select from pg_roles where rolname = 'encore_analyst') then
+        return;
     end if;
+    alter default privileges in schema analytics, feedback, rollout revoke select on tables from encore_analyst;
+    revoke all on all tables in schema analytics, feedback, rollout from encore_analyst;
+    revoke usage on schema feedback, rollout from encore_analyst;
+    grant usage on schema analytics, facts to encore_analyst;
+    grant select on all tables in schema facts to encore_analyst;
+    for found in
+        select c.relname from pg_class c
+        where c.relkind in ('r', 'v') and c.relnamespace = 'analytics'::regnamespace
+          and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'listener_id')
+    loop
+        execute format('grant select on analytics.%I to encore_analyst', found.relname);
+    end loop;
 exception
     when insufficient_privilege then raise notice 'role encore_analyst: no right to grant, skipped';
 end

@@ -71,6 +71,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "rollout.self_tests": (ROLLOUT,),
     "analytics.metrics": (),  # migrations fill these two; the owner sets the policy
     "analytics.policy": (),
+    "secrets.pseudonyms": (),  # a migration makes its keys
     "audit.entries": (GATEWAY, AGGREGATOR, ROLLOUT),
 }
 

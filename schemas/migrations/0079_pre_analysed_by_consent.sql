@@ -28,15 +28,3 @@ join gateway.listeners l on l.listener_id = v.listener_id and l.may_analyse
 join gateway.pairs p on p.pair_id = v.pair_id and p.listener_id = v.listener_id
 join feedback.tracks f on f.track_id = p.first_track
 join feedback.tracks s on s.track_id = p.second_track;
-
--- Asked by the wall before the tables that analysts read themselves (schemas/walls.sql).
-create function analytics.may_be_analysed(listener uuid) returns boolean language sql stable security definer
-set search_path = '' as $$
-    select listener is null or exists (
-        select from gateway.listeners l where l.listener_id = listener and l.may_analyse
-    )
-$$;
-alter view feedback.listens set (security_invoker = true);
-alter view feedback.track_keys set (security_invoker = true);
-alter view feedback.rollup_rows set (security_invoker = true);
-alter view feedback.vote_rows set (security_invoker = true);

@@ -14,16 +14,14 @@ from tests.services.rollout.world import World
 
 CELLS = "select sum(listeners)::int as n from feedback.cells where metric = 'stars' and span = 'step'"
 TABLES = (
-    "feedback.ratings",
-    "feedback.tracks",
-    "feedback.plays",
-    "feedback.rollups",
-    "feedback.listens",
-    "feedback.rollup_rows",
-    "analytics.listener_means",
-    "analytics.pairs",
-    "analytics.cohorts",
-    "analytics.traits",
+    "facts.listeners",
+    "facts.cohorts",
+    "facts.listener_means",
+    "facts.rollups",
+    "facts.tracks",
+    "facts.ratings",
+    "facts.listens",
+    "facts.pairs",
 )
 
 
@@ -67,16 +65,18 @@ def test_an_answer_holds_for_what_was_before_it_and_may_be_taken_back(world: Wor
     assert seen(world, release) == (4, 4, 4)
 
 
-def test_whoever_reads_tables_meets_nobody_who_did_not_agree(world: World, postgres_dsn: str) -> None:
+def test_whoever_reads_facts_meets_nobody_who_did_not_agree(world: World, postgres_dsn: str) -> None:
     silent, agreed = world.listener(), world.listener()
     for who in (silent, agreed):
         world.ratings([(who, "candidate", 5), (who, "cold", 3)], None)
     answer(world, silent, given=False)
+    pseudonym = "select facts.pseudonym(%s, k) as listener from secrets.pseudonyms k"
+    known = world.one(pseudonym, agreed)["listener"]
     with psycopg.connect(postgres_dsn) as connection:
         connection.execute("set role encore_analyst")
         for table in TABLES:
             rows = connection.execute(
-                sql.SQL("select distinct listener_id from {}").format(sql.Identifier(*table.split(".")))
+                sql.SQL("select distinct listener from {}").format(sql.Identifier(*table.split(".")))
             ).fetchall()
-            expected = [] if table == "analytics.pairs" else [(agreed,)]
+            expected = [] if table == "facts.pairs" else [(known,)]
             assert rows == expected, table

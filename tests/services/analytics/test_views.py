@@ -151,17 +151,21 @@ def test_an_analyst_reads_and_cannot_write(world: World) -> None:
         connection.execute("set role encore_analyst")
         for statement in (
             "select * from analytics.uplift",
-            "select * from analytics.cohorts",
-            "select * from feedback.listens",
-            "select * from rollout.decisions",
+            "select * from analytics.uplift_by('{device}', 'stars', 'candidate', 'cold', null)",
+            "select * from facts.listens",
+            "select * from facts.decisions",
         ):
             connection.execute(statement)
         connection.commit()
         for statement in (
             "delete from feedback.ratings",
-            "update rollout.releases set status = 'promoted'",
+            "update facts.releases set status = 'promoted'",
             "create table analytics.mine (a int)",
             "select * from gateway.tracks",
+            "select salt from rollout.releases",
+            "select * from secrets.pseudonyms",
+            "select * from feedback.cells",
+            "select * from analytics.cohorts",
         ):
             connection.execute("set role encore_analyst")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
