@@ -30,13 +30,20 @@ $$;
 create trigger append_only before update or truncate on gateway.consents
 for each statement execute function gateway.refuse_change();
 
--- With its owner's rights: a change of a listener is noted where a request may not write.
+-- With its owner's rights: a change of a listener is noted where a request may not write. What changes nothing updates
+-- nothing, so that making a listener asks no table of feedback.
 create function gateway.apply_consent() returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+    held boolean;
 begin
-    update gateway.listeners
-    set may_train   = case when new.purpose = 'training' then new.given else may_train end,
-        may_analyse = case when new.purpose = 'analysis' then new.given else may_analyse end
-    where listener_id = new.listener_id;
+    select case new.purpose when 'training' then may_train else may_analyse end into held
+    from gateway.listeners where listener_id = new.listener_id for update;
+    if new.given is distinct from held then
+        update gateway.listeners
+        set may_train   = case when new.purpose = 'training' then new.given else may_train end,
+            may_analyse = case when new.purpose = 'analysis' then new.given else may_analyse end
+        where listener_id = new.listener_id;
+    end if;
     return null;
 end
 $$;

@@ -93,7 +93,7 @@ from unnest(%s::uuid[]) with ordinality as given (feedback_id, number)"""
 def test_events_of_before_move_into_their_months(postgres_server: str, tmp_path: Path) -> None:
     """An upgrade of a database that holds events of usual and of impossible times."""
     for migration in load():
-        if "event_months" not in migration.name:
+        if migration.name < "0022_pre_event_months.sql":
             (tmp_path / migration.name).write_text(migration.sql)
     times = (datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), datetime(1999, 1, 1, tzinfo=UTC))
     with _database(postgres_server) as dsn:
@@ -103,7 +103,7 @@ def test_events_of_before_move_into_their_months(postgres_server: str, tmp_path:
             before = connection.execute(
                 "select source, id, data, folded_at from feedback.events order by id"
             ).fetchall()
-        assert len(migrate(dsn)) == 1
+        assert "0022_pre_event_months.sql" in migrate(dsn)
         with psycopg.connect(dsn) as connection:
             after = connection.execute("select source, id, data, folded_at from feedback.events order by id").fetchall()
         assert after == before

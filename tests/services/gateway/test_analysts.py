@@ -7,7 +7,13 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from services.gateway.settings import GatewaySettings
 from tests.services.gateway.conftest import Gateway
+
+
+@pytest.fixture
+def settings(settings: GatewaySettings) -> GatewaySettings:
+    return settings.model_copy(update={"consent_default": "training;analysis"})
 
 
 @pytest.fixture
