@@ -127,6 +127,6 @@ def test_what_a_station_played_live_counts_where_it_was_skipped_before_it_was_re
     assert plays(gateway) == []
     gateway.engine.paused = False
     until(lambda: "interrupted" in [kind for kind, data in plays(gateway) if data["track_id"] == track_id])
-    told = [(kind, data) for kind, data in plays(gateway) if data["track_id"] == track_id and kind != "heartbeat"]
-    assert [kind for kind, _ in told] == ["started", "interrupted"]
-    assert told[-1][1]["heard"]["to_ms"] > 900
+    told = [(kind, data) for kind, data in plays(gateway) if data["track_id"] == track_id]
+    assert [kind for kind, _ in told if kind != "heartbeat"] == ["started", "interrupted"]
+    assert max(data["heard"]["to_ms"] for _, data in told if data.get("heard")) > 900
