@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import StackError
+from services.private_files import write_private
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -118,14 +119,3 @@ class Home:
         if not file.exists():
             first(file)
         return file
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a whole file at once, mode 0600: a reader sees the old text or the new, never a part."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from infra.local.home import Home, write_private
+from infra.local.home import Home
+from services.private_files import write_private
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from infra.local.home import write_private
+from services.private_files import write_private
 
 LOOPBACK = "127.0.0.1"
 

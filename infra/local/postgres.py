@@ -15,8 +15,9 @@ import psycopg
 from psycopg import sql
 
 from infra.local.errors import StackError
-from infra.local.home import Home, write_private
+from infra.local.home import Home
 from infra.local.part import Part, Probe
+from services.private_files import write_private
 
 USER = "encore"
 DATABASE = "encore"

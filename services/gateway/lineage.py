@@ -98,12 +98,18 @@ class Lineage:
         return [Member.model_validate(row) for row in rows]
 
     async def side(self, actor: Actor, release_id: UUID, listener_id: UUID, side: Side) -> Half | None:
-        """What `side` plays the listener, for the actor to hear, which is recorded; None if they are not in it."""
+        """What `side` plays the listener, for the actor to hear, which is recorded; None if they are not in it.
+
+        Raises:
+            ServiceError: 409 `version_withdrawn`: it learned from a song that was taken back.
+        """
         wanted = {"release_id": release_id, "listener_id": listener_id, "side": side, "songs": MAX_SONGS}
         async with self._store.transaction() as execute:
             rows = await execute(self._queries["side"], wanted)
             if not rows:
                 return None
+            if rows[0]["version"] is not None and rows[0]["url"] is None:
+                raise _withdrawn(side)
             listener = str(listener_id)
             await record(execute, actor, "release.heard", subject=str(release_id), listener=listener, side=side)
         row = rows[0]
@@ -155,6 +161,13 @@ def _sources(entry: Mapping[str, Any] | None) -> Iterator[Source]:
 
 def _part(example: Mapping[str, Any] | None) -> dict[str, float]:
     return {} if example is None else {"weight": example["weight"], "target": example["target"]}
+
+
+def _withdrawn(side: Side) -> ServiceError:
+    message = f"The listener took back a song that the {side} learned from; it is played no more."
+    return ServiceError(
+        "version_withdrawn", message, status=409, field="side", expected="a side whose version is still played"
+    )
 
 
 def _unreadable(why: str) -> ServiceError:

@@ -14,6 +14,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from services.private_files import write_private
+
 MOST: Final = 2
 SIGNS_AFTER_S: Final = 120.0
 """From a rotation to the first token of the new key: a mounted Secret reaches all pods within a minute."""
@@ -99,13 +101,7 @@ def load(path: Path) -> Keys:
 
 def save(path: Path, keys: Keys) -> None:
     """Writes the file whole, mode 0600: a reader sees the old keys or the new."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(written(keys))
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(path)
+    write_private(path, written(keys))
 
 
 def first(path: Path) -> None:

@@ -20,13 +20,9 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from schemas.topics import PARTITIONS, RETENTION_MS
-from services.gateway.settings import GatewaySettings
-from services.principals.keys import first
-from services.streams_memory import MemoryBroker
 from tests.benchmarks.aggregator import database
-from tests.services.gateway.conftest import FLAGS, Gateway, running, served
-from tests.services.gateway.engine import ToneEngine
+from tests.services.gateway.conftest import FLAGS, Gateway
+from tests.services.gateway.rooms.house import furnished
 from tests.services.gateway.rooms.past import write_past
 
 MAIN: Final = {"/": "#station button", "/operate/": ".timeline", "/analyse/": ".chart svg"}
@@ -72,7 +68,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--grown", type=int, default=20, help="how often the table is asked for more")
     parser.add_argument("--loads", type=int, default=5)
     options = parser.parse_args(arguments)
-    with database(options.postgres) as dsn, gateway(dsn) as house, sync_playwright() as playwright:
+    with (
+        database(options.postgres) as dsn,
+        tempfile.TemporaryDirectory() as folder,
+        furnished(dsn, Path(folder)) as house,
+        sync_playwright() as playwright,
+    ):
         write_past(dsn)
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         print("| room | first paint | usable |\n|---|---|---|")
@@ -89,23 +90,6 @@ def main(arguments: list[str]) -> None:
         )
         print("below 50 ms" if longest == 0 else f"{longest:.0f} ms")
         browser.close()
-
-
-@contextmanager
-def gateway(dsn: str) -> Iterator[Gateway]:
-    engine = ToneEngine()
-    with tempfile.TemporaryDirectory() as folder, served(engine.app()) as engine_url:
-        keys_file = Path(folder) / "keys.json"
-        first(keys_file)
-        settings = GatewaySettings(
-            postgres_dsn=dsn,
-            keys_file=keys_file,
-            arm_salt="a secret for benchmarks",
-            engine_url=engine_url,
-            store_url=f"file://{folder}/store",
-        )
-        with running(settings, engine, MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))) as started:
-            yield started
 
 
 @contextmanager

@@ -1,15 +1,12 @@
 """Who did not agree to analysis is in nothing that analysts see, also for what was before their answer."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import psycopg
-import pytest
 from psycopg import sql
 
 from services.identifiers import uuid7
-from services.postgres import open_pool
 from tests.services.rollout.world import World
 
 CELLS = "select sum(listeners)::int as n from feedback.cells where metric = 'stars' and span = 'step'"
@@ -23,14 +20,6 @@ TABLES = (
     "facts.listens",
     "facts.pairs",
 )
-
-
-@pytest.fixture
-def world(postgres_dsn: str) -> Iterator[World]:
-    with open_pool(postgres_dsn) as pool:
-        world = World(pool)
-        world.do("update analytics.policy set min_listeners = 1")
-        yield world
 
 
 def answer(world: World, who: UUID, given: bool) -> None:

@@ -2,7 +2,6 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
 from uuid import UUID
 
 import psycopg
@@ -11,7 +10,6 @@ from scipy import stats as reference
 
 from schemas.events import Arm
 from services.identifiers import uuid7
-from services.postgres import open_pool
 from services.rollout.stats import Ratings, clustered_interval, difference
 from tests.services.rollout.world import ARMS, World
 
@@ -24,15 +22,6 @@ PAIRS: tuple[tuple[Arm, Arm], ...] = (
     ("cold", "base"),
 )
 Given = dict[tuple[UUID | None, UUID, Arm], list[int]]
-
-
-@pytest.fixture
-def world(postgres_dsn: str) -> Iterator[World]:
-    """Empty; also small cohorts are shown."""
-    with open_pool(postgres_dsn) as pool:
-        world = World(pool)
-        world.do("update analytics.policy set min_listeners = 1")
-        yield world
 
 
 def rated_at_random(world: World, seed: int) -> tuple[Given, dict[str, set[UUID]]]:

@@ -166,6 +166,18 @@ def test_who_is_not_in_a_release_has_no_sides(gateway: Gateway, release_id: UUID
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_member")
 
 
+def test_a_side_that_learned_from_a_withdrawn_song_is_not_played(
+    gateway: Gateway, postgres: Any, listener_id: str, release_id: UUID
+) -> None:
+    song = gateway.upload(listener_id).json()["song_id"]
+    postgres.execute("update training.adapters set created_at = now() where version = 2")
+    gateway.http.delete(f"/v1/listeners/{listener_id}/songs/{song}").raise_for_status()
+    wish = {"listener_id": listener_id, "seconds": 2, "seed": 7}
+    answer = gateway.http.post(f"/v1/releases/{release_id}/sounds", json={**wish, "side": "candidate"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (409, "version_withdrawn", "side")
+    assert gateway.http.post(f"/v1/releases/{release_id}/sounds", json={**wish, "side": "champion"}).status_code == 200
+
+
 def test_an_engine_that_is_away_is_told(gateway: Gateway, listener_id: str, release_id: UUID) -> None:
     gateway.engine.breaks_off = 1
     wish = {"listener_id": listener_id, "side": "candidate", "seconds": 2, "seed": 7}

@@ -37,7 +37,7 @@ function takeAway(listener) {
 
 function line(purpose, state, say) {
   const words = t.consent;
-  const last = state.history.find((each) => each.purpose === purpose);
+  const last = state.history.find((each) => each.purpose === purpose && each.said_by !== "process"); // a default is nobody's word
   const box = h("input", { type: "checkbox", id: `consent-${purpose}`, checked: state[purpose], "aria-describedby": `consent-${purpose}-says`, onchange: () => say(purpose, box) });
   return h("div", { class: "consent" },
     h("span", { class: "choice" }, box, h("label", { for: box.id }, words.purposes[purpose])),

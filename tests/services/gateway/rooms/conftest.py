@@ -11,12 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from psycopg import sql
 
 from infra.local.postgres import with_database
-from schemas.topics import PARTITIONS, RETENTION_MS
-from services.gateway.settings import GatewaySettings
-from services.principals.keys import first
-from services.streams_memory import MemoryBroker
-from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, Gateway, running, served, until
-from tests.services.gateway.engine import ToneEngine
+from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, Gateway, until
+from tests.services.gateway.rooms.house import furnished
 
 Opened = Callable[..., Page]
 
@@ -38,20 +34,8 @@ def database(postgres_server: str, postgres_template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def house(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    engine = ToneEngine()
-    with served(engine.app()) as engine_url:
-        keys_file = tmp_path_factory.mktemp("keys") / "keys.json"
-        first(keys_file)
-        settings = GatewaySettings(
-            postgres_dsn=database,
-            keys_file=keys_file,
-            arm_salt="a secret for tests",
-            engine_url=engine_url,
-            store_url=f"file://{tmp_path_factory.mktemp('store')}",
-            engine_patience=1.0,
-        )
-        with running(settings, engine, MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))) as gateway:
-            yield gateway
+    with furnished(database, tmp_path_factory.mktemp("house"), engine_patience=1.0) as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")

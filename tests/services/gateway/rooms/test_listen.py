@@ -147,6 +147,7 @@ def test_consent_is_given_and_taken_back_each_for_itself(house: Gateway, enter: 
     learning = page.get_by_label("Learn from what I hear and rate")
     was = house.http.get(f"/v1/listeners/{listener}/consent").json()
     expect(learning).to_be_checked(checked=was["training"])
+    expect(page.locator("#consent-training-says")).not_to_contain_text("Said on")
     learning.focus()
     page.keyboard.press("Space")
     expect(page.locator("#consent-training-says")).to_contain_text("Said on")
