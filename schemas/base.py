@@ -57,10 +57,10 @@ def _read_uuid(value: object) -> object:
 
 def _read_time(value: object) -> object:
     """RFC 3339: pydantic alone also reads numbers and times without seconds. A leap second is the second after it."""
-    if not isinstance(value, str):
+    if isinstance(value, datetime):
         return value
     wrong = PydanticCustomError("time_text", "Input should be a time such as 2026-01-01T12:00:00Z")
-    if not _TIME.fullmatch(value):
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise wrong
     leap = value[17:19] == "60"
     text = f"{value[:17]}59{value[19:]}" if leap else value

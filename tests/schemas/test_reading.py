@@ -72,8 +72,16 @@ def test_an_event_id_is_of_version_7() -> None:
         "2026-02-30T12:00:00Z",
         "0000-01-01T00:00:00Z",
         "",
+        1767225600,
+        1767225600000.0,
+        "1767225600",
+        True,
+        None,
+        [],
     ],
 )
-def test_any_other_text_is_no_time_and_as_a_stamp_says_nothing(value: object) -> None:
+def test_anything_else_is_no_time_and_as_a_stamp_says_nothing(value: object) -> None:
     assert read(TIMES, value) == "time_text"
     assert read(STAMPS, value) is None
+    with pytest.raises(ValidationError, match="Input should be a time such as"):
+        TIMES.validate_python(value)
