@@ -247,9 +247,22 @@ class DecisionView(Frozen):
     decided_at: AwareDatetime
 
 
+GuardrailName = Literal["stars", "skips", "completions", "failures"]
+
+
+class GuardrailView(Frozen):
+    """A comparison that ends the release, or takes the promotion back, once its `p` is at most `allowed`."""
+
+    name: GuardrailName
+    p: float
+    allowed: float
+    seen_at: AwareDatetime
+
+
 class ReleaseView(Frozen):
     """Of the `listeners`, `joined` are reached by the canary's steps so far; `watched` hear the version before as well,
-    since a promotion. While it is `paused` the candidates get no new tracks."""
+    since a promotion. While it is `paused` the candidates get no new tracks. `guardrails` are as they were read last,
+    the nearest to its bound first."""
 
     release_id: UUID
     round_id: UUID
@@ -260,6 +273,7 @@ class ReleaseView(Frozen):
     paused: bool
     started_at: AwareDatetime
     decided_at: AwareDatetime | None = None
+    guardrails: Annotated[list[GuardrailView], Field(default_factory=list)]
     decisions: Annotated[list[DecisionView], Field(default_factory=list)]
 
 

@@ -64,6 +64,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "rollout.actions": (ROLLOUT,),
     "rollout.answers": (ROLLOUT,),
     "rollout.decisions": (ROLLOUT,),
+    "rollout.guardrails": (ROLLOUT,),
     "rollout.leases": (ROLLOUT,),
     "rollout.listener_models": (ROLLOUT,),
     "rollout.members": (ROLLOUT,),

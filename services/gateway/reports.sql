@@ -28,7 +28,9 @@ returning request_id, created_at;
 select r.release_id, r.round_id, r.status, r.started_at, r.decided_at, r.paused_at is not null as paused,
        (select count(*) from rollout.members m where m.release_id = r.release_id) as listeners,
        (select count(*) from rollout.members m where m.release_id = r.release_id and m.joins <= r.step) as joined,
-       (select count(*) from rollout.listener_models w where w.watched_release_id = r.release_id) as watched
+       (select count(*) from rollout.listener_models w where w.watched_release_id = r.release_id) as watched,
+       (select coalesce(jsonb_agg(to_jsonb(g) - 'release_id' order by g.p), '[]') from rollout.guardrails g
+        where g.release_id = r.release_id) as guardrails
 from rollout.releases r
 where %(release_id)s::uuid is null or r.release_id = %(release_id)s
 order by r.started_at desc limit %(limit)s;

@@ -23,8 +23,9 @@ from services.rollout.care import Care
 from services.rollout.decide import COULD_NOT, Decision, decide, failed, information
 from services.rollout.engine import Prefetch
 from services.rollout.evidence import Evidence, Look
-from services.rollout.guardrails import guardrails
+from services.rollout.guardrails import GUARDRAILS, guardrails
 from services.rollout.lease import ENDS_TURN
+from services.rollout.nearness import note
 from services.rollout.operating import Operating
 from services.rollout.perform import take_orders
 from services.rollout.plan import Plan
@@ -146,14 +147,27 @@ class Control:
                 log.info("stepped_up", release_id=str(running.release_id), reason=reason)
 
     def verdict(self, running: Running, evidence: Evidence, past: Sequence[Look]) -> Decision | None:
-        """What `decide` says; where that fails a hold with its reason, final only when the canary's time is over."""
+        """What `decide` says; where that fails a hold with its reason, final only when the canary's time is over.
+
+        Raises:
+            BackendAway: Postgres cannot be reached.
+        """
         try:
-            _show(evidence, running)
+            self._show(evidence, running)
             return decide(evidence, running.plan, past, running.age_s)
+        except BackendAway:
+            raise
         except Exception as error:
             metrics.FAILED.inc()
             log.exception("verdict_failed", release_id=str(running.release_id))
             return failed(error, past, final=running.is_old)
+
+    def _show(self, evidence: Evidence, running: Running) -> None:
+        metrics.INFORMATION.set(information(evidence, running.plan, running.age_s))
+        ps = {each.name: max(each.p, each.weakest) for each in guardrails(evidence, running.plan)}
+        note(self.pool, running.release_id, ps, running.plan.guardrail_alpha / GUARDRAILS)
+        _show_difference(metrics.UPLIFT, evidence, "champion")
+        _show_difference(metrics.LEARNED, evidence, "cold")
 
     def carry_out(self, running: Running, outcome: Outcome) -> None:
         """Aliases, event, status: in this order, all of it repeatable.
@@ -220,16 +234,6 @@ def move_aliases(registry: Registry, member: Member, *, adopts: bool) -> None:
             refused = error
     if refused is not None:
         raise refused
-
-
-def _show(evidence: Evidence, running: Running) -> None:
-    metrics.INFORMATION.set(information(evidence, running.plan, running.age_s))
-    for guardrail in guardrails(evidence, running.plan):
-        metrics.near(
-            running.release_id, guardrail.name, max(guardrail.p, guardrail.weakest), running.plan.guardrail_alpha / 4
-        )
-    _show_difference(metrics.UPLIFT, evidence, "champion")
-    _show_difference(metrics.LEARNED, evidence, "cold")
 
 
 def _show_difference(gauge: Gauge, evidence: Evidence, baseline: Arm) -> None:

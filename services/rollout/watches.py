@@ -75,7 +75,7 @@ class Watches:
     """All methods raise `BackendAway` while Postgres cannot be reached."""
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+        self.pool = pool
         self._queries = load_queries(Path(__file__).with_name("watches.sql"))
 
     def watched(self) -> list[Watch]:
@@ -112,7 +112,7 @@ class Watches:
             ValueError: no such release, or it is not promoted.
             InCanary: first these must end.
         """
-        with transaction(self._pool) as connection:
+        with transaction(self.pool) as connection:
             release = connection.execute(self._queries["lock_release"], {"release_id": release_id}).fetchone()
             if release is not None and (release["reverting"] or release["status"] == "reverted"):
                 return 0
@@ -130,7 +130,7 @@ class Watches:
 
     def confirm(self, release_id: UUID, reason: str, inputs: Mapping[str, Any]) -> None:
         """Store that the champion stays; nobody hears the version before any longer. One transaction."""
-        with transaction(self._pool) as connection:
+        with transaction(self.pool) as connection:
             release = connection.execute(self._queries["lock_release"], {"release_id": release_id}).fetchone()
             if release is None or release["status"] != "promoted" or release["reverting"]:
                 return
@@ -147,11 +147,11 @@ class Watches:
 
     def finish(self, release_id: UUID) -> None:
         """The way back is carried out; may be repeated."""
-        with transaction(self._pool) as connection:
+        with transaction(self.pool) as connection:
             connection.execute(self._queries["finish"], {"release_id": release_id})
 
     def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
-        with transaction(self._pool) as connection:
+        with transaction(self.pool) as connection:
             return connection.execute(self._queries[name], values).fetchall()
 
 

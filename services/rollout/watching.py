@@ -17,6 +17,7 @@ from services.errors import BackendAway
 from services.rollout import announce, metrics
 from services.rollout.command import revert
 from services.rollout.lease import ENDS_TURN
+from services.rollout.nearness import note
 from services.rollout.registry import RefusedByRegistry, Registry, UnknownVersion
 from services.rollout.store import Store
 from services.rollout.watches import Hears, Reverting, Watch, Watches, seen
@@ -72,8 +73,7 @@ class Watching:
         people = self.watches.people(watch)
         found = worse(people, watch.care.held_back, watch.plan.guardrail_alpha, watch.plan.minimum_listeners)
         inputs = _inputs(watch, people)
-        for name, p in inputs["guardrails"].items():
-            metrics.near(watch.release_id, name, p, inputs["allowed"])
+        note(self.watches.pool, watch.release_id, inputs["guardrails"], inputs["allowed"])
         if found is not None:
             allowed = watch.plan.guardrail_alpha / COMPARED
             reason = f"{found.detail} (p {found.p:.2g} at any time, without any one listener, allowed {allowed:.2g})"

@@ -89,7 +89,7 @@ class Told(Gateway):
         )  # fmt: skip
         return ReleaseView(
             release_id=RELEASE, round_id=UUID(int=2), status="promoted", listeners=12, joined=12, watched=0,
-            paused=False, started_at=at, decisions=[decision],
+            paused=False, started_at=at, guardrails=[], decisions=[decision],
         )  # fmt: skip
 
 

@@ -107,6 +107,27 @@ def test_who_is_worse_off_keeps_the_champion_when_the_rest_is_promoted(world: Wo
     assert world.registry.aliases(model_name(people[0])) == {}
 
 
+def test_how_near_its_guardrails_are_is_kept_while_it_runs(world: World) -> None:
+    _, release_id = canary(world)
+    world.rate_all(release_id, SAME)
+    world.control().turn()
+    seen = {row["name"]: row for row in world.do("select * from rollout.guardrails where release_id = %s", release_id)}
+    assert seen.keys() == {"stars", "skips", "completions", "failures"}
+    allowed = world.one("select plan from rollout.releases")["plan"]["guardrail_alpha"] / 4
+    assert all((row["p"], row["allowed"]) == (1.0, allowed) for row in seen.values())
+    world.control().turn()
+    assert seen == {row["name"]: row for row in world.do("select * from rollout.guardrails")}
+
+
+def test_a_guardrail_that_ends_a_canary_is_kept_as_it_was(world: World) -> None:
+    _, release_id = canary(world)
+    world.rate_all(release_id, WORSE)
+    world.control().turn()
+    assert status(world, release_id) == "rolled_back"
+    (stars,) = world.do("select p, allowed from rollout.guardrails where name = 'stars'")
+    assert 0 < stars["p"] <= stars["allowed"]
+
+
 def test_turns_without_news_write_nothing(world: World) -> None:
     _, release_id = canary(world)
     world.rate_all(release_id, {**SAME, "candidate": 3.2}, each=2)

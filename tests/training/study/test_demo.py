@@ -34,6 +34,7 @@ class Decides:
             paused=False,
             watched=0,
             started_at=datetime.now(UTC),
+            guardrails=[],
             decisions=[],
         )
 

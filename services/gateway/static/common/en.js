@@ -117,7 +117,7 @@ export const en = {
       title: "What needs you now", calm: "Nothing needs you. Rounds, releases and events are as they should be.", look: "Look",
       kind: {
         switch: "Switched off.", failed: "Round failed.", stuck: "Stuck.", refused: "Order refused.", lag: "Events wait.",
-        unread: "Events set aside.", unseen: "Not known.", rolled_back: "Rolled back.", reverted: "Reverted.", canary: "Canary runs.",
+        unread: "Events set aside.", unseen: "Not known.", near: "Near its bound.", engine: "Engine.", rolled_back: "Rolled back.", reverted: "Reverted.", canary: "Canary runs.",
       },
       switch: (whom, reason) => `${whom}: ${reason}`,
       unseen: (what, why) => `${what}: ${why}`,
@@ -127,6 +127,9 @@ export const en = {
       refused: (action, says) => `${action}: ${says}`,
       lag: (events) => `${events} events are not counted yet. See whether the aggregator runs.`,
       unread: (events) => `${events} events could not be read; they are kept in feedback.dead_letters.`,
+      near: (release, what, p, allowed) => `Release ${release}, ${what}: p ${p}, and ${allowed} ends it. Hear both sides, or pause it.`,
+      noReplica: "No replica answers. Tracks wait until one does; see whether the engine runs.",
+      queue: (replica, tracks) => `${tracks} tracks wait at replica ${replica}. More replicas would shorten the line.`,
       ended: (release, reason) => `Release ${release}: ${reason}`,
       canary: (release, look, reason) => `Release ${release}, look ${look}: ${reason}`,
       young: (release) => `Release ${release} has had no look yet.`,
@@ -142,6 +145,11 @@ export const en = {
       estimate: "Estimate, stars", bound: "Lower bound, stars and votes", information: "Of the plan", why: "Why", by: (reason, who) => `${reason} (${who})`,
       followed: (look) => `Everything that look ${look} followed from`, round: (id) => `Its versions come from round ${id}.`,
       analyse: "Look at its uplift",
+    },
+    guardrails: {
+      title: "Guardrails as they run",
+      name: { stars: "Stars and votes", skips: "Early skips", completions: "Heard to the end", failures: "Failures" },
+      says: (p, allowed) => `p ${p}, ${allowed} ends the release`,
     },
     looks: {
       information: "Share of the planned comparisons", difference: "Candidate less champion, stars and votes", boundary: "promotes when its bound is above",

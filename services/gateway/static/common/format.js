@@ -20,6 +20,9 @@ export const decimal = known(decimals);
 export const signed = known(signs);
 export const count = known(counts);
 
+const littles = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
+export const small = known(littles);
+
 const parts = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
 export const percent = known(parts);
 

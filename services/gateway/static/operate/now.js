@@ -1,7 +1,7 @@
 // What needs someone now, the most pressing first; each with what to do about it.
 
 import { h } from "../common/dom.js";
-import { count, date, short } from "../common/format.js";
+import { count, date, short, small } from "../common/format.js";
 import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { watched } from "../common/watch.js";
@@ -11,11 +11,14 @@ const WAITS_LONG_MS = HOUR_MS / 4;
 const RUNS_LONG_MS = 2 * HOUR_MS;
 const RECENT_MS = 48 * HOUR_MS;
 const MUCH_WAITING = 1000; // events
+const BATCHES_WAITING = 4; // so many full batches in line
+const NEAR = 5; // times its bound
 const ASKED = {
   releases: "/v1/releases?limit=20", rounds: "/v1/rounds?limit=20", feedback: "/v1/feedback",
   switches: "/v1/switches?thrown=true", orders: "/v1/orders?limit=20",
+  engine: "/v1/engine",
 };
-const NOTHING = { releases: [], rounds: [], feedback: { lag: {}, dead_lettered: 0 }, switches: [], orders: [] };
+const NOTHING = { releases: [], rounds: [], feedback: { lag: {}, dead_lettered: 0 }, switches: [], orders: [], engine: {} };
 
 export function now() {
   const place = h("div", { "aria-live": "polite" });
@@ -42,7 +45,7 @@ function go(event, where) {
 }
 
 // Pure: what of all this needs someone, the most pressing first.
-export function needs({ releases, rounds, feedback, switches, orders }, time = Date.now()) {
+export function needs({ releases, rounds, feedback, switches, orders, engine }, time = Date.now()) {
   const age = (iso) => time - new Date(iso).getTime();
   const words = t.operate.now;
   const found = [];
@@ -57,7 +60,16 @@ export function needs({ releases, rounds, feedback, switches, orders }, time = D
   const waiting = Object.values(feedback.lag).reduce((sum, lag) => sum + lag, 0);
   if (waiting > MUCH_WAITING) add("lag", words.lag(count(waiting)), "feedback");
   if (feedback.dead_lettered > 0) add("unread", words.unread(count(feedback.dead_lettered)), "feedback");
+  if (engine.replicas?.length === 0) add("engine", words.noReplica, "engine");
+  for (const each of engine.replicas ?? []) {
+    if (each.waiting > BATCHES_WAITING * each.most_rows) add("engine", words.queue(each.replica, count(each.waiting)), "engine");
+  }
   for (const each of releases) {
+    if (each.status === "canary" || each.watched) {
+      for (const { name, p, allowed } of each.guardrails.filter((one) => one.p <= NEAR * one.allowed)) {
+        add("near", words.near(short(each.release_id), t.operate.guardrails.name[name], small(p), small(allowed)), "releases");
+      }
+    }
     const last = each.decisions.at(-1);
     if (["rolled_back", "reverted"].includes(each.status) && age(last?.decided_at) < RECENT_MS) add(each.status, words.ended(short(each.release_id), last?.reason ?? ""), "releases");
     if (each.status === "canary") add("canary", last ? words.canary(short(each.release_id), last.look, last.reason) : words.young(short(each.release_id)), "releases");

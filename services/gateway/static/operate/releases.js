@@ -1,7 +1,7 @@
 // Releases, newest first: state, looks against the boundary, the reason, and what may be ordered.
 
 import { h } from "../common/dom.js";
-import { count, date, decimal, percent, short } from "../common/format.js";
+import { count, date, decimal, percent, short, small } from "../common/format.js";
 import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
@@ -48,12 +48,29 @@ function inside(release) {
   const number = (text) => ({ text, number: true });
   return [
     picture,
+    release.guardrails.length ? near(release.guardrails) : null,
     table(words.decisions, [number(words.look), words.when, words.what, number(words.estimate), number(words.bound), number(words.information), words.why], rows, { none: words.noLook }),
     ...release.decisions.map((decision) => h("details", { class: "inputs" },
       h("summary", {}, words.followed(decision.look)), h("pre", { tabIndex: 0 }, JSON.stringify(decision.inputs, null, 2)))),
     lineage(release),
     ordering(ORDERS[release.status], { release_id: release.release_id }),
   ].filter(Boolean);
+}
+
+// Full where a guardrail ends the release; empty where nothing speaks against the candidate.
+const nearness = ({ p, allowed }) => Math.min(1, Math.max(0, Math.log(p) / Math.log(allowed)));
+
+function near(guardrails) {
+  const words = t.operate.guardrails;
+  return h("section", {},
+    h("h3", {}, words.title),
+    h("ul", { class: "plain guardrails" }, guardrails.map((each) => {
+      const says = words.says(small(each.p), small(each.allowed));
+      return h("li", {},
+        h("span", {}, words.name[each.name]),
+        h("meter", { min: 0, max: 1, value: nearness(each), "aria-label": `${words.name[each.name]}: ${says}` }),
+        h("span", { class: "hint" }, says));
+    })));
 }
 
 function lineage(release) {

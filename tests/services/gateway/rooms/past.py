@@ -16,6 +16,7 @@ RELEASES = (
     ("rolled_back", 4, (("roll_back", 0.31, None, None, "the candidate is skipped early more often: 19 against 4"),)),
     ("canary", 1, (("hold", 0.55, 0.26, -0.04, "candidate - champion is +0.26 stars, not above zero"),)),
 )
+GUARDRAILS = {"stars": 1.0, "skips": 0.031, "completions": 0.44, "failures": 1.0}  # their p-values
 HOMES = ("classical", "electronic", "folk", "jazz")
 AGES = ("20-29", "30-39", "40-49")
 LISTENERS = 144
@@ -83,6 +84,11 @@ def write_releases(dsn: str) -> list[UUID]:
                 "insert into rollout.releases (release_id, round_id, status, salt, plan, started_at, decided_at)"
                 " values (%s, %s, %s, 'salt', %s, now() - %s * interval '1 day', %s)",
                 (release_id, round_id, status, json.dumps(PLAN), days, None if status == "canary" else "now"),
+            )
+            connection.execute(
+                "insert into rollout.guardrails (release_id, name, p, allowed)"
+                " select %s, name, p, 0.0125 from unnest(%s::text[], %s::float8[]) as seen(name, p)",
+                (release_id, list(GUARDRAILS), list(GUARDRAILS.values())),
             )
             for number, (verdict, fraction, estimate, low, reason) in enumerate(looks, 1):
                 inputs = {"fraction": fraction, "estimate": estimate, "low": low, "level": 0.02, "plan": PLAN}

@@ -140,6 +140,15 @@ def test_taste_and_tracks(shown: Callable[[str], Page], folder: Path) -> None:
     keep(page, folder, "listen-taste", full_page=True)
 
 
+def test_songs_and_data(shown: Callable[[str], Page], folder: Path) -> None:
+    page = shown("/")
+    page.get_by_role("button", name="Take back: ").first.click()
+    data = page.locator("section").filter(has=page.get_by_role("heading", name="Your data"))
+    expect(data.get_by_role("checkbox")).to_have_count(2)
+    page.locator("#songs").screenshot(path=folder / "listen-songs.png", animations="disabled")
+    data.screenshot(path=folder / "listen-data.png", animations="disabled")
+
+
 def test_a_crossing_and_time(shown: Callable[[str], Page], folder: Path) -> None:
     page = shown("/analyse/")
     page.get_by_label("Age band").check()

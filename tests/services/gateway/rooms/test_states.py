@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.services.gateway.conftest import Gateway
+from tests.services.gateway.engine import STATUS
 from tests.services.gateway.rooms.conftest import Opened, violations
 from tests.services.gateway.rooms.past import AGES, HOMES, write_past
 
@@ -26,7 +27,7 @@ NOTHING = {
         "by": ["home"], "per": "whole", "interval": "anytime", "level": 0.95, "family": 0, "hidden": 0,
         "heterogeneity": None, "as_of": None, "complete": False, "cells": [],
     },
-    "engine": {"replicas": []},
+    "engine": {"replicas": [STATUS]},
     "feedback": {"folded": 0, "dead_lettered": 0, "lag": {}},
 }  # fmt: skip
 
@@ -103,6 +104,32 @@ def test_a_release_shows_its_looks_and_their_reasons(enter: Opened, past: list[U
     )
     expect(entry.get_by_role("row")).to_have_count(3)
     expect(page.locator("#now")).to_contain_text("the candidate is skipped early more often: 19 against 4")
+
+
+def test_a_guardrail_near_its_bound_needs_someone_while_it_runs(enter: Opened, past: list[UUID]) -> None:
+    page = enter("/operate/")
+    near = page.locator("#now li[data-kind=near]").filter(has_text=str(past[2])[-8:])
+    expect(near).to_have_count(1)
+    expect(near).to_contain_text("Early skips: p 0.031, and 0.013 ends it.")
+    expect(page.locator("#now li[data-kind=near]").filter(has_text=str(past[1])[-8:])).to_have_count(0)
+    entry = page.locator(f"#release-{past[2]}")
+    if entry.locator("details").first.get_attribute("open") is None:
+        entry.locator("summary").first.click()
+    value = "element => element.value"
+    assert 0.75 < entry.get_by_role("meter", name="Early skips: p 0.031, 0.013 ends the release").evaluate(value) < 0.85
+    assert entry.get_by_role("meter", name="Failures: p 1, 0.013 ends the release").evaluate(value) == 0
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("replicas", "says"),
+    [([], "No replica answers"), ([{**STATUS, "waiting": 33, "most_rows": 8}], "33 tracks wait at replica a1")],
+)
+def test_an_engine_that_cannot_follow_needs_someone(enter: Opened, replicas: list[object], says: str) -> None:
+    page = enter("/operate/")
+    page.route("**/v1/engine", lambda route: route.fulfill(json={"replicas": replicas}))
+    page.reload()
+    expect(page.locator("#now li[data-kind=engine]")).to_contain_text(says)
 
 
 def test_a_link_opens_the_same_picture_and_its_numbers_are_the_gateways(

@@ -25,6 +25,7 @@ def field(model: Any, name: str) -> list[str]:
 SAID = [
     ("operate.releases.status", literals(api.ReleaseStatus)),
     ("operate.releases.verdict", literals(api.Verdict | api.Later)),
+    ("operate.guardrails.name", field(api.GuardrailView, "name")),
     ("operate.rounds.status", field(api.RoundView, "status")),
     ("operate.orders.action", literals(operating.Action)),
     ("operate.orders.status", [each for each in field(operating.OrderView, "status") if each != "waiting"]),
