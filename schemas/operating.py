@@ -7,10 +7,13 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from schemas.base import Frozen
 
-Action = Literal["promote", "hold", "roll_back", "revert", "pause", "resume", "stop", "start", "opt_out", "opt_in"]
+Action = Literal[
+    "promote", "hold", "roll_back", "revert", "pause", "resume", "stop", "start", "opt_out", "opt_in", "pin", "unpin"
+]
 OF_RELEASES: Final[frozenset[Action]] = frozenset({"promote", "hold", "roll_back", "revert", "pause", "resume"})
-OF_LISTENERS: Final[frozenset[Action]] = frozenset({"opt_out", "opt_in"})
+OF_LISTENERS: Final[frozenset[Action]] = frozenset({"opt_out", "opt_in", "pin", "unpin"})
 
+Version = Annotated[int, Field(ge=1, lt=2**31)]
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
 Cohort = Annotated[
     str,
@@ -54,19 +57,23 @@ class SwitchView(Frozen):
 
 
 class OrderCreate(Signed):
-    """`release_id` belongs to the actions on a release, `listener_id` to `opt_out` and `opt_in`; `stop` and `start`
-    concern all new canaries."""
+    """`release_id` belongs to the actions on a release, `listener_id` to `opt_out`, `opt_in`, `pin` and `unpin`, and
+    `version` to `pin`: what the listener hears from then on, in no canary; `stop` and `start` concern all new
+    canaries."""
 
     action: Action
     release_id: UUID | None = None
     listener_id: UUID | None = None
+    version: Version | None = None
 
     @model_validator(mode="after")
     def _names_its_object(self) -> Self:
         if (self.release_id is not None) != (self.action in OF_RELEASES):
             raise ValueError("release_id is expected with promote, hold, roll_back, revert, pause and resume only")
         if (self.listener_id is not None) != (self.action in OF_LISTENERS):
-            raise ValueError("listener_id is expected with opt_out and opt_in only")
+            raise ValueError("listener_id is expected with opt_out, opt_in, pin and unpin only")
+        if (self.version is not None) != (self.action == "pin"):
+            raise ValueError("version is expected with pin only")
         return self
 
 
@@ -77,6 +84,7 @@ class OrderView(Frozen):
     action: Action
     release_id: UUID | None
     listener_id: UUID | None
+    version: int | None
     reason: str
     by: str
     status: Literal["waiting", "done", "refused"]

@@ -164,7 +164,7 @@ def _add_adapters(add: Commands) -> None:
         "adapters",
         help="look at and move the versions of single listeners",
         usage="./encore adapters list [LISTENER] | show LISTENER VERSION | diff LISTENER VERSION OTHER | "
-        "promote LISTENER VERSION | rollback LISTENER | pin LISTENER VERSION | unpin LISTENER",
+        "{promote,pin} LISTENER VERSION --reason WORDS --by NAME | {rollback,unpin} LISTENER --reason WORDS --by NAME",
         allow_abbrev=False,
         description="The versions of single listeners: what they hold, what their tracks were rated, and which one is "
         "heard. A listener who is in a canary is left to it; a pinned one joins none. Everything after `adapters` goes "

@@ -16,12 +16,12 @@ select * from gateway.switches where lifted_at is null or not %(thrown)s
 order by thrown_at desc, switch_id desc limit %(limit)s;
 
 -- name: give_order
-insert into gateway.orders (order_id, action, release_id, listener_id, reason, ordered_by)
-values (%(order_id)s, %(action)s, %(release_id)s, %(listener_id)s, %(reason)s, %(by)s)
+insert into gateway.orders (order_id, action, release_id, listener_id, version, reason, ordered_by)
+values (%(order_id)s, %(action)s, %(release_id)s, %(listener_id)s, %(version)s, %(reason)s, %(by)s)
 returning order_id;
 
 -- name: orders
-select o.order_id, o.action, o.release_id, o.listener_id, o.reason, o.ordered_by as by,
+select o.order_id, o.action, o.release_id, o.listener_id, o.version, o.reason, o.ordered_by as by,
        case when a.order_id is null then 'waiting' when a.done then 'done' else 'refused' end as status,
        coalesce(a.says, '') as says, o.ordered_at, a.answered_at
 from gateway.orders o

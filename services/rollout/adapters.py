@@ -4,16 +4,24 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from services.errors import BackendAway, ServiceError
 from services.postgres import open_pool
+from services.rollout.operating import Wish
 from services.rollout.registry import MlflowRegistry
-from services.rollout.versions import Served, Versions
+from services.rollout.signing import signed
+from services.rollout.versions import Versions
 from services.settings import Settings, read
 
 ROLES: Final = ("champion", "candidate", "previous", "pinned")
+MOVES: Final[Mapping[str, Literal["serve", "serve_previous", "pin", "unpin"]]] = {
+    "promote": "serve",
+    "rollback": "serve_previous",
+    "pin": "pin",
+    "unpin": "unpin",
+}
 
 
 class AdapterSettings(Settings):
@@ -43,14 +51,9 @@ def answer(versions: Versions, chosen: argparse.Namespace) -> str:
             return json.dumps(versions.one(chosen.listener, chosen.version), indent=2, default=str)
         case "diff":
             return _beside(*(versions.one(chosen.listener, each) for each in (chosen.version, chosen.other)))
-        case "promote":
-            return _told(versions.promote(chosen.listener, chosen.version))
-        case "rollback":
-            return _told(versions.roll_back(chosen.listener))
-        case "pin":
-            return _told(versions.promote(chosen.listener, chosen.version, pinned=True))
-        case _:
-            return _told(versions.unpin(chosen.listener))
+        case name:
+            who = {"listener_id": chosen.listener, "version": getattr(chosen, "version", None)}
+            return str(versions.move(Wish(MOVES[name], chosen.reason, chosen.by, **who)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("version", type=int, help="the version's number")
         if name == "diff":
             command.add_argument("other", type=int, help="the number of the version beside it")
+        if name in MOVES:
+            signed(command)
     return parser
 
 
@@ -99,11 +104,6 @@ def _beside(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
 
 def _short(value: object) -> str:
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _told(served: Served) -> str:
-    before = "none" if served.previous is None else served.previous
-    return f"champion {served.champion}, previous {before}{', pinned' if served.pinned else ''}"
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Control:
             BackendAway: Postgres cannot be reached. Other backends that are away only put their own steps off.
         """
         operating = Operating(self.pool)
-        take_orders(self.pool)
+        take_orders(self.pool, self.registry)
         retire(self.pool, self.registry)
         stopped = operating.stopped()
         if not stopped:

@@ -1,9 +1,8 @@
 """Rows of what operators do to the running of releases, with who and why, and of their kill switches and orders."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from schemas.operating import Action
@@ -14,15 +13,25 @@ from services.postgres import Pool, load_queries, transaction
 MOST: Final = 50
 
 
+QUERIES: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an operator wants done to what, why, and their name."""
+    """What an operator wants done to what, why, and their name. `serve` and `serve_previous` are commands only: done
+    twice, they are two deeds."""
 
-    action: Action
+    action: Action | Literal["serve", "serve_previous"]
     reason: str
     by: str
     release_id: UUID | None = None
     listener_id: UUID | None = None
+    version: int | None = None
+
+
+def act(connection: Any, wish: Wish) -> None:
+    """Note, within the caller's transaction, that a wish was done."""
+    connection.execute(QUERIES["act"], {"action_id": uuid7(), **asdict(wish)})
 
 
 class Operating:
@@ -30,7 +39,6 @@ class Operating:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._queries = load_queries(Path(__file__).with_name("operating.sql"))
 
     def pause_or_resume(self, wish: Wish) -> str:
         """A paused release gets no new tracks on its candidates, and its clock stands still.
@@ -40,10 +48,10 @@ class Operating:
         """
         ids = {"release_id": wish.release_id}
         with transaction(self._pool) as connection:
-            if connection.execute(self._queries[wish.action], ids).fetchone() is not None:
-                self._act(connection, wish)
+            if connection.execute(QUERIES[wish.action], ids).fetchone() is not None:
+                act(connection, wish)
                 return f"{wish.action} recorded for {wish.release_id}"
-            release = connection.execute(self._queries["release"], ids).fetchone()
+            release = connection.execute(QUERIES["release"], ids).fetchone()
         if release is None or release["status"] != "canary":
             is_now = "unknown" if release is None else release["status"]
             raise ValueError(f"The release {wish.release_id} is {is_now}; only a canary is paused or resumed.")
@@ -54,7 +62,7 @@ class Operating:
         wanted = wish.action == "stop"
         with transaction(self._pool) as connection:
             if self._stopped(connection) is not wanted:
-                self._act(connection, wish)
+                act(connection, wish)
         return "no new canary begins" if wanted else "new canaries begin"
 
     def opt(self, wish: Wish) -> str:
@@ -65,12 +73,12 @@ class Operating:
         """
         ids = {"listener_id": wish.listener_id}
         with transaction(self._pool) as connection:
-            if connection.execute(self._queries["known_listener"], ids).fetchone() is None:
+            if connection.execute(QUERIES["known_listener"], ids).fetchone() is None:
                 raise ValueError(f"There is no listener {wish.listener_id}.")
             if wish.action == "opt_out":
-                connection.execute(self._queries["leave_canary"], ids)
-            connection.execute(self._queries[wish.action], ids)
-            self._act(connection, wish)
+                connection.execute(QUERIES["leave_canary"], ids)
+            connection.execute(QUERIES[wish.action], ids)
+            act(connection, wish)
         return f"{wish.action} recorded for {wish.listener_id}"
 
     def stopped(self) -> bool:
@@ -89,7 +97,7 @@ class Operating:
     def answer(self, order_id: UUID, says: str, *, done: bool) -> None:
         """May be repeated; the first answer stays."""
         with transaction(self._pool) as connection:
-            connection.execute(self._queries["answer"], {"order_id": order_id, "done": done, "says": says})
+            connection.execute(QUERIES["answer"], {"order_id": order_id, "done": done, "says": says})
 
     def decided(self, wish: Wish) -> bool:
         """Whether this very wish has ended its canary already."""
@@ -108,13 +116,13 @@ class Operating:
         switch_id = uuid7()
         row: dict[str, Any] = {"switch_id": switch_id, "listener_id": listener_id, "reason": reason, "by": by}
         with transaction(self._pool) as connection:
-            known = connection.execute(self._queries["known_listener"], {"listener_id": listener_id}).fetchone()
+            known = connection.execute(QUERIES["known_listener"], {"listener_id": listener_id}).fetchone()
             if listener_id is not None and known is None:
                 raise ValueError(f"There is no listener {listener_id}.")
             row |= {"attribute": attribute or None, "value": value or None}
-            if cohort is not None and connection.execute(self._queries["known_cohort"], row).fetchone() is None:
+            if cohort is not None and connection.execute(QUERIES["known_cohort"], row).fetchone() is None:
                 raise ValueError(f"No listener is in the cohort {cohort}.")
-            connection.execute(self._queries["throw"], row)
+            connection.execute(QUERIES["throw"], row)
             self._recorded(connection, "switch.thrown", switch_id, reason, by)
         return switch_id
 
@@ -122,7 +130,7 @@ class Operating:
         """Raises ValueError where no such switch is thrown."""
         with transaction(self._pool) as connection:
             row = {"switch_id": switch_id, "reason": reason, "by": by}
-            if connection.execute(self._queries["lift"], row).fetchone() is None:
+            if connection.execute(QUERIES["lift"], row).fetchone() is None:
                 raise ValueError(f"No switch {switch_id} is thrown.")
             self._recorded(connection, "switch.lifted", switch_id, reason, by)
 
@@ -131,19 +139,8 @@ class Operating:
         return self._rows("switches")
 
     def _stopped(self, connection: Any) -> bool:
-        last = connection.execute(self._queries["last_of_all"]).fetchone()
+        last = connection.execute(QUERIES["last_of_all"]).fetchone()
         return last is not None and last["action"] == "stop"
-
-    def _act(self, connection: Any, wish: Wish) -> None:
-        row: Mapping[str, Any] = {
-            "action_id": uuid7(),
-            "action": wish.action,
-            "release_id": wish.release_id,
-            "listener_id": wish.listener_id,
-            "reason": wish.reason,
-            "by": wish.by,
-        }
-        connection.execute(self._queries["act"], row)
 
     @staticmethod
     def _recorded(connection: Any, deed: str, switch_id: UUID, reason: str, by: str) -> None:
@@ -151,4 +148,4 @@ class Operating:
 
     def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
         with transaction(self._pool) as connection:
-            return connection.execute(self._queries[name], values).fetchall()
+            return connection.execute(QUERIES[name], values).fetchall()

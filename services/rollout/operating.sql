@@ -26,19 +26,19 @@ set opted_out = true, candidate_version = null, release_id = null, watched_relea
 update rollout.listener_models set opted_out = false, updated_at = now() where listener_id = %(listener_id)s;
 
 -- name: act
-insert into rollout.actions (action_id, action, release_id, listener_id, reason, acted_by)
-values (%(action_id)s, %(action)s, %(release_id)s, %(listener_id)s, %(reason)s, %(by)s);
+insert into rollout.actions (action_id, action, release_id, listener_id, version, reason, acted_by)
+values (%(action_id)s, %(action)s, %(release_id)s, %(listener_id)s, %(version)s, %(reason)s, %(by)s);
 
 -- name: last_of_all
 select action, reason, acted_by, acted_at from rollout.actions
 where action in ('stop', 'start') order by acted_at desc, action_id desc limit 1;
 
 -- name: actions
-select action, release_id, listener_id, reason, acted_by, acted_at from rollout.actions
+select action, release_id, listener_id, version, reason, acted_by, acted_at from rollout.actions
 order by acted_at desc, action_id desc limit %(limit)s;
 
 -- name: waiting_orders
-select order_id, action, release_id, listener_id, reason, ordered_by as by from gateway.orders o
+select order_id, action, release_id, listener_id, version, reason, ordered_by as by from gateway.orders o
 where not exists (select from rollout.answers a where a.order_id = o.order_id)
 order by ordered_at, order_id;
 

@@ -2,13 +2,21 @@
 
 from typing import Final
 
+import structlog
+
 from schemas.api import Verdict
 from schemas.operating import Action
+from services.errors import BackendAway
 from services.postgres import Pool
 from services.rollout.command import end, revert
+from services.rollout.lease import ENDS_TURN
 from services.rollout.operating import Operating, Wish
+from services.rollout.registry import Registry
 from services.rollout.store import Store
+from services.rollout.versions import Versions
 from services.rollout.watches import Watches
+
+log = structlog.get_logger()
 
 ENDS: Final[dict[Action, Verdict]] = {"promote": "promote", "hold": "hold", "roll_back": "roll_back"}
 
@@ -41,8 +49,9 @@ def perform(pool: Pool, wish: Wish) -> str:
         raise
 
 
-def take_orders(pool: Pool) -> None:
-    """Do and answer every order that waits; one that is done and not answered yet is done once more.
+def take_orders(pool: Pool, registry: Registry) -> None:
+    """Do and answer every order that waits; one that is done and not answered yet is done once more, and so is one
+    whose aliases cannot be moved now.
 
     Raises:
         BackendAway: Postgres cannot be reached.
@@ -50,7 +59,18 @@ def take_orders(pool: Pool) -> None:
     operating = Operating(pool)
     for order_id, wish in operating.orders().items():
         try:
-            says, done = perform(pool, wish), True
+            says, done = _ordered(pool, registry, wish), True
         except ValueError as error:
             says, done = str(error), False
+        except BackendAway as error:
+            if error.backend in ENDS_TURN:
+                raise
+            log.warning("order_put_off", order_id=str(order_id), backend=error.backend, error=error.message)
+            continue
         operating.answer(order_id, says, done=done)
+
+
+def _ordered(pool: Pool, registry: Registry, wish: Wish) -> str:
+    if wish.action in ("pin", "unpin"):
+        return f"{wish.action} recorded: {Versions(pool, registry).move(wish)}"
+    return perform(pool, wish)

@@ -15,6 +15,7 @@ from services.rollout.operating import Operating, Wish
 from services.rollout.overview import Overview
 from services.rollout.perform import perform
 from services.rollout.self_tests import SelfTests
+from services.rollout.signing import signed
 from services.settings import Settings, read
 
 ACTIONS: Final[Mapping[str, Action]] = {
@@ -108,20 +109,8 @@ def parser() -> argparse.ArgumentParser:
             whom.add_argument("--cohort", metavar="ATTRIBUTE=VALUE", help="everyone with it, such as home=folk")
             whom.add_argument("--everyone", action="store_true", help="everyone")
         if name in ACTIONS or name in ("off", "on"):
-            _signed(command)
+            signed(command)
     return top
-
-
-def _signed(command: argparse.ArgumentParser) -> None:
-    """Who does it and why is stored with what is done."""
-    command.add_argument("--reason", required=True, type=_words, help="stored with it")
-    command.add_argument("--by", required=True, type=_words, help="your name, stored with it")
-
-
-def _words(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("some words are expected")
-    return text.strip()
 
 
 def _lines(rows: Sequence[Mapping[str, Any]], none: str) -> str:

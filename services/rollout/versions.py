@@ -7,6 +7,7 @@ from uuid import UUID
 
 from schemas.registry import CHAMPION, PREVIOUS, model_name
 from services.postgres import Pool, load_queries, transaction
+from services.rollout.operating import Wish, act
 from services.rollout.registry import Registry
 
 MOST = 1000
@@ -19,6 +20,11 @@ class Served:
     champion: int | None
     previous: int | None
     pinned: bool = False
+
+    def __str__(self) -> str:
+        """As an operator reads it."""
+        before = "none" if self.previous is None else self.previous
+        return f"champion {self.champion}, previous {before}{', pinned' if self.pinned else ''}"
 
 
 class Versions:
@@ -45,45 +51,37 @@ class Versions:
             raise ValueError(f"Listener {listener_id} has no version {version}.")
         return found[0]
 
-    def promote(self, listener_id: UUID, version: int, *, pinned: bool | None = None) -> Served:
-        """Let the listener hear this version from now on; `pinned` None leaves a pin as it is.
+    def move(self, wish: Wish) -> Served:
+        """What the wish makes of what its listener is served; a wish that changes nothing is not noted again.
 
         Raises:
-            ValueError: no such version, or the listener is in a canary.
+            ValueError: no such version, or it is played no more, or there is none before, or the listener is in a
+                canary.
         """
+        if wish.listener_id is None:
+            raise ValueError(f"{wish.action} needs a listener.")
         with transaction(self._pool) as connection:
-            ids = {"listener_id": listener_id}
-            if connection.execute(self._queries["known_version"], {**ids, "version": version}).fetchone() is None:
-                raise ValueError(f"Listener {listener_id} has no version {version}.")
-            now = self._now(connection, listener_id)
-            previous = now.previous if now.champion == version else now.champion
-            served = Served(version, previous, now.pinned if pinned is None else pinned)
-            self._serve(connection, listener_id, served)
-        return self._aliased(listener_id, served)
+            now = self._now(connection, wish.listener_id)
+            wanted = self._wanted(connection, wish, now)
+            if wanted != now:
+                self._serve(connection, wish.listener_id, wanted)
+                act(connection, wish)
+        return self._aliased(wish.listener_id, wanted)
 
-    def roll_back(self, listener_id: UUID) -> Served:
-        """Let the listener hear what they heard before; once more undoes it.
-
-        Raises:
-            ValueError: there is no version before, or the listener is in a canary.
-        """
-        with transaction(self._pool) as connection:
-            now = self._now(connection, listener_id)
+    def _wanted(self, connection: Any, wish: Wish, now: Served) -> Served:
+        if wish.action == "serve_previous":
             if now.previous is None:
-                raise ValueError(f"Listener {listener_id} has no version before.")
-            served = Served(now.previous, now.champion, now.pinned)
-            self._serve(connection, listener_id, served)
-        return self._aliased(listener_id, served)
-
-    def unpin(self, listener_id: UUID) -> Served:
-        """Let the listener take part in canaries again; ValueError if nothing is known of them."""
-        with transaction(self._pool) as connection:
-            now = self._now(connection, listener_id)
+                raise ValueError(f"Listener {wish.listener_id} has no version before.")
+            return Served(now.previous, now.champion, now.pinned)
+        if wish.action == "unpin":
             if now.champion is None:
-                raise ValueError(f"Listener {listener_id} is not pinned.")
-            served = Served(now.champion, now.previous)
-            self._serve(connection, listener_id, served)
-        return served
+                raise ValueError(f"Listener {wish.listener_id} is not pinned.")
+            return Served(now.champion, now.previous)
+        ids = {"listener_id": wish.listener_id, "version": wish.version}
+        if connection.execute(self._queries["playable_version"], ids).fetchone() is None:
+            raise ValueError(f"Listener {wish.listener_id} has no version {wish.version} that may be played.")
+        previous = now.previous if now.champion == wish.version else now.champion
+        return Served(wish.version, previous, now.pinned or wish.action == "pin")
 
     def _now(self, connection: Any, listener_id: UUID) -> Served:
         row = connection.execute(self._queries["lock_models"], {"listener_id": listener_id}).fetchone()

@@ -20,8 +20,10 @@ limit %(limit)s;
 select champion_version, previous_version, release_id, pinned from rollout.listener_models
 where listener_id = %(listener_id)s for update;
 
--- name: known_version
-select version from training.adapters where listener_id = %(listener_id)s and version = %(version)s;
+-- name: playable_version
+select version from training.adapters
+where listener_id = %(listener_id)s and version = %(version)s
+  and not gateway.learned_from_withdrawn(listener_id, created_at);
 
 -- name: serve
 insert into rollout.listener_models as m (listener_id, champion_version, previous_version, pinned)

@@ -128,7 +128,14 @@ def test_an_order_waits_until_the_rollout_process_answers(gateway: Gateway, post
 
 
 @pytest.mark.parametrize(
-    "wish", [{"action": "revert"}, {"action": "stop", "release_id": str(uuid4())}, {"action": "opt_out"}]
+    "wish",
+    [
+        {"action": "revert"},
+        {"action": "stop", "release_id": str(uuid4())},
+        {"action": "opt_out"},
+        {"action": "pin", "listener_id": str(uuid4())},
+        {"action": "unpin", "listener_id": str(uuid4()), "version": 1},
+    ],
 )
 def test_an_order_names_what_it_is_about(gateway: Gateway, wish: dict[str, Any]) -> None:
     assert gateway.http.post("/v1/orders", json={**wish, **SIGNED}).status_code == 422

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.operating import Action
 from schemas.registry import model_name
+from services.errors import BackendAway
 from services.rollout import releases
 from services.rollout.operating import Operating, Wish
 from services.rollout.perform import perform
@@ -129,6 +130,32 @@ def test_orders_are_done_and_answered_once_and_again_after_a_kill(world: World) 
     world.do("delete from gateway.orders where action = 'pause'")
     world.control().turn()
     assert answers(world) == {given[1]: True, given[2]: False}
+
+
+def test_a_listener_is_pinned_by_an_order_also_where_the_registry_was_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = world.listener()
+    world.round([who], status="failed")
+    pin, unpin = uuid4(), uuid4()
+    said = "insert into gateway.orders (order_id, action, listener_id, version, reason, ordered_by)"
+    world.do(said + " values (%s, 'pin', %s, 1, 'because', 'Ada')", pin, who)
+
+    def away(*_: object) -> None:
+        raise BackendAway("mlflow", "MLflow cannot be reached.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.registry, "point", away)
+        world.control().turn()
+    assert answers(world) == {}
+    world.control().turn()
+    assert answers(world) == {pin: True}
+    assert world.registry.aliases(model_name(who))["champion"] == 1
+    assert world.one("select pinned from rollout.listener_models where listener_id = %s", who)["pinned"]
+    world.do(said + " values (%s, 'unpin', %s, null, 'because', 'Ada')", unpin, who)
+    world.control().turn()
+    assert answers(world) == {pin: True, unpin: True}
+    assert not world.one("select pinned from rollout.listener_models where listener_id = %s", who)["pinned"]
 
 
 def test_the_command_shows_and_does(world: World) -> None:

@@ -160,10 +160,11 @@ export const en = {
       title: "Orders", list: "Orders, newest first", reason: "Why", when: "When", who: "Who", what: "What", about: "About", answer: "What came of it",
       waiting: "Waits for the rollout's next turn", none: "No orders yet. What you order here or in a release is listed with its reason.",
       status: { done: "Done.", refused: "Refused." }, given: (action) => `Ordered: ${action}. What came of it is under Orders.`,
-      ofRelease: (id) => `Release ${id}`, ofListener: (id) => `Listener ${id}`, ofAll: "New canaries",
+      ofRelease: (id) => `Release ${id}`, ofListener: (id) => `Listener ${id}`, ofVersion: (version, id) => `Version ${version} of listener ${id}`, version: "Which version to pin", ofAll: "New canaries",
       action: {
         promote: "Promote", hold: "Hold", roll_back: "Roll back", revert: "Revert", pause: "Pause", resume: "Resume",
         stop: "Stop new canaries", start: "Allow new canaries", opt_out: "Leave out of canaries", opt_in: "Take into canaries",
+        pin: "Pin", unpin: "Unpin",
       },
     },
     switches: {
@@ -208,6 +209,7 @@ export const en = {
       says: (total, version, snapshot) => `${total} songs and ratings, starting from ${version === null ? "the base" : `version ${version}`}. Snapshot ${snapshot}.`,
       kind: "Kind", kinds: { song: "Song", track: "Rated track" }, which: "Which", words: "Words", stars: "Stars", heard: "Heard", when: "When",
       weight: "Weight", direction: "Direction", towards: "Towards", away: "Away", neither: "Neither", passed: "Not used", back: (id) => `Versions that learned from ${id}`, mlflow: "MLflow",
+      moving: (listener) => `What listener ${listener} hears`, movingHint: "A pinned listener hears that version and joins no canary until unpinned.",
       ways: (from, to) => `${from} to ${to}`,
     },
     audit: {

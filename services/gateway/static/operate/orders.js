@@ -1,7 +1,7 @@
 // Orders to the rollout: given with a reason, and the record of who ordered what.
 
 import { h } from "../common/dom.js";
-import { date, short } from "../common/format.js";
+import { count, date, short } from "../common/format.js";
 import { get, post } from "../common/http.js";
 import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
@@ -15,8 +15,8 @@ export function signature(id) {
   return { fields, signed: () => ({ reason: reason.value.trim() }) };
 }
 
-// A form of these actions about one thing, or null when there are none.
-export function ordering(actions, about = {}) {
+// A form of these actions about one thing, or null when there are none; `version` is the field of the one that is pinned.
+export function ordering(actions, about = {}, version = null) {
   if (!actions.length) return null;
   const words = t.operate.orders;
   const { fields, signed } = signature(`order-${Object.values(about)[0] ?? "all"}`);
@@ -24,11 +24,14 @@ export function ordering(actions, about = {}) {
   const order = (event) => {
     event.preventDefault();
     act(async () => {
-      const given = await post("/v1/orders", { action: event.submitter.value, ...about, ...signed() });
+      const action = event.submitter.value;
+      const which = action === "pin" ? { version: Number(version.value) } : {};
+      const given = await post("/v1/orders", { action, ...about, ...which, ...signed() });
       said.textContent = words.given(words.action[given.action]);
     }, event.submitter);
   };
-  return h("form", { class: "order", onsubmit: order }, fields,
+  return h("form", { class: "order", onsubmit: order },
+    version && h("div", {}, h("label", { for: version.id }, words.version), version), fields,
     h("div", { class: "row" }, actions.map((action) => h("button", { class: "quiet small", value: action }, words.action[action]))), said);
 }
 
@@ -44,8 +47,9 @@ export function orders() {
   return h("div", {}, ordering(["stop", "start"]), place);
 }
 
-function about({ release_id: release, listener_id: listener }) {
+function about({ release_id: release, listener_id: listener, version }) {
   const words = t.operate.orders;
   if (release) return words.ofRelease(short(release));
+  if (version) return words.ofVersion(count(version), short(listener));
   return listener ? words.ofListener(short(listener)) : words.ofAll;
 }

@@ -7,6 +7,7 @@ import { shown } from "../common/states.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { lesson } from "./lesson.js";
+import { ordering } from "./orders.js";
 
 const PAGE = 50;
 
@@ -48,17 +49,28 @@ export function versions() {
 async function list(asked, detail) {
   const words = t.operate.versions;
   let last = null;
+  let newest = null;
   const page = async () => {
     const before = last && { before: `${last.listener_id}/${last.version}` };
     const found = await get(`/v1/versions?${new URLSearchParams({ limit: PAGE, ...asked, ...before })}`);
     last = found.at(-1) ?? last;
+    newest ??= found[0] ?? null;
     return found.map((each) => row(each, detail));
   };
   const first = await page();
   const number = (text) => ({ text, number: true });
-  return table(words.list,
+  const found = table(words.list,
     [words.made, words.listener, number(words.version), words.standing, words.round, words.release, words.loss, words.from],
     first, { none: words.none, further: first.length === PAGE && !asked.learned_from ? page : null });
+  return asked.listener_id && newest ? h("div", {}, found, moving(newest)) : found;
+}
+
+// What a single listener hears: one version held, or the canaries' way again.
+function moving({ listener_id: listener, version }) {
+  const words = t.operate.versions;
+  const which = h("input", { id: "pin-version", type: "number", min: 1, step: 1, required: true, value: version });
+  return h("section", {}, h("h3", {}, words.moving(short(listener))), h("p", { class: "hint" }, words.movingHint),
+    ordering(["pin", "unpin", "opt_out", "opt_in"], { listener_id: listener }, which));
 }
 
 function row(version, detail) {

@@ -51,6 +51,23 @@ def test_a_version_leads_to_what_it_learned_from_and_back(enter: Opened, learned
     expect(part.get_by_label("Learned from this song or track")).to_have_value(learned["tracks"][1])
 
 
+def test_a_listener_is_pinned_with_a_reason(house: Gateway, enter: Opened, learned: dict[str, Any]) -> None:
+    page = enter("/operate/")
+    part = page.locator("#versions")
+    part.get_by_label("Listener", exact=True).fill(learned["listener"])
+    part.get_by_role("button", name="Find").click()
+    expect(part.get_by_label("Which version to pin")).to_have_value("2")
+    part.get_by_label("Which version to pin").fill("1")
+    part.get_by_label("Why").fill("they asked for it")
+    part.get_by_role("button", name="Pin", exact=True).click()
+    expect(part.get_by_role("status")).to_contain_text("Ordered: Pin.")
+    order = house.http.get("/v1/orders").json()[0]
+    assert (order["action"], order["listener_id"], order["version"]) == ("pin", learned["listener"], 1)
+    assert (order["reason"], order["by"]) == ("they asked for it", "anna")
+    expect(page.locator("#orders")).to_contain_text(f"Version 1 of listener {learned['listener'][-8:]}")
+    assert violations(page) == []
+
+
 def test_a_round_shows_its_curve_and_its_versions(enter: Opened, learned: dict[str, Any]) -> None:
     assert learned
     page = enter("/operate/")
