@@ -149,7 +149,7 @@ class TrackProgress(Frozen):
 
 class Track(Frozen):
     """What a listener may know of a track. The arm is not told: ratings are blind. `progress` is there while the track
-    is made by the gateway that answers."""
+    is made by the gateway that answers. From `audio_expired_at` on its sound is kept no longer; ratings of it stay."""
 
     track_id: UUID
     listener_id: UUID
@@ -161,6 +161,7 @@ class Track(Frozen):
     problem: Problem | None = None
     progress: TrackProgress | None = None
     created_at: AwareDatetime
+    audio_expired_at: AwareDatetime | None = None
 
 
 class Pair(Frozen):

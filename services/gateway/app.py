@@ -128,7 +128,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, s
     )
     bookkeeper = Bookkeeper(store, outbox.tallies)
     stack.push_async_callback(bookkeeper.aclose)
-    for work in (maker.run(), tidy(store, blobs, claims, ledger), bookkeeper.run()):
+    for work in (maker.run(), tidy(store, blobs, claims, ledger, settings.terms), bookkeeper.run()):
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads = Slots(settings.uploads_at_once)
     reports, analysis = Reports(Store(asked)), Analysis(Store(asked))

@@ -26,7 +26,7 @@ _OWN: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("get", "/v1/versions"): (409,),
     ("post", "/v1/logins"): (404,),
     ("delete", "/v1/tracks/{track_id}"): (409,),
-    ("get", "/v1/tracks/{track_id}/audio"): (409, 416),
+    ("get", "/v1/tracks/{track_id}/audio"): (409, 410, 416),
 }
 
 

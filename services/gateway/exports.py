@@ -1,7 +1,8 @@
 """Everything about a listener as one ZIP archive, made while it is sent: what it holds in memory does not grow with it.
 
 `tables/<schema>.<table>.json` are rows, the other files lie under their keys in the blob store. `manifest.json`, the
-last one, names each with its size and SHA-256, what the store has not any more, and what is left out and why.
+last one, names each with its size and SHA-256, sounds whose term was over, what else the store has not any more, and
+what is left out and why.
 """
 
 import hashlib
@@ -60,14 +61,18 @@ class Export:
     """One archive. Raises BackendAway while Postgres is away and OSError while the blob store is; what was sent until
     then has no directory, so that no reader takes it for whole."""
 
-    def __init__(self, store: Store, blobs: Blobs, store_url: str, listener_id: UUID) -> None:
-        """`store` within the reach of whoever asks."""
+    def __init__(
+        self, store: Store, blobs: Blobs, store_url: str, listener_id: UUID, song_audio_purpose: str = ""
+    ) -> None:
+        """`store` within the reach of whoever asks; `song_audio_purpose` is told."""
         self._store, self._blobs, self._listener_id = store, blobs, listener_id
         self._root = store_url.rstrip("/") + "/"
         self._sink = _Sink()
         self._zip = ZipFile(cast("IO[bytes]", self._sink), "w")
         self._files: list[dict[str, Any]] = []
         self._missing: list[str] = []
+        self._expired: list[str] = []
+        self._purpose = song_audio_purpose
         self._urls: dict[str, None] = {}
 
     async def pieces(self, **documents: str) -> AsyncIterator[bytes]:
@@ -115,11 +120,14 @@ class Export:
         file.seek(0)
 
     def _note_files(self, row: dict[str, Any]) -> None:
-        self._urls.update(dict.fromkeys(row[name] for name in _OF_FILES if row.get(name)))
+        urls = {name: row[name] for name in _OF_FILES if row.get(name)}
+        if row.get("audio_expired_at"):
+            self._expired.append(self._key(urls.pop("audio_url")))
+        self._urls.update(dict.fromkeys(urls.values()))
 
     async def _file(self, url: str) -> AsyncIterator[bytes]:
         """A blob under its key; what lies elsewhere or nowhere is named as missing."""
-        key = url.removeprefix(self._root)
+        key = self._key(url)
         try:
             size = await self._blobs.size(url) if url.startswith(self._root) else None
         except FileNotFoundError:
@@ -129,6 +137,9 @@ class Export:
             return
         async for piece in self._entry(key, ZIP_STORED, self._blobs.read(url, 0, size)):
             yield piece
+
+    def _key(self, url: str) -> str:
+        return url.removeprefix(self._root)
 
     async def _entry(self, name: str, method: int, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         digest, count = hashlib.sha256(), 0
@@ -150,6 +161,8 @@ class Export:
             "made_at": datetime.now(UTC).isoformat(),
             "files": self._files,
             "missing": self._missing,
+            "expired": self._expired,
+            "song_audio_kept_for": self._purpose or None,
             "left_out": LEFT_OUT | {", ".join(sorted(BLIND)): "fields that tell which arm made a track"},
         }
         return json.dumps(told, indent=1).encode()

@@ -15,5 +15,8 @@ TRACK_SECONDS = Histogram(
     "From asking for a track to its audio being ready",
     buckets=(0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600),
 )
+AUDIO_ERASED = Counter(
+    "encore_gateway_audio_erased_total", "Sounds whose term was over and that the store confirmed gone", ["kind"]
+)
 TRACKS_OPEN = Gauge("encore_gateway_tracks_open", "Tracks this process is making now")
 ENGINE_RETRIES = Counter("encore_gateway_engine_retries_total", "Requests to the engine that were repeated")

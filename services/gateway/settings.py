@@ -7,8 +7,10 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, SecretStr
 
 from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES
+from services.gateway.terms import MEASURED_S, Terms
 from services.settings import Settings
 
+_DAY_S: Final = 86_400
 # As schemas.base.CohortKey and CohortValue, several.
 _ATTRIBUTES: Final = r"^[a-z][a-z0-9_]{0,31}(=[A-Za-z0-9 ._|-]+)?(;[a-z][a-z0-9_]{0,31}(=[A-Za-z0-9 ._|-]+)?)*$"
 
@@ -35,6 +37,10 @@ class GatewaySettings(Settings):
     """What a new listener agrees to of whom the product says nothing."""
     songs_kept: Annotated[int, Field(ge=3)] = 20
     """How many songs a listener may store; the newest three are used."""
+    track_audio_days: Annotated[float, Field(ge=0, le=36_500)] = 0.0
+    """Days that the sound of a made track is kept, then it answers 410; 0: for ever. Ratings and features stay."""
+    song_audio_purpose: Annotated[str, Field(max_length=300)] = ""
+    """Why the sound of a song is kept once it is measured, told in its listener's export; empty: it is not kept."""
     uploads_at_once: Annotated[int, Field(ge=1)] = 8
     """Songs being sent or processed at the same time; one more is told to come back before its body is read."""
     open_tracks_per_listener: Annotated[int, Field(ge=2)] = 12
@@ -63,6 +69,12 @@ class GatewaySettings(Settings):
 
     mlflow_page: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
     """Where operators open MLflow in a browser; empty: the rooms link to no run and no model."""
+
+    @property
+    def terms(self) -> Terms:
+        """How long sound is kept."""
+        songs_s = None if self.song_audio_purpose else MEASURED_S
+        return Terms(self.track_audio_days * _DAY_S or None, songs_s)
 
     @property
     def event_max_age(self) -> timedelta:

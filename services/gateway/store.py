@@ -30,7 +30,17 @@ class Run(Protocol):
     async def __call__(self, name: str, **parameters: Any) -> Sequence[Row]: ...
 
 
-_TRACK_FIELDS: Final = ("track_id", "listener_id", "prompt", "seconds", "seed", "status", "pair_id", "created_at")
+_TRACK_FIELDS: Final = (
+    "track_id",
+    "listener_id",
+    "prompt",
+    "seconds",
+    "seed",
+    "status",
+    "pair_id",
+    "created_at",
+    "audio_expired_at",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Removes from the blob store what killed processes left behind and what listeners took back, and budgets that are
-whole again: in one gateway of all, again and again."""
+"""Removes from the blob store what killed processes left behind, what listeners took back and what is over its term,
+and budgets that are whole again: in one gateway of all, again and again."""
 
 import asyncio
 from typing import Final
@@ -10,7 +10,9 @@ from services.errors import BackendAway
 from services.gateway.blobs import Blobs
 from services.gateway.claims import Claims
 from services.gateway.ledger import Ledger
+from services.gateway.retention import erase, expire
 from services.gateway.store import Store
+from services.gateway.terms import Terms
 from services.gateway.withdrawals import erase_withdrawn
 
 log = structlog.get_logger()
@@ -19,7 +21,9 @@ EVERY_S: Final = 600.0
 DUTY: Final = "tidying"
 
 
-async def tidy(store: Store, blobs: Blobs, claims: Claims, ledger: Ledger, every_s: float = EVERY_S) -> None:
+async def tidy(
+    store: Store, blobs: Blobs, claims: Claims, ledger: Ledger, terms: Terms, every_s: float = EVERY_S
+) -> None:
     """Runs until cancelled. Who has the duty keeps it while its session with Postgres lives; then another has it."""
     while True:
         try:
@@ -27,6 +31,8 @@ async def tidy(store: Store, blobs: Blobs, claims: Claims, ledger: Ledger, every
                 log.info("abandoned_dropped", count=await blobs.drop_abandoned())
                 await ledger.drop_full()
                 log.info("withdrawn_erased", count=await erase_withdrawn(store, blobs))
+                log.info("audio_expired", **await expire(store, terms))
+                log.info("audio_erased", **await erase(store, blobs))
         except BackendAway as error:
             log.warning("backend_away", backend=error.backend, reason=error.message)
         except OSError as error:

@@ -66,6 +66,9 @@ async def _finished(request: Request, parts: Parts, row: TrackRow) -> Response:
             expected="a track that is ready",
             retry_after=None if row.track.status == "failed" else 1,
         )
+    if row.track.audio_expired_at is not None:
+        message = "The track's sound is kept no longer; its ratings are."
+        raise ServiceError("audio_expired", message, status=410, field="track_id", expected="a newer track")
     headers = {
         "ETag": f'"{row.sha256}"',
         "Accept-Ranges": "bytes",

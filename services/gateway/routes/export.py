@@ -28,7 +28,7 @@ async def export_listener(listener_id: UUID, parts: At, by: By) -> StreamingResp
     taste = await get_taste(listener_id, parts)
     async with parts.store.transaction() as execute:
         await audit.record(execute, by.actor, "listener.exported", subject=str(listener_id))
-    export = Export(parts.store, parts.blobs, parts.settings.store_url, listener_id)
+    export = Export(parts.store, parts.blobs, parts.settings.store_url, listener_id, parts.settings.song_audio_purpose)
     headers = {
         "Content-Disposition": f'attachment; filename="encore-{listener_id}.zip"',
         "Cache-Control": "no-store",

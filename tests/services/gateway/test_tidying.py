@@ -10,11 +10,14 @@ import psycopg
 from services.gateway.blobs import Blobs
 from services.gateway.claims import Claims
 from services.gateway.store import Store
+from services.gateway.terms import Terms
 from services.gateway.tidying import DUTY, tidy
 from services.postgres import open_async_pool
 from services.tasks import end
 from tests.services.gateway.conftest import until
 from tests.services.gateway.ledgers import MemoryLedger
+
+KEPT = Terms(tracks_s=None)
 
 
 def leave(root: Path) -> list[Path]:
@@ -42,13 +45,13 @@ def test_it_is_done_again_and_another_takes_over_when_the_holder_is_gone(postgre
         blobs = Blobs(f"file://{tmp_path}")
         async with open_async_pool(postgres_dsn, size=1) as one, open_async_pool(postgres_dsn, size=1) as two:
             holder, other = Claims(one), Claims(two)
-            working = asyncio.create_task(tidy(Store(one), blobs, holder, MemoryLedger(), every_s=0.02))
+            working = asyncio.create_task(tidy(Store(one), blobs, holder, MemoryLedger(), KEPT, every_s=0.02))
             for _ in range(2):
                 await gone(leave(tmp_path))
             assert not await other.take(DUTY)
             await end([working])
             cut(postgres_dsn)
-            taking_over = asyncio.create_task(tidy(Store(two), blobs, other, MemoryLedger(), every_s=0.02))
+            taking_over = asyncio.create_task(tidy(Store(two), blobs, other, MemoryLedger(), KEPT, every_s=0.02))
             await gone(leave(tmp_path))
             await end([taking_over])
             await holder.aclose()
@@ -72,7 +75,7 @@ def test_a_store_that_is_away_only_puts_it_off(postgres_dsn: str, tmp_path: Path
         async with open_async_pool(postgres_dsn, size=1) as pool:
             claims = Claims(pool)
             working = asyncio.create_task(
-                tidy(Store(pool), AwayAtFirst(f"file://{tmp_path}"), claims, MemoryLedger(), every_s=0.02)
+                tidy(Store(pool), AwayAtFirst(f"file://{tmp_path}"), claims, MemoryLedger(), KEPT, every_s=0.02)
             )
             await gone(leave(tmp_path))
             await end([working])

@@ -60,6 +60,7 @@ export const en = {
       if (event === "denoising") return `Step ${news.step} of ${news.steps}${toGo(news)}.`;
       if (event === "failed" && news.problem?.code === "cancelled") return "Cancelled.";
       if (event === "failed") return `It failed: ${news.problem?.message ?? "no reason given"}`;
+      if (news.audio_expired_at) return "Its sound is kept no longer. What you said of it still counts.";
       if (event === "ready") return `${Math.round(news.seconds)} seconds, ready to hear.`;
       return "Turning it into sound.";
     },

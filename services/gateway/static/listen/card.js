@@ -51,6 +51,7 @@ export async function fillCard(card, listenerId, track, onHeard) {
     place.hidden = true;
     return null;
   }
+  if (finished.audio_expired_at) return finished;
   offer(finished);
   player.finish(finished).catch((error) => (card.querySelector(".state").textContent = error.message));
   return finished;

@@ -194,3 +194,19 @@ def test_a_listener_takes_their_data_away_as_a_file(house: Gateway, enter: Opene
     with zipfile.ZipFile(saved.value.path()) as archive:
         assert archive.testzip() is None
         assert "manifest.json" in archive.namelist()
+
+
+def test_a_track_whose_sound_is_kept_no_longer_says_so_and_can_be_rated(
+    house: Gateway, enter: Opened, listener: str
+) -> None:
+    track = house.ask(listener, prompt="an old air", seconds=2)["track_id"]
+    house.finished(track)
+    with psycopg.connect(house.settings.postgres_dsn) as connection:
+        connection.execute("update gateway.tracks set audio_expired_at = now() where track_id = %s", (track,))
+    page = enter(listener=listener)
+    card = page.locator(f"[data-track='{track}']")
+    expect(card).to_contain_text("Its sound is kept no longer")
+    expect(card.locator(".player")).to_be_hidden()
+    card.get_by_title("4 of 5").click()
+    until(lambda: [each["data"]["stars"] for each in of(house, RATINGS, listener)] == [4])
+    assert violations(page) == []
