@@ -46,6 +46,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "feedback.offsets": (AGGREGATOR,),
     "feedback.pair_votes": (AGGREGATOR,),
     "feedback.plays": (AGGREGATOR,),
+    "feedback.rating_sums": (AGGREGATOR,),
     "feedback.ratings": (AGGREGATOR,),
     "feedback.rollup_changes": (AGGREGATOR,),
     "feedback.rollups": (AGGREGATOR,),

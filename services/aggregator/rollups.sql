@@ -16,7 +16,14 @@ with kept as (
 ), cast_votes as (
     select release_id, listener_id, day, arm, baseline, sum(won), sum(lost), sum(tied), sum(both_bad)
     from feedback.vote_rows group by release_id, listener_id, day, arm, baseline
+), sums as (
+    select * from feedback.rating_sums
+    where (base_ratings, cold_ratings, champion_ratings, candidate_ratings, previous_ratings) <> (0, 0, 0, 0, 0)
+), of_rollups as (
+    select * from feedback.rating_sum_rows
 )
 select (select count(*) from (table kept except all table facts) x) + (select count(*) from (table facts except all table kept) x)
      + (select count(*) from (table votes except all table cast_votes) x)
-     + (select count(*) from (table cast_votes except all table votes) x) as rows;
+     + (select count(*) from (table cast_votes except all table votes) x)
+     + (select count(*) from (table sums except all table of_rollups) x)
+     + (select count(*) from (table of_rollups except all table sums) x) as rows;

@@ -27,6 +27,7 @@ LEFT_OUT: Final = {
     "gateway.logins": "hashes of codes that are used once",
     "feedback.rollups": "sums of the facts by arm",
     "feedback.vote_rollups": "sums of the facts by arm",
+    "feedback.rating_sums": "sums of the facts by arm",
     "analytics": "views of the same rows",
 }
 """Tables, or whole schemas, that say whose a row is and are not exported."""

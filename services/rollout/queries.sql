@@ -94,10 +94,15 @@ select listener_id, candidate_version, champion_version, left_at is not null as 
 where release_id = %(release_id)s order by listener_id;
 
 -- name: ratings
-select listener_id, arm, sum(ratings)::int as count, sum(stars)::bigint as total, sum(squares)::bigint as squares
-from feedback.rollups
-where release_id = %(release_id)s and ratings > 0
-group by listener_id, arm;
+select s.listener_id, a.arm, a.count, a.total, a.squares
+from feedback.rating_sums s
+cross join lateral (values
+    ('base', base_ratings, base_stars, base_squares), ('cold', cold_ratings, cold_stars, cold_squares),
+    ('champion', champion_ratings, champion_stars, champion_squares),
+    ('candidate', candidate_ratings, candidate_stars, candidate_squares),
+    ('previous', previous_ratings, previous_stars, previous_squares)
+) as a (arm, count, total, squares)
+where s.release_id = %(release_id)s and a.count > 0;
 
 -- Who has heard or rated something of the release.
 -- name: present

@@ -82,12 +82,12 @@ def ours(dsn: str, messages: Sequence[Message]) -> float:
         reached = {place: start.offset for place, start in store.resume(everything)[0].items()}
         with pool.connection() as connection:  # the only one
             server = connection.info.backend_pid
-        before = _spent(server)
+        before = spent_seconds(server)
         for at in range(0, len(messages), BATCH):
             batch = sort_out(messages[at : at + BATCH])
             store.write(batch, reached)
             reached |= batch.reached
-        return _spent(server) - before
+        return spent_seconds(server) - before
 
 
 def executemany(dsn: str, messages: Sequence[Message]) -> float:
@@ -96,7 +96,7 @@ def executemany(dsn: str, messages: Sequence[Message]) -> float:
         for at in range(0, len(messages), BATCH):
             connection.cursor().executemany(INSERT, list(map(_row, messages[at : at + BATCH])))
             connection.commit()
-        return _spent(connection.info.backend_pid)
+        return spent_seconds(connection.info.backend_pid)
 
 
 def row_by_row(dsn: str, messages: Sequence[Message]) -> float:
@@ -104,10 +104,10 @@ def row_by_row(dsn: str, messages: Sequence[Message]) -> float:
     with psycopg.connect(dsn, autocommit=True) as connection:
         for message in messages:
             connection.execute(INSERT, _row(message))
-        return _spent(connection.info.backend_pid)
+        return spent_seconds(connection.info.backend_pid)
 
 
-def _spent(process: int) -> float:
+def spent_seconds(process: int) -> float:
     """Seconds that a process was on a processor (Documentation/scheduler/sched-stats.rst)."""
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 

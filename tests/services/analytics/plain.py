@@ -1,6 +1,6 @@
 """The views of uplift as their definition reads, without a thought for speed: quadratic in the ratings of a release.
 
-What `analytics.uplift` must give is what these give.
+What the views of `analytics` with the same names must give is what these give.
 """
 
 from typing import Final, LiteralString
@@ -41,4 +41,18 @@ from shown w
 left join summed s
   on s.release_id is not distinct from w.release_id and s.cohort = w.cohort
  and s.arm = w.arm and s.baseline = w.baseline
+;
+create view plain.arm_means as
+select m.release_id, c.cohort, m.arm, avg(m.mean) as mean, sum(m.ratings)::int as ratings, count(*)::int as listeners
+from plain.listener_means m join analytics.cohorts c using (listener_id)
+group by m.release_id, c.cohort, m.arm;
+create view plain.arm_means_overall as
+with own as (
+    select r.listener_id, t.arm, avg(r.stars)::double precision as mean, count(*)::int as ratings
+    from feedback.ratings r join feedback.tracks t using (listener_id, track_id)
+    group by r.listener_id, t.arm
+)
+select c.cohort, o.arm, avg(o.mean) as mean, sum(o.ratings)::int as ratings, count(*)::int as listeners
+from own o join analytics.cohorts c using (listener_id)
+group by c.cohort, o.arm
 """

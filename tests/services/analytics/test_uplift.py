@@ -1,4 +1,4 @@
-"""`analytics.uplift`, made in one pass, gives what its plain definition gives."""
+"""The views of uplift and of means, made from sums by listener, give what their plain definitions give."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -17,6 +17,9 @@ from tests.services.rollout.world import ARMS
 
 LISTENERS = [UUID(int=number) for number in range(1, 6)]
 RELEASES = [UUID(int=number) for number in range(101, 103)]
+
+VIEWS = ("uplift", "arm_means", "arm_means_overall")
+NUMBERS = {"estimate", "low", "high", "mean", "listeners", "ratings"}
 
 
 class Given(NamedTuple):
@@ -53,7 +56,7 @@ def connection(postgres_dsn: str) -> Iterator[psycopg.Connection[dict[str, Any]]
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(homes, members, st.lists(ratings, max_size=40))
-def test_one_pass_gives_the_same_numbers(
+def test_sums_by_listener_give_the_same_numbers(
     connection: psycopg.Connection[dict[str, Any]],
     homes: list[str],
     members: set[tuple[UUID, UUID]],
@@ -61,7 +64,37 @@ def test_one_pass_gives_the_same_numbers(
 ) -> None:
     try:
         _write(connection, homes, members, rated)
-        assert _report(connection, "analytics") == pytest.approx(_report(connection, "plain"), abs=1e-9)
+        for view in VIEWS:
+            told = _report(connection, "analytics", view)
+            assert told == pytest.approx(_report(connection, "plain", view), abs=1e-9)
+    finally:
+        connection.rollback()
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(homes, members, st.lists(ratings, max_size=40), st.integers(1, 4))
+def test_a_cohort_alone_is_told_as_among_all(
+    connection: psycopg.Connection[dict[str, Any]],
+    homes: list[str],
+    members: set[tuple[UUID, UUID]],
+    rated: list[Given],
+    least: int,
+) -> None:
+    """Also what is hidden because of its neighbours."""
+    try:
+        _write(connection, homes, members, rated)
+        connection.execute("update analytics.policy set min_listeners = %s", [least])
+        for view in VIEWS:
+            every = connection.execute(f"select *, x::text as said from analytics.{view} x").fetchall()  # noqa: S608
+            for cohort in ("all", "home=folk", "home=rock"):
+                alone = connection.execute(
+                    f"select x::text as said from analytics.{view} x"  # noqa: S608
+                    " where cohort = %(cohort)s and attribute = split_part(%(cohort)s, '=', 1)",
+                    {"cohort": cohort},
+                ).fetchall()
+                assert sorted(row["said"] for row in alone) == sorted(
+                    row["said"] for row in every if row["cohort"] == cohort
+                )
     finally:
         connection.rollback()
 
@@ -95,14 +128,14 @@ def _write(
     )
 
 
-def _report(connection: psycopg.Connection[dict[str, Any]], schema: str) -> dict[str, Any]:
+def _report(connection: psycopg.Connection[dict[str, Any]], schema: str, view: str) -> dict[str, Any]:
     """Every number by the place where it stands."""
-    rows = connection.execute(sql.SQL("select * from {}.uplift").format(sql.Identifier(schema))).fetchall()
-    numbers = ("estimate", "low", "high", "listeners", "ratings")
+    asked = sql.SQL("select * from {}").format(sql.Identifier(schema, view))
+    rows = connection.execute(asked).fetchall()
     keyed = {
-        f"{row['release_id']} {row['cohort']} {row['arm']} {row['baseline']} {name}": row[name]
+        f"{row.get('release_id')} {row['cohort']} {row['arm']} {row.get('baseline')} {name}": row[name]
         for row in rows
-        for name in numbers
+        for name in NUMBERS & row.keys()
     }
-    assert len(keyed) == len(rows) * len(numbers)
+    assert len(keyed) == sum(len(NUMBERS & row.keys()) for row in rows)
     return keyed
