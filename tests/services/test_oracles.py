@@ -35,7 +35,7 @@ class Rated(NamedTuple):
 def rated(seed: int, listeners: int, per_arm: Sequence[int]) -> list[Rated]:
     """Listeners who differ in level and in their own effect; each rates as many tracks an arm as one of `per_arm`."""
     draw = random.Random(seed)
-    told = []
+    told: list[Rated] = []
     for listener in range(listeners):
         level, effect = draw.gauss(3.0, 0.7), draw.gauss(0.3, 0.5)
         for arm in (0, 1):
