@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import uuid
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -99,6 +100,16 @@ class Store:
                 raise
             return bytes(self.files.cat_file(path))
         return data
+
+    def drop(self, url: str) -> None:
+        """Removes a blob; one that is not there is no error.
+
+        Raises:
+            OutsideStoreError: the URL is not below the store's.
+            OSError: the store is away.
+        """
+        with suppress(FileNotFoundError):
+            self.files.rm_file(self.path(url))
 
 
 def _protocol(url: str) -> str:

@@ -43,6 +43,8 @@ PROGRAMS = {
     "ENCORE_SERVICE_TOKEN": "A service's token: of the simulated listeners' product, and in the walk-through.",
     "ENCORE_ANALYST_TOKEN": "An analyst's token, for `python -m infra.analyst`.",
     "ENCORE_OPERATOR_TOKEN": "An operator's token, for `python -m training.study.demo` and the pages' shell lines.",
+    "ENCORE_EVENTS_KEPT_MONTHS": "For `./encore archive`: months that raw events stay in Postgres after theirs (14).",
+    "ENCORE_ARCHIVE_KEPT_MONTHS": "For `./encore archive`: months that archived events stay in files (0: for ever).",
     "ENCORE_BASE_WORK": "Working folder of the programs that make the base model.",
 }
 # Handed from one of the launcher's own processes to the next; nobody else sets them.

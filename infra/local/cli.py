@@ -228,9 +228,10 @@ def _add_archive(add: Commands) -> None:
         help="take old months of raw events out of Postgres into files",
         usage="./encore archive [--before MONTH]",
         allow_abbrev=False,
-        description="Months of raw events that ended before MONTH (such as 2026-01; default: 14 months ago) go to "
-        "Parquet files in the blob store. What they were folded into stays. In the environment of the stack that runs; "
-        "elsewhere: `python -m services.aggregator.archive`.",
+        description="Months of raw events that ended before MONTH (such as 2026-01; default: 14 months ago, "
+        "or ENCORE_EVENTS_KEPT_MONTHS) go to Parquet files in the blob store; files older than "
+        "ENCORE_ARCHIVE_KEPT_MONTHS go for good. What they were folded into stays. In the environment of the stack "
+        "that runs; elsewhere: `python -m services.aggregator.archive`.",
     )
 
 

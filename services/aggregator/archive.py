@@ -2,6 +2,8 @@
 
 A month goes in one transaction: its files are written, read back and compared, what its events fold to is kept in the
 schema `archived`, and only then is its table dropped. Killed before the end, it leaves the month as it was.
+
+Then files go whose own term is over: first their rows say so, then each file goes, then its row says that it is gone.
 """
 
 import argparse
@@ -10,10 +12,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
+from pydantic import Field
 
 from schemas.blobs import Store as Blobs
 from services.aggregator.copies import stored_event
@@ -33,9 +36,13 @@ QUERIES: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 class ArchiveSettings(Settings):
-    """Where the files go."""
+    """Where the files go, and how long events stay; read by each of the commands."""
 
     store_url: str
+    events_kept_months: Annotated[int, Field(ge=1)] = KEPT_MONTHS
+    """Months that raw events stay in Postgres after their own; then they are files."""
+    archive_kept_months: Annotated[int, Field(ge=0)] = 0
+    """Months that those files stay after the events' own; 0: for ever."""
 
 
 class Part(NamedTuple):
@@ -81,6 +88,28 @@ def archive(pool: Pool, blobs: Blobs, month: date, size: int = PART) -> list[Par
     return parts
 
 
+def expire(pool: Pool, blobs: Blobs, before: date) -> list[str]:
+    """Remove the files of the months before this one; returns the addresses that the store confirmed gone.
+
+    Raises:
+        BackendAway: the database cannot be reached. What is not noted is removed again by the next call.
+        OSError: the blob store is away.
+    """
+    with transaction(pool) as connection:
+        connection.execute(QUERIES["expire"], {"before": before})
+        due = connection.execute(QUERIES["unerased"]).fetchall()
+    for part in due:
+        blobs.drop(part["url"])
+        with transaction(pool) as connection:
+            connection.execute(QUERIES["erased"], part)
+    return [part["url"] for part in due]
+
+
+def expired(connection: Connection[DictRow]) -> list[date]:
+    """Months of which there are no files any more."""
+    return [row["month"] for row in connection.execute(QUERIES["expired"]).fetchall()]
+
+
 def parts(connection: Connection[DictRow]) -> list[Part]:
     """Every file, in the order in which they are read."""
     return [Part(**row) for row in connection.execute(QUERIES["parts"]).fetchall()]
@@ -119,27 +148,33 @@ def _stored(blobs: Blobs, month: date, number: int, rows: Sequence[Row]) -> Part
 
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = _parser().parse_args(arguments)
-    settings = read(ArchiveSettings)
+    settings, today = read(ArchiveSettings), datetime.now(UTC).date()
+    before = chosen.before or _ago(today, settings.events_kept_months)
     try:
         with open_pool(settings.postgres_dsn, limits=LIMITS) as pool:
-            blobs, due = Blobs(settings.store_url), months(pool, chosen.before)
+            blobs, due = Blobs(settings.store_url), months(pool, before)
             for month in due:
                 made = archive(pool, blobs, month)
                 events = sum(part.events for part in made)
                 sys.stdout.write(f"{month:%Y-%m}: {events} events in {len(made)} files\n")
                 sys.stdout.flush()
+            kept = settings.archive_kept_months
+            gone = expire(pool, blobs, _ago(today, kept)) if kept else []
     except (BackendAway, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from error
     if not due:
-        sys.stdout.write(f"No month before {chosen.before:%Y-%m} is left to take out.\n")
+        sys.stdout.write(f"No month before {before:%Y-%m} is left to take out.\n")
+    if gone:
+        sys.stdout.write(f"{len(gone)} files are gone, since their term was over.\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./encore archive", description=__doc__.split("\n\n")[0])
     parser.add_argument(
-        "--before", type=_month, metavar="MONTH", default=_ago(datetime.now(UTC).date(), KEPT_MONTHS),
-        help=f"take out the months before this one, such as 2026-01; default: {KEPT_MONTHS} months ago",
+        "--before", type=_month, metavar="MONTH",
+        help="take out the months before this one, such as 2026-01; default: ENCORE_EVENTS_KEPT_MONTHS ago, which is "
+        f"{KEPT_MONTHS} if unset",
     )  # fmt: skip
     return parser
 

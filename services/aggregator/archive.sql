@@ -24,3 +24,15 @@ select feedback.archive_month(%(month)s);
 
 -- name: parts
 select month, part, url, sha256, events from feedback.archives order by month, part;
+
+-- name: expire
+update feedback.archives set expired_at = now() where month < %(before)s and expired_at is null;
+
+-- name: unerased
+select month, part, url from feedback.archives where expired_at is not null and erased_at is null order by month, part;
+
+-- name: erased
+update feedback.archives set erased_at = now() where month = %(month)s and part = %(part)s and erased_at is null;
+
+-- name: expired
+select distinct month from feedback.archives where expired_at is not null order by month;

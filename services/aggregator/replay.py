@@ -20,7 +20,7 @@ from psycopg.rows import DictRow
 
 from schemas.blobs import Store as Blobs
 from schemas.topics import FEEDBACK
-from services.aggregator.archive import ArchiveSettings, Part, opened, parts
+from services.aggregator.archive import ArchiveSettings, Part, expired, opened, parts
 from services.aggregator.audit import messages
 from services.aggregator.batch import Batch, DeadLetter, halves, sort_out
 from services.aggregator.columns import columns
@@ -49,13 +49,19 @@ class NotEmptyError(ValueError):
     """The database to replay into has feedback already."""
 
 
+class ForgottenError(ValueError):
+    """Some events are in no file and in no table any more."""
+
+
 class Moment(NamedTuple):
-    """How far everything had been folded, which messages were set aside and not folded since, what the tables said."""
+    """How far everything had been folded, which messages were set aside and not folded since, what the tables said, and
+    months whose files are gone."""
 
     positions: Mapping[TopicPartition, int]
     letters: Mapping[tuple[TopicPartition, int], str]
     parts: Sequence[Part]
     digests: Digests
+    gone: Sequence[date] = ()
 
 
 @dataclass
@@ -80,9 +86,10 @@ def moment(pool: Pool) -> Moment:
         letters = connection.execute(_QUERIES["unfolded"]).fetchall()
         archived = parts(connection)
         said = _digests(connection, archived)
+        gone = expired(connection)
     positions = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
     aside = {(TopicPartition(row["topic"], row["partition"]), row["offset"]): row["reason"] for row in letters}
-    return Moment(positions, aside, archived, said)
+    return Moment(positions, aside, archived, said, gone)
 
 
 def digests(pool: Pool, archived: Sequence[Part]) -> Digests:
@@ -111,9 +118,14 @@ def anew(pool: Pool, blobs: Blobs | None, reader_of: Callable[[], Consumer], the
 
     Raises:
         NotEmptyError: it has feedback.
+        ForgottenError: the term of some months' files is over.
         BackendAway, PositionLost, OSError: something is away; make the database anew and begin again.
         ValueError: a file is not what was stored.
     """
+    if then.gone:
+        listed = ", ".join(f"{month:%Y-%m}" for month in then.gone)
+        message = f"The files of {listed} are kept no longer, so the events are not enough. Restore a backup instead."
+        raise ForgottenError(message)
     store, outcome = Store(pool), Outcome()
     with transaction(pool) as connection:
         row = connection.execute(_QUERIES["empty"]).fetchone()

@@ -10,10 +10,11 @@ import yaml
 
 from infra.documents.settings import classes, settings_of
 from schemas import topics
+from services.aggregator.archive import ArchiveSettings
 from tests.helm.conftest import CHART, Render, Resource
 
 ROOT = CHART.parents[1]
-PROCESSES = {"gateway", "aggregator", "rollout", "engine", "factory", "migrate"}
+PROCESSES = {"gateway", "aggregator", "rollout", "engine", "factory", "migrate", "archive"}
 
 
 def named(resources: list[Resource], kind: str) -> dict[str, Resource]:
@@ -62,7 +63,7 @@ def test_every_process_of_the_architecture_is_rendered_with_its_command(render: 
     assert set(documented) == PROCESSES
     resources = render()
     assert set(pods(resources)) == PROCESSES
-    for process in ("gateway", "aggregator", "rollout", "migrate"):
+    for process in ("gateway", "aggregator", "rollout", "migrate", "archive"):
         (pod,) = pods(resources)[process]
         assert " ".join(container(pod)["command"]) == documented[process]
     (job,) = named(resources, "RayJob").values()
@@ -111,7 +112,7 @@ def test_deployments_are_probed_where_their_process_answers(render: Render) -> N
 def test_what_a_process_is_told_makes_its_settings(
     render: Render, process: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = classes(ROOT)
+    shared = classes(ROOT) | {"archive": ArchiveSettings}
     kind = shared.get(process, shared["services"])
     for spec in pods(render())[process]:
         told = environment(spec)
@@ -142,8 +143,8 @@ def test_each_process_logs_in_at_the_database_as_itself(render: Render) -> None:
             for entry in container(spec)["env"]:
                 if entry["name"] == "ENCORE_POSTGRES_DSN":
                     keys.setdefault(component, set()).add(entry["valueFrom"]["secretKeyRef"]["key"])
-    processes = ("gateway", "aggregator", "rollout", "factory")
-    assert keys == {"migrate": {"postgres-dsn"}} | {name: {f"{name}-dsn"} for name in processes}
+    own = {name: {f"{name}-dsn"} for name in ("gateway", "aggregator", "rollout", "factory")}
+    assert keys == own | {"migrate": {"postgres-dsn"}, "archive": {"aggregator-dsn"}}
 
 
 def test_only_processes_that_open_the_blob_store_get_its_credentials(render: Render) -> None:
@@ -208,6 +209,15 @@ def test_migrations_run_before_everything_and_need_nothing_of_the_chart(render: 
     assert "envFrom" not in container(spec)
 
 
+def test_months_are_archived_on_a_schedule_by_one_job_at_a_time(render: Render) -> None:
+    (job,) = named(render(), "CronJob").values()
+    assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("30 3 2 * *", "Etc/UTC")
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    assert job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    (pod,) = pods(render())["archive"]
+    assert environment(pod)["ENCORE_EVENTS_KEPT_MONTHS"] == "14"
+
+
 def test_a_second_rollout_stands_by_and_both_hold_out_whom_the_gateway_does(render: Render) -> None:
     deployments = named(render(), "Deployment")
     assert deployments["r-encore-rollout"]["spec"]["replicas"] == 2
@@ -255,7 +265,7 @@ def test_strangers_are_led_to_the_gateway_alone(render: Render) -> None:
 def test_every_process_is_scraped_on_a_port_that_it_has(render: Render) -> None:
     resources = render("everything")
     monitors = named(resources, "ServiceMonitor") | named(resources, "PodMonitor")
-    assert {name.removeprefix("r-encore-") for name in monitors} == PROCESSES - {"migrate"}
+    assert {name.removeprefix("r-encore-") for name in monitors} == PROCESSES - {"migrate", "archive"}
     specs = pods(resources)
     for name, monitor in monitors.items():
         spec = monitor["spec"]

@@ -14,11 +14,11 @@ from psycopg import sql
 from infra.local.postgres import with_database
 from schemas.blobs import Store as Blobs
 from schemas.topics import FEEDBACK, PARTITIONS, PLAYS
-from services.aggregator.archive import LIMITS, archive, months, opened
+from services.aggregator.archive import LIMITS, archive, expire, months, opened
 from services.aggregator.fold import Event
 from services.aggregator.main import GROUP
 from services.aggregator.parquet import rows_of
-from services.aggregator.replay import NotEmptyError, again, anew, compared, digests, moment
+from services.aggregator.replay import ForgottenError, NotEmptyError, again, anew, compared, digests, moment
 from services.aggregator.store import Store
 from services.identifiers import derived_uuid7
 from services.postgres import Pool, open_pool
@@ -190,6 +190,34 @@ def test_a_month_stays_where_its_file_is_not_what_was_written(
     assert len(rows) == 20
     with pytest.raises(ValueError, match="no file of events"):
         list(rows_of(b"PAR1, or not"))
+
+
+class Away(Blobs):
+    """A store that goes away, or a process that is killed, before any file is gone."""
+
+    def drop(self, url: str) -> None:
+        raise OSError(f"the store is away, {url} stays")
+
+
+def test_files_whose_term_is_over_go_and_what_they_were_folded_into_stays(
+    broker: MemoryBroker, pool: Pool, empty: Pool, blobs: Blobs, postgres_dsn: str
+) -> None:
+    fold(broker, pool, postgres_dsn, spread(stream(60, seed=78)))
+    (old,), (young,) = archive(pool, blobs, JANUARY), archive(pool, blobs, FEBRUARY)
+    before = stored(postgres_dsn)
+    with pytest.raises(OSError, match="away"):
+        expire(pool, Away(blobs.address), FEBRUARY)
+    assert blobs.read(old.url)
+    assert expire(pool, blobs, FEBRUARY) == [old.url]
+    assert expire(pool, blobs, FEBRUARY) == []
+    with pytest.raises(FileNotFoundError):
+        blobs.read(old.url)
+    assert blobs.read(young.url)
+    assert stored(postgres_dsn) == before
+    then = moment(pool)
+    assert again(pool, lambda: broker.consumer(uuid4().hex), then).new == 0
+    with pytest.raises(ForgottenError, match="2026-01 are kept no longer"):
+        anew(empty, blobs, lambda: broker.consumer(uuid4().hex), then)
 
 
 def _ms(month: date) -> int:
