@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from infra.documents import api, chart, events, matrix, metrics, settings
+from infra.documents import api, arrows, chart, events, matrix, metrics, settings
 
 
 def documents(root: Path) -> dict[str, str]:
@@ -11,6 +11,7 @@ def documents(root: Path) -> dict[str, str]:
         "docs/settings.md": settings.page(root),
         "docs/metrics.md": metrics.page(root),
         "docs/security.md": matrix.page(root),
+        "docs/architecture.md": arrows.page(root),
         "docs/events.md": events.page(),
         "helm/encore/README.md": chart.page(root),
         "schemas/openapi.json": api.openapi(),
