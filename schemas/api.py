@@ -158,6 +158,7 @@ class Track(Frozen):
     seed: int
     status: TrackStatus
     pair_id: UUID | None = None
+    four_id: UUID | None = None
     problem: Problem | None = None
     progress: TrackProgress | None = None
     created_at: AwareDatetime
@@ -170,6 +171,21 @@ class Pair(Frozen):
     pair_id: UUID
     first: Track
     second: Track
+
+
+class FourCreate(Frozen):
+    """Four takes of one prompt, for the listener to pick from. Their seeds are drawn."""
+
+    listener_id: UUID
+    prompt: Prompt = ""
+    seconds: Seconds = 10.0
+
+
+class Four(Frozen):
+    """Four tracks for one prompt that differ by nothing but chance, in the order in which they are to be offered."""
+
+    four_id: UUID
+    tracks: Annotated[list[Track], Field(min_length=4, max_length=4)]
 
 
 class RejectedEvent(Frozen):

@@ -115,8 +115,23 @@ class PairEvent(Event):
     data: PairVote
 
 
+class FourPick(Open):
+    """Which of four takes one would rather hear again; `first` to `fourth` is the order in which they were offered."""
+
+    four_id: Uuid
+    choice: Literal["first", "second", "third", "fourth", "none"]
+
+
+class FourEvent(Event):
+    """A listener may change their mind: the last pick counts."""
+
+    type: Literal["encore.four.picked"] = "encore.four.picked"
+    data: FourPick
+
+
 class TrackMade(Open):
-    """What analysis and training need to know of a track; propensity is the chance its arm had when it was drawn."""
+    """What analysis and training need to know of a track; propensity is the chance its arm had when it was drawn. One
+    of four takes (`four_id`) is picked from, and in no comparison of arms."""
 
     track_id: Uuid
     arm: Arm
@@ -124,6 +139,7 @@ class TrackMade(Open):
     release_id: Uuid | None = None
     model_version: str | None = None
     pair_id: Uuid | None = None
+    four_id: Uuid | None = None
     prompt: str
     seconds: Annotated[float, Field(gt=0)]
     features_url: str
@@ -134,6 +150,7 @@ class TrackFailed(Open):
     track_id: Uuid
     arm: Arm
     release_id: Uuid | None = None
+    four_id: Uuid | None = None
     code: str
 
 
@@ -167,12 +184,12 @@ class ReleaseEvent(Event):
     data: Release
 
 
-ListenerEvent = Annotated[PlayEvent | RatingEvent | PairEvent, Field(discriminator="type")]
+ListenerEvent = Annotated[PlayEvent | RatingEvent | PairEvent | FourEvent, Field(discriminator="type")]
 FeedbackEvent = Annotated[
-    PlayEvent | RatingEvent | PairEvent | TrackMadeEvent | TrackFailedEvent, Field(discriminator="type")
+    PlayEvent | RatingEvent | PairEvent | FourEvent | TrackMadeEvent | TrackFailedEvent, Field(discriminator="type")
 ]
 
-LISTENER_EVENT: TypeAdapter[PlayEvent | RatingEvent | PairEvent] = TypeAdapter(ListenerEvent)
-FEEDBACK_EVENT: TypeAdapter[PlayEvent | RatingEvent | PairEvent | TrackMadeEvent | TrackFailedEvent] = TypeAdapter(
-    FeedbackEvent
+LISTENER_EVENT: TypeAdapter[PlayEvent | RatingEvent | PairEvent | FourEvent] = TypeAdapter(ListenerEvent)
+FEEDBACK_EVENT: TypeAdapter[PlayEvent | RatingEvent | PairEvent | FourEvent | TrackMadeEvent | TrackFailedEvent] = (
+    TypeAdapter(FeedbackEvent)
 )

@@ -10,10 +10,11 @@ from typing import Final
 PLAYS: Final = "encore.plays.v1"
 RATINGS: Final = "encore.ratings.v1"
 PAIRS: Final = "encore.pairs.v1"
+FOURS: Final = "encore.fours.v1"
 TRACKS: Final = "encore.tracks.v1"
 RELEASES: Final = "encore.releases.v1"
 
-LISTENERS: Final = (PLAYS, RATINGS, PAIRS)
+LISTENERS: Final = (PLAYS, RATINGS, PAIRS, FOURS)
 SERVERS: Final = (TRACKS, RELEASES)
 FEEDBACK: Final = (*LISTENERS, TRACKS)
 ALL: Final = (*LISTENERS, *SERVERS)
@@ -39,5 +40,7 @@ def topic_of(event_type: str) -> str:
     Raises:
         KeyError: the type belongs to no family.
     """
-    families = {"play": PLAYS, "rating": RATINGS, "pair": PAIRS, "track": TRACKS, "release": RELEASES}
+    families = {
+        "play": PLAYS, "rating": RATINGS, "pair": PAIRS, "four": FOURS, "track": TRACKS, "release": RELEASES,
+    }  # fmt: skip
     return families[event_type.split(".")[1]]

@@ -10,6 +10,7 @@ from infra.documents.table import MADE, table
 from schemas import topics
 from schemas.events import (
     Event,
+    FourEvent,
     PairEvent,
     PlayEvent,
     RatingEvent,
@@ -19,6 +20,7 @@ from schemas.events import (
 )
 
 FAMILIES: dict[str, type[Event]] = {
+    "four": FourEvent,
     "pair": PairEvent,
     "play": PlayEvent,
     "rating": RatingEvent,
@@ -42,8 +44,8 @@ A device's clock may be wrong, so a sender adds `sentat`, what that clock says w
 attributes: `source` becomes `listeners/<listener>/<source as sent>`, so that nobody's event can stand in the way of
 another's; `receivedat` is when it came; `correctedtime` is `time + (receivedat - sentat)`, or `time` where no `sentat`
 was sent, and `receivedat` where that cannot be: after it came, or before there was a track or pair to speak of (less
-five minutes). The corrected time decides which rating is the last, which vote the first and when something was heard;
-the time of arrival decides what is new for training and what came before a release.
+five minutes). The corrected time decides which rating or pick is the last, which vote the first and when something was
+heard; the time of arrival decides what is new for training and what came before a release.
 
 An event with a used `source` and `id`, equal `type` and `data` is a repeat. With other content it is a conflict: of all
 that was said under one identity the content with the least SHA-256 counts, whatever came first, and each is kept in

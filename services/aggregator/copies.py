@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from schemas.events import FEEDBACK_EVENT, PairEvent
+from schemas.events import FEEDBACK_EVENT, FourEvent, PairEvent
 from schemas.topics import LISTENERS
 from services.aggregator.batch import Arrival
 from services.aggregator.fold import Event
@@ -31,7 +31,7 @@ class Identity(NamedTuple):
 
 
 class Key(NamedTuple):
-    """Whose event it is, and the track or pair that it speaks of: the rows that it may have changed."""
+    """Whose event it is, and the track, pair or four that it speaks of: the rows that it may have changed."""
 
     listener_id: UUID
     about: UUID
@@ -96,7 +96,13 @@ def as_text(data: object) -> str:
 
 
 def key_of(event: Event) -> Key:
-    return Key(event.subject, event.data.pair_id if isinstance(event, PairEvent) else event.data.track_id)
+    match event:
+        case PairEvent(data=data):
+            return Key(event.subject, data.pair_id)
+        case FourEvent(data=data):
+            return Key(event.subject, data.four_id)
+        case _:
+            return Key(event.subject, event.data.track_id)
 
 
 def stored_rank(row: dict[str, Any]) -> Rank:

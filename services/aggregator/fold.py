@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from schemas.events import PairEvent, PlayEvent, RatingEvent, TrackFailedEvent, TrackMade, TrackMadeEvent
+from schemas.events import FourEvent, PairEvent, PlayEvent, RatingEvent, TrackFailedEvent, TrackMade, TrackMadeEvent
 
-Event = PlayEvent | RatingEvent | PairEvent | TrackMadeEvent | TrackFailedEvent
+Event = PlayEvent | RatingEvent | PairEvent | FourEvent | TrackMadeEvent | TrackFailedEvent
 Interval = tuple[int, int]  # [from, to) in milliseconds of the track
 
 
@@ -48,6 +48,16 @@ class Vote(NamedTuple):
     choice: str
 
 
+class Pick(NamedTuple):
+    """Ordered by time, then event id: the greatest counts."""
+
+    picked_at: datetime
+    event_id: UUID
+    listener_id: UUID
+    choice: str
+    received_at: datetime
+
+
 class Made(NamedTuple):
     """The latest by time and checksum counts; a track that was made twice has one making that people hear."""
 
@@ -71,6 +81,7 @@ class Aggregates:
     plays: dict[ListenerTrack, Play] = field(default_factory=dict)
     ratings: dict[ListenerTrack, Stars] = field(default_factory=dict)
     votes: dict[UUID, Vote] = field(default_factory=dict)
+    picks: dict[UUID, Pick] = field(default_factory=dict)
     tracks: dict[UUID, Made] = field(default_factory=dict)
     failures: dict[UUID, Failure] = field(default_factory=dict)
 
@@ -85,10 +96,13 @@ def fold(events: Iterable[Event]) -> Aggregates:
 
 def merge(one: Aggregates, other: Aggregates) -> Aggregates:
     """What both say together."""
-    state = Aggregates(dict(one.plays), dict(one.ratings), dict(one.votes), dict(one.tracks), dict(one.failures))
+    state = Aggregates(
+        dict(one.plays), dict(one.ratings), dict(one.votes), dict(one.picks), dict(one.tracks), dict(one.failures)
+    )
     _each(state.plays, other.plays, _joined)
     _each(state.ratings, other.ratings, max)
     _each(state.votes, other.votes, min)
+    _each(state.picks, other.picks, max)
     _each(state.tracks, other.tracks, _latest_made)
     _each(state.failures, other.failures, _latest_failure)
     return state
@@ -106,6 +120,7 @@ def union(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 
 
 def _add(state: Aggregates, event: Event) -> None:
+    """Tracks of a four are left out: they stand in no comparison of arms."""
     match event:
         case PlayEvent(data=data):
             heard = ((data.heard.from_ms, data.heard.to_ms),) if data.heard else ()
@@ -117,9 +132,12 @@ def _add(state: Aggregates, event: Event) -> None:
             _put(state.ratings, ListenerTrack(event.subject, data.track_id), stars, max)
         case PairEvent(data=data):
             _put(state.votes, data.pair_id, Vote(event.happened_at, event.id, event.subject, data.choice), min)
-        case TrackMadeEvent(data=data):
+        case FourEvent(data=data):
+            pick = Pick(event.happened_at, event.id, event.subject, data.choice, event.arrived_at)
+            _put(state.picks, data.four_id, pick, max)
+        case TrackMadeEvent(data=data) if data.four_id is None:
             _put(state.tracks, data.track_id, Made(event.happened_at, event.subject, data), _latest_made)
-        case TrackFailedEvent(data=data):
+        case TrackFailedEvent(data=data) if data.four_id is None:
             failure = Failure(event.happened_at, data.code, event.subject, data.arm, data.release_id)
             _put(state.failures, data.track_id, failure, _latest_failure)
 

@@ -150,7 +150,7 @@ class Ledger:
         names = columns(keys, "listeners", "abouts")
         # First this, which waits for other writers of the rows: only then all of their events are to be seen.
         connection.execute(self._queries["take_away"], names)
-        for table in ("tracks", "failures", "plays", "ratings", "votes"):
+        for table in ("tracks", "failures", "plays", "ratings", "votes", "picks"):
             connection.execute(self._queries[f"bring_back_{table}"], names)
         rows = connection.execute(self._queries["events_about"], names).fetchall()
         return [stored_event(row) for row in rows]

@@ -151,6 +151,8 @@ with keys as (
     delete from feedback.ratings r using keys k where r.listener_id = k.listener_id and r.track_id = k.about
 ), votes as (
     delete from feedback.pair_votes v using keys k where v.pair_id = k.about
+), picks as (
+    delete from feedback.picks p using keys k where p.four_id = k.about
 ), tracks as (
     delete from feedback.tracks t using keys k where t.track_id = k.about
 )
@@ -181,10 +183,15 @@ on conflict do nothing;
 insert into feedback.pair_votes
 select v.* from archived.pair_votes v where v.pair_id = any(%(abouts)s::uuid[]) on conflict do nothing;
 
+-- name: bring_back_picks
+insert into feedback.picks
+select p.* from archived.picks p where p.four_id = any(%(abouts)s::uuid[]) on conflict do nothing;
+
 -- name: events_about
 select source, id, type, listener_id, time, received_at, data
 from feedback.events
-where about = any(%(abouts)s::uuid[]);
+where about = any(%(abouts)s::uuid[])
+   or (type = 'encore.four.picked' and (data ->> 'four_id')::uuid = any(%(abouts)s::uuid[]));
 
 -- name: add_dead_letters
 insert into feedback.dead_letters (topic, partition, "offset", key, value, reason, logged_at, type)

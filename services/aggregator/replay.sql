@@ -22,6 +22,7 @@ with said (name, row) as (
     select 'plays', p::text from feedback.plays p
     union all select 'ratings', r::text from feedback.ratings r
     union all select 'pair_votes', v::text from feedback.pair_votes v
+    union all select 'picks', p::text from feedback.picks p
     union all select 'tracks', t::text from feedback.tracks t
     union all select 'track_failures', f::text from feedback.track_failures f
     union all select 'rollups', u::text from feedback.rollups u

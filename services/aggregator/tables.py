@@ -46,6 +46,11 @@ class Tables:
             (pair, vote.listener_id, vote.choice, vote.voted_at, vote.event_id) for pair, vote in state.votes.items()
         ]
         self._execute(connection, "merge_votes", votes, "pairs", "listeners", "choices", "times", "ids")
+        picks = [
+            (four, pick.listener_id, pick.choice, pick.picked_at, pick.event_id, pick.received_at)
+            for four, pick in state.picks.items()
+        ]
+        self._execute(connection, "merge_picks", picks, "fours", "listeners", "choices", "times", "ids", "received")
         self._merge_tracks(connection, state)
 
     def _merge_tracks(self, connection: Connection[DictRow], state: Aggregates) -> None:

@@ -31,6 +31,17 @@ set listener_id = excluded.listener_id, choice = excluded.choice, voted_at = exc
 where (excluded.voted_at, excluded.event_id, excluded.listener_id, excluded.choice collate "C")
     < (v.voted_at, v.event_id, v.listener_id, v.choice collate "C");
 
+-- name: merge_picks
+insert into feedback.picks as p (four_id, listener_id, choice, picked_at, event_id, received_at)
+select *
+from unnest(%(fours)s::uuid[], %(listeners)s::uuid[], %(choices)s::text[], %(times)s::timestamptz[], %(ids)s::uuid[],
+    %(received)s::timestamptz[])
+on conflict (four_id) do update
+set listener_id = excluded.listener_id, choice = excluded.choice, picked_at = excluded.picked_at,
+    event_id = excluded.event_id, received_at = excluded.received_at
+where (excluded.picked_at, excluded.event_id, excluded.listener_id, excluded.choice collate "C", excluded.received_at)
+    > (p.picked_at, p.event_id, p.listener_id, p.choice collate "C", p.received_at);
+
 -- name: merge_tracks
 insert into feedback.tracks as t
     (track_id, listener_id, arm, propensity, release_id, model_version, pair_id, prompt, seconds, features_url, sha256,

@@ -18,6 +18,7 @@ _OWN: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("post", "/v1/listeners/{listener_id}/songs"): (404, 409, 415),
     ("post", "/v1/tracks"): (404,),
     ("post", "/v1/pairs"): (404, 409),
+    ("post", "/v1/fours"): (404,),
     ("post", "/v1/rounds"): (404,),
     ("post", "/v1/switches"): (404,),
     ("post", "/v1/orders"): (404,),

@@ -1,5 +1,5 @@
-"""Which events of a batch are taken and what is wrong with the others. Pure: what is known of listeners, tracks and
-pairs is handed in. It does not fold events; repeats are welcome, because folding ignores them.
+"""Which events of a batch are taken and what is wrong with the others. Pure: what is known of listeners, tracks,
+pairs and fours is handed in. It does not fold events; repeats are welcome, because folding ignores them.
 
 What is judged is the JSON that will be sent, with the reader's own eyes: what is accepted here can be read there.
 """
@@ -18,11 +18,11 @@ from pydantic import ValidationError
 
 from schemas.api import RejectedEvent
 from schemas.base import Problem
-from schemas.events import LISTENER_EVENT, PairEvent, PlayEvent, RatingEvent
+from schemas.events import LISTENER_EVENT, FourEvent, PairEvent, PlayEvent, RatingEvent
 from services.gateway.clocks import Implausible, corrected
 from services.gateway.problems import from_validation
 
-ListenerEvent = PlayEvent | RatingEvent | PairEvent
+ListenerEvent = PlayEvent | RatingEvent | PairEvent | FourEvent
 
 MAX_BATCH: Final = 500
 MAX_EVENT_BYTES: Final = 256 * 1024
@@ -34,16 +34,19 @@ _NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 @dataclass(frozen=True, slots=True)
 class KnownTrack:
-    """`seconds` is the actual length once ready."""
+    """`seconds` is the actual length once ready; `is_of_four`: it is one of four takes to pick from."""
 
     listener_id: UUID
     seconds: float
     ready: bool
     created_at: datetime
+    is_of_four: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class KnownPair:
+class KnownSet:
+    """A pair, or a four."""
+
     listener_id: UUID
     created_at: datetime
 
@@ -54,7 +57,8 @@ class Known:
 
     listeners: AbstractSet[UUID] = frozenset()
     tracks: Mapping[UUID, KnownTrack] = field(default_factory=dict)
-    pairs: Mapping[UUID, KnownPair] = field(default_factory=dict)
+    pairs: Mapping[UUID, KnownSet] = field(default_factory=dict)
+    fours: Mapping[UUID, KnownSet] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def happened_at(event: ListenerEvent, known: Known, received: datetime, max_age:
         raise _refused("reserved_source", "Only Encore itself writes as encore.", "source", "the name of your player")
     if event.subject not in known.listeners:
         raise _refused("unknown_listener", "No such listener.", "subject", "the id of a listener")
-    since = _pair(event, known) if isinstance(event, PairEvent) else _track(event, known)
+    since = _made_at(event, known)
     try:
         return corrected(event.time, event.sentat, received=received, since=since, max_age=max_age)
     except Implausible as error:
@@ -148,14 +152,25 @@ def _read(item: object) -> Given:
     return Given(event, item)
 
 
-def _pair(event: PairEvent, known: Known) -> datetime:
-    pair = known.pairs.get(event.data.pair_id)
-    if pair is None:
-        raise _refused("unknown_pair", "No such pair.", "data.pair_id", "the id of a pair")
-    if pair.listener_id != event.subject:
-        expected = "a pair that was made for this listener"
-        raise _refused("not_your_pair", "The pair was made for someone else.", "data.pair_id", expected)
-    return pair.created_at
+def _made_at(event: ListenerEvent, known: Known) -> datetime:
+    """When what it speaks of was made."""
+    match event:
+        case PairEvent(data=data):
+            return _of_set("pair", data.pair_id, known.pairs, event.subject)
+        case FourEvent(data=data):
+            return _of_set("four", data.four_id, known.fours, event.subject)
+        case _:
+            return _track(event, known)
+
+
+def _of_set(kind: str, set_id: UUID, sets: Mapping[UUID, KnownSet], listener_id: UUID) -> datetime:
+    found = sets.get(set_id)
+    if found is None:
+        raise _refused(f"unknown_{kind}", f"No such {kind}.", f"data.{kind}_id", f"the id of a {kind}")
+    if found.listener_id != listener_id:
+        expected = f"a {kind} that was made for this listener"
+        raise _refused(f"not_your_{kind}", f"The {kind} was made for someone else.", f"data.{kind}_id", expected)
+    return found.created_at
 
 
 def _track(event: PlayEvent | RatingEvent, known: Known) -> datetime:
@@ -169,6 +184,9 @@ def _track(event: PlayEvent | RatingEvent, known: Known) -> datetime:
         raise _refused("track_not_ready", "The track has no audio yet.", "data.track_id", "a track that is ready")
     if isinstance(event, PlayEvent):
         _require_within(event, length_ms(track.seconds))
+    elif track.is_of_four:
+        expected = "a track on its own; of four takes one is picked"
+        raise _refused("one_of_four", "One of four takes has no stars.", "data.track_id", expected)
     return track.created_at
 
 

@@ -1,7 +1,7 @@
 """From what a listener may hear to what the engine is asked for. Pure: rows in, requests out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -52,6 +52,12 @@ class Taste:
     def in_canary(self) -> bool:
         return self.release_id is not None and self.candidate is not None
 
+    def outside_releases(self) -> "Taste":
+        """The same without what is being tried or watched: no comparison counts what is made with it."""
+        return replace(
+            self, candidate=None, previous=None, held_back=None, release_id=None, salt=None, shares=None, twins=0.0
+        )
+
     @property
     def arm_shares(self) -> Mapping[Arm, float]:
         """Of one track. In a canary nothing is held back: its twins leave the watch's coin no known chance."""
@@ -91,6 +97,7 @@ class PlannedTrack:
     propensity: float
     release_id: UUID | None
     pair_id: UUID | None = None
+    four_id: UUID | None = None
 
 
 def taste(listener_id: UUID, songs: Sequence[str], cold: ColdStart | None, models: Mapping[str, Any] | None) -> Taste:
@@ -136,6 +143,7 @@ def planned(
     destination: str,
     seeds: int = 1,
     pair_id: UUID | None = None,
+    four_id: UUID | None = None,
 ) -> PlannedTrack:
     """The track that `draw` asks for: nothing personal in the base arm, the frozen start in the cold one; songs,
     adapter and the choice among at most `seeds` seeds in the others."""
@@ -153,7 +161,7 @@ def planned(
         seeds=seeds if draw.arm in PERSONAL else 1,
         destination=destination,
     )
-    return PlannedTrack(request, draw.propensity, own.release_id if own.in_canary else None, pair_id)
+    return PlannedTrack(request, draw.propensity, own.release_id if own.in_canary else None, pair_id, four_id)
 
 
 def _songs_of(arm: Arm, own: Taste) -> tuple[tuple[str, ...], Controls]:

@@ -121,9 +121,9 @@ where listener_id = %(listener_id)s and release_id = %(release_id)s and arm in (
 
 -- name: add_track
 insert into gateway.tracks
-    (track_id, listener_id, pair_id, prompt, seconds, seed, arm, propensity, release_id, request, status)
+    (track_id, listener_id, pair_id, four_id, prompt, seconds, seed, arm, propensity, release_id, request, status)
 values
-    (%(track_id)s, %(listener_id)s, %(pair_id)s, %(prompt)s, %(seconds)s, %(seed)s, %(arm)s, %(propensity)s,
+    (%(track_id)s, %(listener_id)s, %(pair_id)s, %(four_id)s, %(prompt)s, %(seconds)s, %(seed)s, %(arm)s, %(propensity)s,
      %(release_id)s, %(request)s::jsonb, 'queued')
 returning *;
 
@@ -135,6 +135,18 @@ values (%(pair_id)s, %(listener_id)s, %(first_track)s, %(second_track)s);
 select pair_id, listener_id, first_track, second_track from gateway.pairs
 where pair_id = %(pair_id)s
   and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = pairs.listener_id));
+
+-- name: add_four
+insert into gateway.fours (four_id, listener_id, tracks) values (%(four_id)s, %(listener_id)s, %(tracks)s::uuid[]);
+
+-- name: four
+-- Its tracks in the order in which they are offered.
+select t.* from (
+    select tracks from gateway.fours
+    where four_id = %(four_id)s
+      and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = fours.listener_id))
+) f join gateway.tracks t on t.track_id = any(f.tracks)
+order by array_position(f.tracks, t.track_id);
 
 -- name: track
 select * from gateway.tracks
@@ -171,7 +183,7 @@ where track_id = %(track_id)s and status in ('queued', 'running')
 returning *;
 
 -- name: known_tracks
-select track_id, listener_id, seconds, status, created_at from gateway.tracks
+select track_id, listener_id, four_id, seconds, status, created_at from gateway.tracks
 where track_id = any(%(ids)s)
   and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = tracks.listener_id));
 
@@ -179,3 +191,8 @@ where track_id = any(%(ids)s)
 select pair_id, listener_id, created_at from gateway.pairs
 where pair_id = any(%(ids)s)
   and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = pairs.listener_id));
+
+-- name: known_fours
+select four_id, listener_id, created_at from gateway.fours
+where four_id = any(%(ids)s)
+  and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = fours.listener_id));

@@ -43,8 +43,8 @@ class GatewaySettings(Settings):
     """Why the sound of a song is kept once it is measured, told in its listener's export; empty: it is not kept."""
     uploads_at_once: Annotated[int, Field(ge=1)] = 8
     """Songs being sent or processed at the same time; one more is told to come back before its body is read."""
-    open_tracks_per_listener: Annotated[int, Field(ge=2)] = 12
-    """Tracks a listener may have waiting or in the making."""
+    open_tracks_per_listener: Annotated[int, Field(ge=4)] = 12
+    """Tracks a listener may have waiting or in the making; four takes are asked for at once."""
     engine_requests: Annotated[int, Field(ge=1)] = 32
     """Tracks asked of the engine at the same time."""
     engine_patience: Annotated[float, Field(gt=0)] = 120.0
@@ -56,8 +56,8 @@ class GatewaySettings(Settings):
     """In what time a spent budget is whole again. The budgets below are what a listener may use at once."""
     budget_requests: Annotated[int, Field(ge=1)] = 12_000
     """Requests of a listener, or of a person of the staff."""
-    budget_audio_s: Annotated[float, Field(ge=2 * MAX_SECONDS)] = 7200.0
-    """Seconds of sound that are asked for; a pair is asked for twice."""
+    budget_audio_s: Annotated[float, Field(ge=4 * MAX_SECONDS)] = 7200.0
+    """Seconds of sound that are asked for; a pair is asked for twice, four takes four times."""
     budget_upload_bytes: Annotated[int, Field(ge=MAX_SONG_BYTES)] = 20 * MAX_SONG_BYTES
     """Bytes of songs that are sent."""
     budget_streams: Annotated[int, Field(ge=1)] = 24

@@ -1,4 +1,4 @@
-"""The gateway's rows in Postgres: listeners, songs, tracks and pairs. The only place that runs SQL on them.
+"""The gateway's rows in Postgres: listeners, songs, tracks, pairs and fours. The only place that runs SQL on them.
 
 Reads of what other processes own, for reports, are in `reports`.
 """
@@ -38,6 +38,7 @@ _TRACK_FIELDS: Final = (
     "seed",
     "status",
     "pair_id",
+    "four_id",
     "created_at",
     "audio_expired_at",
 )
@@ -147,6 +148,7 @@ class Planning:
             "add_track",
             **request.model_dump(include={"track_id", "listener_id", "prompt", "seconds", "seed", "arm"}),
             pair_id=planned.pair_id,
+            four_id=planned.four_id,
             propensity=planned.propensity,
             release_id=planned.release_id,
             request=request.model_dump_json(),
@@ -161,6 +163,9 @@ class Planning:
             first_track=first,
             second_track=second,
         )
+
+    async def add_four(self, four_id: UUID, tracks: Sequence[UUID]) -> None:
+        await self._run("add_four", four_id=four_id, listener_id=self._listener_id, tracks=list(tracks))
 
 
 class Store:
@@ -274,6 +279,11 @@ class Store:
         assert second is not None
         return first.track, second.track
 
+    async def four(self, four_id: UUID) -> list[Track] | None:
+        """The four tracks in the order in which they are offered."""
+        rows = await self._all("four", four_id=four_id)
+        return [track_row(row).track for row in rows] or None
+
     async def open_tracks(self, excluded: Iterable[UUID], limit: int) -> list[TrackRow]:
         """Tracks that are yet to be made, oldest first."""
         rows = await self._all("open_tracks", limit=limit, **{"except": list(excluded)})
@@ -291,14 +301,15 @@ class Store:
         return row is not None
 
     async def known(
-        self, listeners: Iterable[UUID], tracks: Iterable[UUID], pairs: Iterable[UUID]
-    ) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
-        """Rows of those listeners, tracks and pairs that exist."""
+        self, listeners: Iterable[UUID], tracks: Iterable[UUID], pairs: Iterable[UUID], fours: Iterable[UUID]
+    ) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row], Sequence[Row]]:
+        """Rows of those listeners, tracks, pairs and fours that exist."""
         async with self._transaction() as run:
             return (
                 await run("known_listeners", ids=list(listeners)),
                 await run("known_tracks", ids=list(tracks)),
                 await run("known_pairs", ids=list(pairs)),
+                await run("known_fours", ids=list(fours)),
             )
 
     async def _all(self, name: str, **parameters: Any) -> Sequence[Row]:

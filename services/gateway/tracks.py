@@ -173,6 +173,7 @@ def made_event(row: TrackRow, facts: TrackFacts) -> TrackMadeEvent:
             release_id=row.release_id,
             model_version=None if adapter is None else adapter.model_version,
             pair_id=row.track.pair_id,
+            four_id=row.track.four_id,
             prompt=row.track.prompt,
             seconds=facts.seconds,
             features_url=facts.features_url,
@@ -189,7 +190,11 @@ def failed_event(row: TrackRow, problem: Problem) -> TrackFailedEvent:
         subject=row.track.listener_id,
         time=datetime.now(UTC),
         data=TrackFailed(
-            track_id=row.track.track_id, arm=row.request.arm, release_id=row.release_id, code=problem.code
+            track_id=row.track.track_id,
+            arm=row.request.arm,
+            release_id=row.release_id,
+            four_id=row.track.four_id,
+            code=problem.code,
         ),
     )
 

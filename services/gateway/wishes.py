@@ -1,4 +1,5 @@
-"""What one wish is made with: its arms are drawn, and its tracks planned. Shared by the routes for tracks and pairs."""
+"""What one wish is made with: its arms are drawn, and its tracks planned. Shared by the routes for tracks, pairs
+and fours."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from schemas.api import Track, TrackCreate
+from schemas.api import FourCreate, Track, TrackCreate
 from services.gateway.assignment import Draw, draw_arm, draw_wish
 from services.gateway.parts import Parts
 from services.gateway.planning import Taste, planned
@@ -14,6 +15,7 @@ from services.gateway.store import Planning
 from services.identifiers import uuid7
 
 MAX_DRAWN_SEED: Final = 2**53  # what a browser's numbers hold exactly
+TAKES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,31 @@ async def make(planning: Planning, parts: Parts, body: TrackCreate, own: Taste, 
             )
         )
         for draw, track_id in zip(wish.draws, wish.track_ids, strict=True)
+    ]
+
+
+async def make_four(planning: Planning, parts: Parts, body: FourCreate, own: Taste, four_id: UUID) -> list[Track]:
+    """Plans four takes of one prompt by one arm, each of a seed of its own that competes with no other: the takes are
+    drawn alike, so that which is picked says something of them alone."""
+    salt = own.salt or parts.settings.arm_salt.get_secret_value()
+    draw = draw_arm(salt, body.listener_id, four_id, own.arm_shares)
+    ids = [uuid7() for _ in range(TAKES)]
+    await planning.add_four(four_id, ids)
+    return [
+        await planning.add_track(
+            planned(
+                draw,
+                own,
+                track_id=track_id,
+                listener_id=body.listener_id,
+                prompt=body.prompt,
+                seconds=body.seconds,
+                seed=secrets.randbelow(MAX_DRAWN_SEED),
+                destination=parts.blobs.track(track_id),
+                four_id=four_id,
+            )
+        )
+        for track_id in ids
     ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.aggregator.batch import sort_out
 from services.aggregator.store import Store
-from services.gateway.intake import Known, KnownPair, KnownTrack, Refused, happened_at, read
+from services.gateway.intake import Known, KnownSet, KnownTrack, Refused, happened_at, read
 from services.gateway.stamps import stamped
 from services.identifiers import uuid7
 from services.postgres import Pool, open_pool, transaction
@@ -23,11 +23,12 @@ from training.snapshot import ListenerFacts
 from training.store import Store as Factory
 
 NOW = datetime.now(UTC)
-ME, TRACK, PAIR, RELEASE = (UUID(int=number) for number in range(1, 5))
+ME, TRACK, PAIR, RELEASE, FOUR = (UUID(int=number) for number in range(1, 6))
 KNOWN = Known(
     listeners=frozenset({ME}),
     tracks={TRACK: KnownTrack(ME, 10.0, ready=True, created_at=NOW - timedelta(hours=1))},
-    pairs={PAIR: KnownPair(ME, created_at=NOW - timedelta(hours=1))},
+    pairs={PAIR: KnownSet(ME, created_at=NOW - timedelta(hours=1))},
+    fours={FOUR: KnownSet(ME, created_at=NOW - timedelta(hours=1))},
 )
 
 
@@ -69,6 +70,9 @@ kinds = st.one_of(
     ).map(lambda data: ("encore.play.heartbeat", data)),
     st.fixed_dictionaries({"pair_id": st.just(str(PAIR)), "choice": st.sampled_from(["first", "tie"])}).map(
         lambda data: ("encore.pair.voted", data)
+    ),
+    st.fixed_dictionaries({"four_id": st.just(str(FOUR)), "choice": st.sampled_from(["third", "none"])}).map(
+        lambda data: ("encore.four.picked", data)
     ),
 )
 

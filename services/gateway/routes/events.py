@@ -1,4 +1,4 @@
-"""What listeners did: play, rating and pair events in batches, answered once Kafka has acknowledged them."""
+"""What listeners did: plays, ratings, votes and picks in batches, answered once Kafka has acknowledged them."""
 
 import json
 from collections import Counter
@@ -9,14 +9,14 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from schemas.api import EventsResult, RejectedEvent
-from schemas.events import PairEvent
+from schemas.events import FourEvent, PairEvent
 from services.errors import ServiceError
 from services.gateway import metrics
 from services.gateway.access import needs
 from services.gateway.intake import (
     MAX_BATCH,
     Known,
-    KnownPair,
+    KnownSet,
     KnownTrack,
     ListenerEvent,
     Refused,
@@ -109,17 +109,26 @@ def _no_json(name: str) -> None:
 
 
 async def _known(parts: Parts, events: Sequence[ListenerEvent]) -> Known:
-    """What Postgres knows of the listeners, tracks and pairs that the events speak of."""
+    """What Postgres knows of the listeners, tracks, pairs and fours that the events speak of."""
     pairs = {event.data.pair_id for event in events if isinstance(event, PairEvent)}
-    tracks = {event.data.track_id for event in events if not isinstance(event, PairEvent)}
-    listener_rows, track_rows, pair_rows = await parts.store.known({event.subject for event in events}, tracks, pairs)
+    fours = {event.data.four_id for event in events if isinstance(event, FourEvent)}
+    tracks = {event.data.track_id for event in events if not isinstance(event, PairEvent | FourEvent)}
+    listeners = {event.subject for event in events}
+    listener_rows, track_rows, pair_rows, four_rows = await parts.store.known(listeners, tracks, pairs, fours)
     return Known(
         listeners=frozenset(row["listener_id"] for row in listener_rows),
         tracks={
-            row["track_id"]: KnownTrack(row["listener_id"], row["seconds"], row["status"] == "ready", row["created_at"])
+            row["track_id"]: KnownTrack(
+                row["listener_id"],
+                row["seconds"],
+                ready=row["status"] == "ready",
+                created_at=row["created_at"],
+                is_of_four=row["four_id"] is not None,
+            )
             for row in track_rows
         },
-        pairs={row["pair_id"]: KnownPair(row["listener_id"], row["created_at"]) for row in pair_rows},
+        pairs={row["pair_id"]: KnownSet(row["listener_id"], row["created_at"]) for row in pair_rows},
+        fours={row["four_id"]: KnownSet(row["listener_id"], row["created_at"]) for row in four_rows},
     )
 
 

@@ -20,6 +20,7 @@ def differences(messages: Iterable[Message], dsn: str) -> list[str]:
         ratings = connection.execute("select listener_id::text, track_id::text, stars from feedback.ratings").fetchall()
         plays = connection.execute("select listener_id::text, track_id::text, heard from feedback.plays").fetchall()
         votes = connection.execute("select pair_id::text, choice from feedback.pair_votes").fetchall()
+        picks = connection.execute("select four_id::text, choice from feedback.picks").fetchall()
     wanted = {(event["subject"], event["id"]) for event in sent}
     held = [(source.removeprefix("listeners/")[:36], number) for source, number in stored]
     listeners = {number: subject for subject, number in wanted}
@@ -32,6 +33,7 @@ def differences(messages: Iterable[Message], dsn: str) -> list[str]:
         (one, track): {ms for part in parts for ms in range(part.lower, part.upper)} for one, track, parts in plays
     }
     found += _compared("play", _heard(sent), heard)
+    found += _compared("pick", _last_picks(sent), dict(picks))
     return found + _compared("vote", _first_choices(sent), dict(votes))
 
 
@@ -69,6 +71,11 @@ def _first_choices(events: Iterable[dict[str, Any]]) -> dict[str, str]:
         if event["type"] == "encore.pair.voted":
             found.setdefault(event["data"]["pair_id"], event["data"]["choice"])
     return found
+
+
+def _last_picks(events: Iterable[dict[str, Any]]) -> dict[str, str]:
+    chosen = [event["data"] for event in sorted(events, key=_when) if event["type"] == "encore.four.picked"]
+    return {data["four_id"]: data["choice"] for data in chosen}
 
 
 def _heard(events: Iterable[dict[str, Any]]) -> dict[tuple[str, str], set[int]]:

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from schemas.events import TrackMade
 from services.aggregator.batch import sort_out
 from services.aggregator.copies import Copy, Identity, best, copies
-from services.aggregator.fold import Aggregates, Failure, ListenerTrack, Made, Play, Stars, Vote, fold
+from services.aggregator.fold import Aggregates, Failure, ListenerTrack, Made, Pick, Play, Stars, Vote, fold
 from services.aggregator.store import Store
 from services.streams import Extent, Message, TopicPartition
 
@@ -26,8 +26,11 @@ def stored(dsn: str) -> Aggregates:
             state.ratings[key] = Stars(row["rated_at"], row["event_id"], row["stars"], row["received_at"])
         for row in connection.execute("select * from feedback.pair_votes"):
             state.votes[row["pair_id"]] = Vote(row["voted_at"], row["event_id"], row["listener_id"], row["choice"])
+        for row in connection.execute("select * from feedback.picks"):
+            said = (row["picked_at"], row["event_id"], row["listener_id"], row["choice"], row["received_at"])
+            state.picks[row["four_id"]] = Pick(*said)
         for row in connection.execute("select * from feedback.tracks"):
-            facts = {name: row[name] for name in TrackMade.model_fields}
+            facts = {name: row[name] for name in TrackMade.model_fields if name != "four_id"}
             state.tracks[row["track_id"]] = Made(row["made_at"], row["listener_id"], TrackMade.model_validate(facts))
         for row in connection.execute("select * from feedback.track_failures"):
             failure = Failure(row["failed_at"], row["code"], row["listener_id"], row["arm"], row["release_id"])

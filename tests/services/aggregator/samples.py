@@ -7,6 +7,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from schemas.events import (
+    FourEvent,
+    FourPick,
     Heard,
     PairEvent,
     PairVote,
@@ -28,6 +30,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 LISTENERS = [UUID(int=number) for number in range(1, 9)]
 TRACKS = [UUID(int=1000 + number) for number in range(12)]
 PAIRS = [UUID(int=2000 + number) for number in range(5)]
+FOURS = [UUID(int=3000 + number) for number in range(5)]
+TAKES = ("first", "third", "fourth", "none")
 
 
 def uuid7(number: int) -> UUID:
@@ -58,9 +62,15 @@ def vote(number: int, pair: UUID, at: datetime, choice: str) -> PairEvent:
     return PairEvent(id=uuid7(number), source=SOURCE, subject=owner(pair), time=at, data=data)
 
 
-def made(number: int, track: UUID, at: datetime) -> TrackMadeEvent:
+def pick(number: int, four: UUID, at: datetime, choice: str) -> FourEvent:
+    data = FourPick.model_validate({"four_id": four, "choice": choice})
+    return FourEvent(id=uuid7(number), source=SOURCE, subject=owner(four), time=at, data=data)
+
+
+def made(number: int, track: UUID, at: datetime, four: UUID | None = None) -> TrackMadeEvent:
     data = TrackMade(
         track_id=track,
+        four_id=four,
         arm="champion",
         propensity=0.25,
         model_version=f"model/{number}",
@@ -97,6 +107,8 @@ def _drawn(draw: random.Random, number: int) -> Event:
             return play(number, track, at, draw.randrange(10_000), (start, start + draw.randrange(1, 900)))
         case "r":
             return rating(number, track, at, draw.randint(1, 5))
+        case "v" if number % 3 == 0:
+            return pick(number, draw.choice(FOURS), at, draw.choice(TAKES))
         case "v":
             return vote(number, draw.choice(PAIRS), at, draw.choice(["first", "second", "tie", "both_bad"]))
         case "m":
@@ -108,7 +120,7 @@ def _drawn(draw: random.Random, number: int) -> Event:
 def event_lists(max_size: int = 12) -> st.SearchStrategy[list[Event]]:
     """Distinct events that often speak of the same track, at the same time."""
     # Few numbers a draw, and the events made from them: drawing fields one by one is slow.
-    shape = st.tuples(st.sampled_from("pprrvvmf"), st.integers(0, 2), st.integers(0, 3), st.integers(0, 63))
+    shape = st.tuples(st.sampled_from("pprrvvkkmf"), st.integers(0, 2), st.integers(0, 3), st.integers(0, 63))
     return st.lists(shape, max_size=max_size).map(
         lambda shapes: [_shaped(number, *shape) for number, shape in enumerate(shapes)]
     )
@@ -123,6 +135,8 @@ def _shaped(number: int, kind: str, which: int, step: int, detail: int) -> Event
             return rating(number, track, at, 1 + detail % 5)
         case "v":
             return vote(number, PAIRS[which], at, ("first", "second", "tie", "both_bad")[detail % 4])
+        case "k":
+            return pick(number, FOURS[which], at, TAKES[detail % 4])
         case "m":
             return made(number, track, at)
         case _:

@@ -134,7 +134,7 @@ def test_what_is_missing_is_folded_and_said(broker: MemoryBroker, pool: Pool, po
     fold(broker, pool, postgres_dsn, stream(60, seed=74))
     before = stored(postgres_dsn)
     with psycopg.connect(postgres_dsn) as connection:
-        for table in ("events", "plays", "ratings", "pair_votes", "tracks", "track_failures"):
+        for table in ("events", "plays", "ratings", "pair_votes", "picks", "tracks", "track_failures"):
             connection.execute(sql.SQL("delete from feedback.{}").format(sql.Identifier(table)))
     assert again(pool, lambda: broker.consumer(uuid4().hex), moment(pool)).new == 60
     assert stored(postgres_dsn) == before

@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aggregator.fold import Aggregates, Event, Interval, ListenerTrack, fold, merge, union
-from tests.services.aggregator.samples import PAIRS, START, TRACKS, event_lists, owner, play, rating, vote
+from tests.services.aggregator.samples import (
+    FOURS,
+    PAIRS,
+    START,
+    TRACKS,
+    event_lists,
+    made,
+    owner,
+    pick,
+    play,
+    rating,
+    vote,
+)
 
 TRACK = TRACKS[0]
 KEY = ListenerTrack(owner(TRACK), TRACK)
@@ -75,6 +87,16 @@ def test_of_two_ratings_at_one_time_the_greater_id_counts() -> None:
 def test_the_first_vote_of_a_pair_counts_though_it_comes_last() -> None:
     events = [vote(2, PAIRS[0], START + SECOND, "second"), vote(1, PAIRS[0], START, "first")]
     assert fold(events).votes[PAIRS[0]].choice == "first"
+
+
+def test_the_last_pick_of_a_four_counts_though_it_comes_first() -> None:
+    events = [pick(1, FOURS[0], START + SECOND, "none"), pick(2, FOURS[0], START, "third")]
+    assert fold(events).picks[FOURS[0]].choice == "none"
+
+
+def test_a_track_of_a_four_is_no_track_of_an_arm() -> None:
+    assert fold([made(1, TRACK, START, four=FOURS[0])]).tracks == {}
+    assert fold([made(1, TRACK, START)]).tracks.keys() == {TRACK}
 
 
 def test_the_furthest_position_is_kept_when_the_player_goes_back() -> None:

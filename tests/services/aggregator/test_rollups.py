@@ -26,8 +26,8 @@ from tests.services.aggregator.test_store import Log
 SUMS = ("rollups", "vote_rollups", "rating_sums")
 EMPTY = (
     "truncate feedback.events, feedback.tracks, feedback.track_failures, feedback.plays, feedback.ratings,"
-    " feedback.pair_votes, feedback.rollups, feedback.vote_rollups, feedback.rating_sums, feedback.offsets,"
-    " feedback.awaited"
+    " feedback.pair_votes, feedback.picks, feedback.rollups, feedback.vote_rollups, feedback.rating_sums,"
+    " feedback.offsets, feedback.awaited"
 )
 
 

@@ -93,6 +93,7 @@ def test_a_json_body_that_is_too_large(gateway: Gateway) -> None:
         (f"/v1/tracks/{NOBODY}/audio", "unknown_track", "track_id"),
         (f"/v1/tracks/{NOBODY}/events", "unknown_track", "track_id"),
         (f"/v1/pairs/{NOBODY}", "unknown_pair", "pair_id"),
+        (f"/v1/fours/{NOBODY}", "unknown_four", "four_id"),
         (f"/v1/rounds/{NOBODY}", "unknown_round", "round_id"),
         (f"/v1/releases/{NOBODY}", "unknown_release", "release_id"),
     ],
@@ -102,7 +103,7 @@ def test_things_that_are_not_there(gateway: Gateway, path: str, code: str, field
 
 
 def test_wishes_of_nobody(gateway: Gateway) -> None:
-    for path in ("/v1/tracks", "/v1/pairs"):
+    for path in ("/v1/tracks", "/v1/pairs", "/v1/fours"):
         problem(gateway.http.post(path, json={"listener_id": NOBODY}), 404, "unknown_listener", "listener_id")
     problem(gateway.upload(NOBODY), 404, "unknown_listener", "listener_id")
     problem(gateway.http.post("/v1/rounds", json={"listeners": [NOBODY]}), 404, "unknown_listener", "listener_id")

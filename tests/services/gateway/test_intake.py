@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from schemas.base import Problem
-from services.gateway.intake import Known, KnownPair, KnownTrack, Refused, happened_at, read
+from services.gateway.intake import Known, KnownSet, KnownTrack, Refused, happened_at, read
 from services.identifiers import uuid7
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -20,7 +20,7 @@ KNOWN = Known(
         THEIRS: KnownTrack(YOU, 10.0, ready=True, created_at=MADE),
         UNFINISHED: KnownTrack(ME, 10.0, ready=False, created_at=MADE),
     },
-    pairs={PAIR: KnownPair(YOU, created_at=MADE)},
+    pairs={PAIR: KnownSet(YOU, created_at=MADE)},
 )
 YEAR = timedelta(days=365)
 

@@ -35,11 +35,12 @@ class Owned:
     listener_id: str
     track_id: str
     pair_id: str
+    four_id: str
     song_id: str
 
 
 def owned(gateway: Gateway, service: str) -> Owned:
-    """A new listener of this service with a song, a finished track and a pair."""
+    """A new listener of this service with a song, a finished track, a pair and a four."""
     headers = {"Authorization": f"Bearer {gateway.token('service', service)}"}
     made = gateway.http.post("/v1/listeners", json={}, headers=headers).raise_for_status().json()
     songs = f"/v1/listeners/{made['listener_id']}/songs"
@@ -50,7 +51,10 @@ def owned(gateway: Gateway, service: str) -> Owned:
     pair = gateway.http.post("/v1/pairs", json=wish, headers=headers).raise_for_status().json()
     for track_id in (track["track_id"], pair["first"]["track_id"], pair["second"]["track_id"]):
         gateway.http.get(f"/v1/tracks/{track_id}/events", headers=headers).raise_for_status()
-    return Owned(made["listener_id"], track["track_id"], pair["pair_id"], song["song_id"])
+    four = gateway.http.post("/v1/fours", json=wish, headers=headers).raise_for_status().json()
+    for track_id in (take["track_id"] for take in four["tracks"]):
+        gateway.http.get(f"/v1/tracks/{track_id}/events", headers=headers).raise_for_status()
+    return Owned(made["listener_id"], track["track_id"], pair["pair_id"], four["four_id"], song["song_id"])
 
 
 def rating(owner: Owned) -> dict[str, Any]:
@@ -83,6 +87,7 @@ def body(row: Row, kind: str, owner: Owned) -> dict[str, Any]:
         "POST /v1/sessions": lambda: {"json": {"code": "nobody's"}},
         "POST /v1/tracks": lambda: {"json": wish},
         "POST /v1/pairs": lambda: {"json": wish},
+        "POST /v1/fours": lambda: {"json": wish},
         "POST /v1/events": lambda: {"json": [rating(owner)]},
         "POST /v1/rounds": lambda: {"json": {"reason": "the matrix"}},
         "POST /v1/switches": lambda: {"json": {"cohort": "home=folk", **signed}},

@@ -34,9 +34,10 @@ def within(dsn: str, reach: Reach | None, ask: Callable[[Store], Any]) -> Any:
 def questions(owner: Owned) -> dict[str, Callable[[Store], Any]]:
     """Each statement that finds what a request names by id; of what is foreign it gives nothing."""
     listener, track, pair = UUID(owner.listener_id), UUID(owner.track_id), UUID(owner.pair_id)
+    four = UUID(owner.four_id)
 
     async def known(store: Store) -> Any:
-        return [row for rows in await store.known([listener], [track], [pair]) for row in rows]
+        return [row for rows in await store.known([listener], [track], [pair], [four]) for row in rows]
 
     async def planning(store: Store) -> Any:
         async with store.planning(listener) as found:
@@ -46,6 +47,7 @@ def questions(owner: Owned) -> dict[str, Callable[[Store], Any]]:
         "listener": lambda store: store.listener(listener),
         "track": lambda store: store.track(track),
         "pair": lambda store: store.pair(pair),
+        "four": lambda store: store.four(four),
         "known": known,
         "planning": planning,
     }
@@ -55,7 +57,7 @@ def questions(owner: Owned) -> dict[str, Callable[[Store], Any]]:
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store's statements without their clause."""
     queries = {name: CLAUSE.sub("true", text) for name, text in module._queries().items()}
-    assert sum(text != queries[name] for name, text in module._queries().items()) == 7
+    assert sum(text != queries[name] for name, text in module._queries().items()) == 9
     assert not any("%(me)s" in text for text in queries.values())
     monkeypatch.setattr(module, "_queries", lambda: queries)
 
