@@ -83,6 +83,14 @@ def _read_stamp(value: object) -> object:
         return None
 
 
+def _read_mark(value: object) -> object:
+    """The same for a field of `data` that was free before."""
+    try:
+        return _read_uuid(value) if isinstance(value, str | UUID) else None
+    except PydanticCustomError:
+        return None
+
+
 @dataclass(frozen=True, eq=False)
 class _Text:
     """Reads the usual text of a value inside the validator's own machine, faster than Python could. Whatever is not
@@ -129,6 +137,7 @@ _STAMP_TEXT: Final = replace(_TIME_TEXT, slow=_read_stamp)
 # How identifiers, times and numbers are written in events: what the JSON Schema allows, and nothing beside it.
 Uuid = Annotated[UUID, _UUID_TEXT]
 Uuid7 = Annotated[UUID, _UUID_TEXT, AfterValidator(_require_version_7)]
+Mark = Annotated[UUID | None, replace(_UUID_TEXT, slow=_read_mark), WithJsonSchema({})]
 Moment = Annotated[AwareDatetime, _TIME_TEXT]
 Stamp = Annotated[AwareDatetime | None, _STAMP_TEXT, WithJsonSchema({})]
 WHOLE: Final = BeforeValidator(_read_whole)

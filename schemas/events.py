@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AliasChoices, Field, TypeAdapter, model_validator
 
-from schemas.base import WHOLE, Moment, Open, Sha256, Stamp, Uuid, Uuid7
+from schemas.base import WHOLE, Mark, Moment, Open, Sha256, Stamp, Uuid, Uuid7
 
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000), WHOLE]
 Arm = Literal["base", "cold", "champion", "candidate", "previous"]
@@ -139,7 +139,7 @@ class TrackMade(Open):
     release_id: Uuid | None = None
     model_version: str | None = None
     pair_id: Uuid | None = None
-    four_id: Uuid | None = None
+    four_id: Mark = None
     prompt: str
     seconds: Annotated[float, Field(gt=0)]
     features_url: str
@@ -150,7 +150,7 @@ class TrackFailed(Open):
     track_id: Uuid
     arm: Arm
     release_id: Uuid | None = None
-    four_id: Uuid | None = None
+    four_id: Mark = None
     code: str
 
 

@@ -169,4 +169,4 @@ def _kind(node: dict[str, Any], definitions: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in node["enum"])
     words = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}", "pattern": "matching `{}`"}
     bounds = [text.format(node[key]) for key, text in words.items() if key in node]
-    return " ".join([str(node.get("format") or node.get("type")), *bounds])
+    return " ".join([str(node.get("format") or node.get("type") or "uuid; anything else says nothing"), *bounds])
