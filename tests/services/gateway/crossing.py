@@ -2,7 +2,8 @@
 
     python -m tests.services.gateway.crossing --postgres DSN [--requests 100000] [--seed 1]
 
-Three services with listeners of their own, each listener with a song, a track, a pair and words that are nobody else's.
+Three services with listeners of their own, each listener with a song, a track, a pair, a four and words that are nobody
+else's.
 Listeners, services, analysts and people without a right token ask every route with ids of all of them: in the path, the
 query, the body and headers, spelt in many ways, named twice, with signatures of other tokens. An answer is wrong if it
 has anything of a listener beyond the principal's reach that the request did not bring itself, if it is a success though
@@ -39,7 +40,7 @@ SERVICES: Final = ("one-product", "another-product", "a-third")
 QUIET: Final = "a-quiet-product"
 EACH: Final = 2  # listeners of a service
 # What is of nobody: routes that make something new at each call would only fill the database.
-SELDOM: Final = ("POST /v1/tracks", "POST /v1/pairs", "POST /v1/listeners", "POST /v1/logins")
+SELDOM: Final = ("POST /v1/tracks", "POST /v1/pairs", "POST /v1/fours", "POST /v1/listeners", "POST /v1/logins")
 SELDOM_SHARE: Final = 0.02
 PLAIN_SHARE: Final = 0.7
 OWN_SHARE: Final = 0.5  # of what a path names is within reach, so that routes are passed with another's in the rest
@@ -91,7 +92,7 @@ class Crossing:
         asker = self.draw.choice(self.askers)
         named: set[int] = set()
         path = row.path
-        for name in ("listener_id", "track_id", "pair_id", "song_id"):
+        for name in ("listener_id", "track_id", "pair_id", "four_id", "song_id"):
             if f"{{{name}}}" in path:
                 of_theirs = asker.reach and self.draw.random() < OWN_SHARE
                 place = self.draw.choice(sorted(asker.reach)) if of_theirs else self.draw.randrange(len(self.owners))
@@ -143,6 +144,7 @@ class Crossing:
             "POST /v1/sessions": {"code": self.anyone()},
             "POST /v1/tracks": wish,
             "POST /v1/pairs": wish,
+            "POST /v1/fours": {name: wish[name] for name in ("listener_id", "seconds", "prompt")},
             "POST /v1/orders": {"action": "opt_out", "listener_id": self.anyone(), "reason": "x"},
             "POST /v1/switches": {"listener_id": self.anyone(), "reason": "x"},
         }
@@ -154,10 +156,12 @@ class Crossing:
     def event(self) -> dict[str, Any]:
         now = "2026-01-01T12:00:00Z"
         told = {"specversion": "1.0", "id": str(uuid7()), "source": "x", "time": now, "sentat": now}
-        kind = self.draw.choice(("rating.given", "pair.voted"))
+        kind = self.draw.choice(("rating.given", "pair.voted", "four.picked"))
         data = {"track_id": self.anyone("track_id"), "stars": 1}
         if kind == "pair.voted":
             data = {"pair_id": self.anyone("pair_id"), "vote": "first"}
+        if kind == "four.picked":
+            data = {"four_id": self.anyone("four_id"), "choice": "first"}
         return {**told, "type": f"encore.{kind}", "subject": self.anyone(), "data": data}
 
     def wrong(self, asker: Asker, asked: Asked, answer: httpx.Response) -> str | None:
@@ -192,10 +196,13 @@ def made(gateway: Gateway, service: str, number: int) -> Owner:
     wish = {"listener_id": listener, "prompt": word, "seconds": 2}
     track, pair = post("/v1/tracks", json=wish)["track_id"], post("/v1/pairs", json=wish)
     halves = [pair[half]["track_id"] for half in ("first", "second")]
-    for track_id in (track, *halves):
+    four = post("/v1/fours", json=wish)
+    takes = [take["track_id"] for take in four["tracks"]]
+    for track_id in (track, *halves, *takes):
         gateway.http.get(f"/v1/tracks/{track_id}/events", headers=headers).raise_for_status()
     ids = {"listener_id": listener, "track_id": track, "pair_id": pair["pair_id"], "song_id": song}
-    return Owner(service, ids, frozenset((word, *ids.values(), *halves)))
+    ids["four_id"] = four["four_id"]
+    return Owner(service, ids, frozenset((word, *ids.values(), *halves, *takes)))
 
 
 def askers(gateway: Gateway, owners: Sequence[Owner]) -> Iterator[Asker]:
