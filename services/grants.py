@@ -62,6 +62,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "archived.track_failures": (AGGREGATOR,),
     "archived.tracks": (AGGREGATOR,),
     "training.adapters": (FACTORY,),
+    "training.fulfilled": (FACTORY,),
     "training.progress": (FACTORY,),
     "training.rounds": (FACTORY,),
     "training.troubles": (FACTORY,),

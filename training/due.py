@@ -1,6 +1,6 @@
 """Which listeners are due for training, and whether a round may start now. Pure: facts in, a decision out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -59,10 +59,10 @@ class Rest(NamedTuple):
 
 @dataclass(frozen=True)
 class Start:
-    """A round to start; without listeners it only answers its request."""
+    """A round to start, and the requests that it answers, oldest first; without listeners it only answers."""
 
     listeners: tuple[UUID, ...]
-    request_id: UUID | None = None
+    requests: tuple[UUID, ...] = ()
     detail: str = ""
 
 
@@ -81,8 +81,8 @@ def decide(
     if release_pending:
         return None
     known = {standing.listener_id: standing for standing in standings}
-    for request in requests:
-        return _requested(request, known)
+    if asked := list(requests):
+        return _requested(asked, known)
     listeners = sorted(s.listener_id for s in known.values() if is_due(s, rule, now))
     return Start(tuple(listeners)) if listeners else None
 
@@ -100,11 +100,13 @@ def is_due(standing: Standing, rule: Rule, now: datetime) -> bool:
     )
 
 
-def _requested(request: Request, known: dict[UUID, Standing]) -> Start:
-    if request.listeners:
-        wanted = {i for i in request.listeners if i in known and known[i].has_material}
-    else:
-        wanted = {i for i, standing in known.items() if standing.has_something_new and not standing.rests}
+def _requested(requests: Sequence[Request], known: dict[UUID, Standing]) -> Start:
+    """One round for all who are asked for."""
+    named = frozenset[UUID]().union(*(request.listeners for request in requests))
+    wanted = {i for i in named if i in known and known[i].has_material}
+    asks_for_everyone = not all(request.listeners for request in requests)
+    if asks_for_everyone:
+        wanted |= {i for i, standing in known.items() if standing.has_something_new and not standing.rests}
     agreed = {i for i in wanted if known[i].may_train}
     free = {i for i in agreed if not known[i].in_canary}
     notes = []
@@ -114,8 +116,8 @@ def _requested(request: Request, known: dict[UUID, Standing]) -> Start:
         notes.append(f"{resting} left out: resting after failures of their own")
     if held := len(agreed) - len(free):
         notes.append(f"{held} left out: in a canary")
-    if bare := len(request.listeners - wanted):
+    if bare := len(named - wanted):
         notes.append(f"{bare} left out: no song and no rating")
-    if not wanted and not request.listeners and not resting:
+    if not wanted and asks_for_everyone and not resting:
         notes.append("nobody has anything new")
-    return Start(tuple(sorted(free)), request.request_id, "; ".join(notes))
+    return Start(tuple(sorted(free)), tuple(request.request_id for request in requests), "; ".join(notes))

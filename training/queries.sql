@@ -2,7 +2,7 @@
 -- Wishes of operators that no round has answered, oldest first.
 select q.request_id, q.listeners
 from gateway.round_requests q
-where not exists (select from training.rounds r where r.request_id = q.request_id)
+where not exists (select from training.fulfilled f where f.request_id = q.request_id)
 order by q.created_at, q.request_id
 
 -- name: release_pending
@@ -73,9 +73,13 @@ join training.adapters a on a.listener_id = m.listener_id and a.version = m.cham
 where m.listener_id = %(listener)s and not gateway.learned_from_withdrawn(a.listener_id, a.created_at)
 
 -- name: insert_round
-insert into training.rounds (round_id, request_id, status, listeners, detail, finished_at)
-values (%(round_id)s, %(request_id)s, %(status)s, %(listeners)s, %(detail)s,
-        case when %(status)s = 'running' then null else now() end)
+with round as (
+    insert into training.rounds (round_id, status, listeners, detail, finished_at)
+    values (%(round_id)s, %(status)s, %(listeners)s, %(detail)s,
+            case when %(status)s = 'running' then null else now() end)
+    returning round_id
+)
+insert into training.fulfilled select request_id, round_id from round, unnest(%(requests)s::uuid[]) as request_id
 
 -- name: set_snapshot
 update training.rounds set snapshot_sha256 = %(sha256)s where round_id = %(round_id)s and status = 'running'

@@ -102,7 +102,7 @@ class Store:
             self._run(
                 "insert_round",
                 round_id=round_id,
-                request_id=start.request_id,
+                requests=list(start.requests),
                 status="running" if start.listeners else "empty",
                 listeners=list(start.listeners),
                 detail=start.detail,

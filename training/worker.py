@@ -68,7 +68,7 @@ class Worker:
         start = decide(requests, standings, self._settings.rule, self._store.now(), release_pending=pending)
         if start is None:
             return
-        round_id = start.request_id or uuid.uuid4()  # who asked can name the round
+        round_id = start.requests[0] if start.requests else uuid.uuid4()  # who asked first can name the round
         if self._store.start_round(round_id, start):
             self._log.info("round_started", round_id=str(round_id), listeners=len(start.listeners), detail=start.detail)
             if not start.listeners:

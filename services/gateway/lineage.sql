@@ -16,10 +16,14 @@ order by a.created_at desc, a.listener_id desc, a.version desc limit %(limit)s;
 
 -- name: round
 -- Also of a wish that is not taken yet.
-select coalesce(r.round_id, q.request_id) as round_id, r.snapshot_sha256, r.mlflow_run_id,
-       coalesce(r.losses, '{}') as losses
-from gateway.round_requests q full join training.rounds r using (request_id)
-where r.round_id = %(round_id)s or request_id = %(round_id)s;
+select r.round_id, r.snapshot_sha256, r.mlflow_run_id, r.losses
+from training.rounds r left join training.fulfilled f using (round_id)
+where r.round_id = %(round_id)s or f.request_id = %(round_id)s
+union all
+select q.request_id, null, null, '{}'
+from gateway.round_requests q
+where q.request_id = %(round_id)s and not exists (select from training.fulfilled f where f.request_id = q.request_id)
+limit 1;
 
 -- name: owner
 -- Whose song or track it is.

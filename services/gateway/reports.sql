@@ -1,15 +1,18 @@
 -- name: rounds
--- Every wish and every round, a wish with the round that it became.
-select coalesce(r.round_id, q.request_id)                   as round_id,
-       coalesce(r.status, 'requested')                      as status,
-       coalesce(cardinality(coalesce(r.listeners, q.listeners)), 0) as listeners,
+-- Every round, and every wish that none has answered yet.
+select r.round_id, r.status, cardinality(r.listeners) as listeners,
        (select count(*) from training.adapters a where a.round_id = r.round_id) as versions,
-       coalesce(q.created_at, r.started_at)                 as created_at,
-       r.finished_at,
-       coalesce(r.detail, '')                               as detail
+       coalesce((select min(q.created_at) from training.fulfilled f join gateway.round_requests q using (request_id)
+                 where f.round_id = r.round_id), r.started_at) as created_at,
+       r.finished_at, r.detail
+from training.rounds r
+where %(round_id)s::uuid is null or r.round_id = %(round_id)s
+   or exists (select from training.fulfilled f where f.round_id = r.round_id and f.request_id = %(round_id)s)
+union all
+select q.request_id, 'requested', cardinality(q.listeners), 0, q.created_at, null, ''
 from gateway.round_requests q
-full join training.rounds r on r.request_id = q.request_id
-where %(round_id)s::uuid is null or r.round_id = %(round_id)s or q.request_id = %(round_id)s
+where not exists (select from training.fulfilled f where f.request_id = q.request_id)
+  and (%(round_id)s::uuid is null or q.request_id = %(round_id)s)
 order by created_at desc limit %(limit)s;
 
 -- name: count_listeners

@@ -64,8 +64,20 @@ def test_the_order_of_the_rows_does_not_matter(requests: list[Request], standing
 def test_a_request_is_always_answered_at_once(requests: list[Request], standings: list[Standing]) -> None:
     start = decide(requests, standings, RULE, NOW, release_pending=False)
     assert start is not None
-    assert start.request_id == requests[0].request_id
+    assert start.requests == tuple(request.request_id for request in requests)
     assert start.listeners or start.detail
+
+
+@given(st.lists(REQUEST, min_size=1, max_size=4), STANDINGS)
+def test_requests_that_wait_are_answered_by_one_round_for_all_of_them(
+    requests: list[Request], standings: list[Standing]
+) -> None:
+    def started(asked: list[Request]) -> set[UUID]:
+        start = decide(asked, standings, RULE, NOW, release_pending=False)
+        assert start is not None
+        return set(start.listeners)
+
+    assert started(requests) == set[UUID]().union(*(started([each]) for each in requests))
 
 
 @given(STANDINGS)

@@ -145,11 +145,15 @@ def test_facts_carry_what_was_heard(connection: psycopg.Connection, store: Store
 
 
 def test_a_request_is_untaken_until_a_round_answers_it(connection: psycopg.Connection, store: Store) -> None:
-    wish = uuid4()
-    connection.execute("insert into gateway.round_requests (request_id, listeners) values (%s, %s)", (wish, [LISTENER]))
-    assert store.requests() == [Request(wish, frozenset({LISTENER}))]
-    assert store.start_round(uuid4(), Start((), wish, "nobody"))
+    first, second, later = uuid4(), uuid4(), uuid4()
+    asked = "insert into gateway.round_requests (request_id, listeners) values (%s, %s)"
+    for wish in (first, second):
+        connection.execute(asked, (wish, [LISTENER]))
+    assert store.requests() == [Request(first, frozenset({LISTENER})), Request(second, frozenset({LISTENER}))]
+    assert store.start_round(first, Start((), (first, second), "nobody"))
     assert store.requests() == []
+    connection.execute(asked, (later, []))
+    assert store.requests() == [Request(later, frozenset())]
     assert store.running_round() is None
 
 

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from schemas.events import Arm
 from services.gateway.assignment import draw_arm, draw_wish
-from tests.services.gateway.conftest import Gateway
+from tests.services.gateway.conftest import Gateway, until
 
 SHARES: dict[Arm, float] = {"base": 0.2, "champion": 0.4, "candidate": 0.4}
 
@@ -32,11 +32,15 @@ def test_a_wish_for_a_round_is_found_before_and_after_it_became_one(gateway: Gat
     wish = asked.json()
     assert (wish["status"], wish["listeners"]) == ("requested", 1)
     assert gateway.http.get(asked.headers["location"]).json() == wish
+    again = gateway.http.post("/v1/rounds", json={"listeners": [listener_id]}).json()
+    assert [each["round_id"] for each in gateway.http.get("/v1/rounds").json()] == [again["round_id"], wish["round_id"]]
     round_id = uuid4()
     postgres.execute(
-        "insert into training.rounds (round_id, request_id, status, listeners) values (%s, %s, 'trained', %s)",
-        (round_id, wish["round_id"], [UUID(listener_id)]),
+        "insert into training.rounds (round_id, status, listeners) values (%s, 'trained', %s)",
+        (round_id, [UUID(listener_id)]),
     )
+    for each in (wish, again):
+        postgres.execute("insert into training.fulfilled values (%s, %s)", (each["round_id"], round_id))
     postgres.execute(
         "insert into training.adapters (listener_id, version, round_id, url, sha256, base_hash, rank, snapshot_sha256)"
         " values (%s, 1, %s, '', '', '', 8, '')",
@@ -44,7 +48,10 @@ def test_a_wish_for_a_round_is_found_before_and_after_it_became_one(gateway: Gat
     )
     (found,) = gateway.http.get("/v1/rounds").json()
     assert (found["round_id"], found["status"], found["versions"]) == (str(round_id), "trained", 1)
-    assert gateway.http.get(asked.headers["location"]).json() == found
+    assert found["created_at"] == wish["created_at"]
+    for each in (wish, again):
+        assert gateway.http.get(f"/v1/rounds/{each['round_id']}").json() == found
+        assert gateway.http.get(f"/v1/rounds/{each['round_id']}/curve").json()["round_id"] == str(round_id)
 
 
 @pytest.fixture
@@ -185,8 +192,9 @@ def test_questions_that_take_long_do_not_stop_the_answers(gateway: Gateway, post
         return gateway.http.get("/v1/uplift", params={"cohort": "all"}).status_code
 
     with ThreadPoolExecutor(16) as boxes, postgres.transaction():
-        postgres.execute("lock table feedback.rollups in access exclusive mode")
+        postgres.execute("lock table feedback.rating_sums in access exclusive mode")
         asked = [boxes.submit(ask) for _ in range(16)]
+        until(lambda: postgres.execute("select from pg_locks where not granted").fetchone() is not None)
         listener_id = gateway.listener()
         assert httpx.get(f"{gateway.inside_url}/ready").json()["postgres"] == "ok"
         assert not all(each.done() for each in asked)
