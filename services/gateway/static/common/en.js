@@ -50,7 +50,7 @@ export const en = {
   ask: {
     title: "Ask for a track", prompt: "What should it sound like?", optional: "(may stay empty)",
     example: "a lively reel with fiddle, 120 bpm, D major", length: "Length:", seconds: (n) => `${n} seconds`,
-    track: "Make a track", pair: "Make two and compare them blind",
+    track: "Make a track", pair: "Make two and compare them blind", four: "Make four and pick one",
   },
   track: {
     title: "Tracks", none: "Nothing yet. Ask for a track above.", surprise: "A surprise", cancel: "Cancel",
@@ -111,6 +111,12 @@ export const en = {
     surprise: "A surprise, twice", legend: "Which would you rather hear again?",
     first: "A", second: "B", tie: "Equally good", both_bad: "Both bad",
     hear: (seconds) => `Hear at least ${seconds} seconds of both, then vote.`, counted: "Your vote is counted.",
+  },
+  four: {
+    surprise: "A surprise, four times", legend: "Which would you rather hear again?", take: (n) => `Take ${n}`, none: "None of them",
+    keys: "While you are in this card, the keys 1 to 4 play a take.",
+    hear: (seconds, left) => `Hear at least ${seconds} seconds of each, then pick. Still to hear: ${left.join(", ")}.`,
+    open: "Pick one, or none.", lost: "None of them could be made.", counted: "Your pick is counted. You may pick another.",
   },
   operate: {
     places: "Places of this room",

@@ -1,4 +1,4 @@
-// The form that asks for a track, or for two to be compared blind.
+// The form that asks for a track, for two to be compared blind, or for four to pick one from.
 
 import { h } from "../common/dom.js";
 import { post } from "../common/http.js";
@@ -17,11 +17,12 @@ export function asking(listener, list) {
   const ask = (event) => {
     event.preventDefault();
     const wish = { listener_id: listener.listener_id, prompt: prompt.value, seconds: Number(seconds.value) };
-    const isPair = event.submitter?.value === "pair";
-    act(async () => {
-      const card = isPair ? list.addPair(await post("/v1/pairs", wish)) : await list.addWish(await post("/v1/tracks", wish));
-      card.focus();
-    }, event.submitter);
+    const made = {
+      track: async () => list.addWish(await post("/v1/tracks", wish)),
+      pair: async () => list.addPair(await post("/v1/pairs", wish)),
+      four: async () => list.addFour(await post("/v1/fours", wish)),
+    }[event.submitter?.value ?? "track"];
+    act(async () => (await made()).focus(), event.submitter);
   };
   return h("section", { id: "ask", "aria-labelledby": "ask-title" },
     h("h2", { id: "ask-title" }, t.ask.title),
@@ -30,5 +31,6 @@ export function asking(listener, list) {
       h("label", { for: "seconds" }, t.ask.length, " ", shown), seconds,
       h("div", { class: "row" },
         h("button", { name: "kind", value: "track" }, t.ask.track),
-        h("button", { name: "kind", value: "pair", class: "quiet" }, t.ask.pair))));
+        h("button", { name: "kind", value: "pair", class: "quiet" }, t.ask.pair),
+        h("button", { name: "kind", value: "four", class: "quiet" }, t.ask.four))));
 }

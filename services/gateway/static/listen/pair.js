@@ -4,22 +4,21 @@ import { h } from "../common/dom.js";
 import { tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
 import { bareCard, fillCard } from "./card.js";
+import { ENOUGH_S, isEnough } from "./enough.js";
 import { keep, kept } from "./kept.js";
 import { stars } from "./stars.js";
 
-const ENOUGH_MS = 4000;
-const ENOUGH_PART = 900; // of 1000, of a track that is shorter
 const CHOICES = [["first", ""], ["second", ""], ["tie", "quiet"], ["both_bad", "quiet"]];
 const SIDES = ["first", "second"];
 
 // Where one votes, once enough of both was heard: `element`, and `heard(side, ms, seconds)` to be told of it.
 export function ballot(listenerId, pair, onVoted = () => {}) {
-  const heard = { first: 0, second: 0 }, enough = { first: Infinity, second: Infinity };
-  const state = h("p", { class: "state", role: "status" }, t.pair.hear(ENOUGH_MS / 1000));
+  const enough = { first: false, second: false };
+  const state = h("p", { class: "state", role: "status" }, t.pair.hear(ENOUGH_S));
   const buttons = CHOICES.map(([choice, look]) =>
     h("button", { type: "button", class: look, "data-choice": choice, onclick: () => cast(choice) }, t.pair[choice]));
   let vote = kept(pair.pair_id);
-  const mayVote = () => !vote && SIDES.every((side) => heard[side] >= enough[side]);
+  const mayVote = () => !vote && SIDES.every((side) => enough[side]);
   const show = () => {
     for (const button of buttons) {
       button.disabled = !mayVote();
@@ -43,8 +42,7 @@ export function ballot(listenerId, pair, onVoted = () => {}) {
   return {
     element: h("div", { class: "ballot" }, h("fieldset", { class: "vote" }, h("legend", {}, t.pair.legend), buttons), state),
     heard: (side, ms, seconds) => {
-      heard[side] = ms;
-      enough[side] = Math.min(ENOUGH_MS, seconds * ENOUGH_PART);
+      enough[side] = isEnough(ms, seconds);
       show();
     },
     isOpen: () => !vote,

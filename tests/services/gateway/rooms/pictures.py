@@ -13,6 +13,7 @@ from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.engine import wav
 from tests.services.gateway.rooms.conftest import Opened
 from tests.services.gateway.rooms.past import write_past
+from tests.services.gateway.rooms.test_four import asked_for_four, heard_all
 from tests.services.gateway.rooms.test_listen import skip, tuned
 from tests.services.gateway.rooms.test_operate import learned
 from tests.services.gateway.rooms.test_states import broken, dark, narrow, nothing
@@ -132,6 +133,17 @@ def test_a_station(shown: Callable[[str], Page], folder: Path) -> None:
         skip(page)
     expect(page.locator(".bar .now")).to_contain_text("A of two")
     keep(page, folder, "listen-pair")
+
+
+def test_one_of_four(shown: Callable[[str], Page], folder: Path) -> None:
+    page = shown("/")
+    card = asked_for_four(page, "calm piano, slow")
+    heard_all(page, card)
+    card.get_by_role("button", name="Take 3", exact=True).click()
+    expect(card).to_contain_text("Your pick is counted")
+    card.screenshot(path=folder / "listen-four.png", animations="disabled")
+    narrow(page)
+    card.screenshot(path=folder / "listen-four-narrow.png", animations="disabled")
 
 
 def test_taste_and_tracks(shown: Callable[[str], Page], folder: Path) -> None:

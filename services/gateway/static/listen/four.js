@@ -1,0 +1,70 @@
+// Four takes of one wish, of which one is picked: the one that one would rather hear again, or none. The keys 1 to 4 play.
+
+import { h } from "../common/dom.js";
+import { tell } from "../common/outbox.js";
+import { t } from "../common/strings.js";
+import { bareCard, fillCard } from "./card.js";
+import { ENOUGH_S, isEnough } from "./enough.js";
+import { keep, kept } from "./kept.js";
+
+const CHOICES = ["first", "second", "third", "fourth"];
+const NONE = "none";
+
+export function fourCard(listenerId, four) {
+  const poll = picking(listenerId, four);
+  const takes = four.tracks.map((track, place) => {
+    const take = bareCard(track, t.four.take(place + 1));
+    take.querySelector(".play").setAttribute("aria-keyshortcuts", String(place + 1));
+    fillCard(take, listenerId, track, (ms, seconds) => isEnough(ms, seconds) && poll.heard(place))
+      .then((ready) => ready || poll.lost(place));
+    return take;
+  });
+  const play = (event) => {
+    const take = takes[Number(event.key) - 1];
+    if (!take || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    take.querySelector(".play").click();
+  };
+  return h("article", { class: "card four", tabIndex: -1, "data-four": four.four_id, onkeydown: play },
+    h("h3", {}, four.tracks[0].prompt || t.four.surprise), h("p", { class: "hint" }, t.four.keys),
+    h("div", { class: "takes" }, takes), poll.element);
+}
+
+// Where one picks, once enough of every take was heard; one may hear again and pick another.
+function picking(listenerId, four) {
+  const unheard = new Set(CHOICES.keys()), gone = new Set();
+  const state = h("p", { class: "state", role: "status" });
+  const buttons = [...CHOICES, NONE].map((choice, place) =>
+    h("button", { type: "button", class: "quiet", "data-choice": choice, onclick: () => pick(choice) },
+      choice === NONE ? t.four.none : t.four.take(place + 1)));
+  let picked = kept(four.four_id);
+  const said = (isOpen) => {
+    if (picked) return t.four.counted;
+    if (isOpen) return t.four.open;
+    return unheard.size ? t.four.hear(ENOUGH_S, [...unheard].map((place) => place + 1)) : t.four.lost;
+  };
+  const show = () => {
+    const isOpen = gone.size < CHOICES.length && (picked || unheard.size === 0);
+    state.textContent = said(isOpen);
+    buttons.forEach((button, place) => {
+      button.disabled = !isOpen || gone.has(place);
+      button.classList.toggle("chosen", button.dataset.choice === picked);
+      button.setAttribute("aria-pressed", String(button.dataset.choice === picked));
+    });
+  };
+  const pick = async (choice) => {
+    try {
+      await tell(listenerId, "encore.four.picked", { four_id: four.four_id, choice });
+      keep(four.four_id, choice);
+      picked = choice;
+    } catch (error) {
+      state.textContent = error.message;
+      return;
+    }
+    show();
+  };
+  show();
+  const heard = (place) => { if (unheard.delete(place)) show(); };
+  const lost = (place) => { gone.add(place); unheard.delete(place); show(); };
+  return { element: h("div", {}, h("fieldset", { class: "vote" }, h("legend", {}, t.four.legend), buttons), state), heard, lost };
+}
