@@ -41,7 +41,13 @@ class Liking:
     controls: Controls
 
 
-def likings(listeners: Sequence[ListenerFacts], read: Read, signals: Signals = EVERY_SIGNAL) -> Mapping[UUID, Liking]:
+def likings(
+    listeners: Sequence[ListenerFacts],
+    read: Read,
+    signals: Signals = EVERY_SIGNAL,
+    *,
+    others: Sequence[ListenerFacts] = (),
+) -> Mapping[UUID, Liking]:
     """Of everyone whose songs can be read, where the answers of all together taught something (see `scorer`), also of
     those who rated little; not of those whose own answers speak against it.
 
@@ -52,8 +58,10 @@ def likings(listeners: Sequence[ListenerFacts], read: Read, signals: Signals = E
         listeners: of the round.
         read: a blob by its URL; may raise OSError.
         signals: which answers count.
+        others: who have no part in the round; their answers, too, tell what all share.
     """
-    read_songs = {facts.listener_id: _songs(facts, read) for facts in listeners}
+    everyone, of_the_round = [*listeners, *others], {facts.listener_id for facts in listeners}
+    read_songs = {facts.listener_id: _songs(facts, read) for facts in everyone}
     sizes = [known.styles.shape[1] for known in read_songs.values() if known is not None]
     size = max(set(sizes), key=sizes.count, default=0)
     songs = {
@@ -61,7 +69,7 @@ def likings(listeners: Sequence[ListenerFacts], read: Read, signals: Signals = E
     }
     heard = {
         facts.listener_id: _heard(facts, songs[facts.listener_id], read, signals)
-        for facts in listeners
+        for facts in everyone
         if facts.listener_id in songs
     }
     if sum(len(each.mean) for each in heard.values()) < FEWEST:
@@ -73,7 +81,7 @@ def likings(listeners: Sequence[ListenerFacts], read: Read, signals: Signals = E
     return {
         listener: _liking(space, fit(space, each, prior), songs[listener], listener.int % 2**32)
         for (listener, each), prior in zip(heard.items(), found, strict=True)
-        if not contradicted(space, each, prior)
+        if listener in of_the_round and not contradicted(space, each, prior)
     }
 
 

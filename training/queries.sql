@@ -66,6 +66,15 @@ join feedback.tracks t using (listener_id, track_id)
 left join feedback.listens l using (listener_id, track_id)
 where f.listener_id = %(listener)s
 
+-- name: others
+-- Who else rated and agrees that Encore learns from it, those with the newest ratings first.
+select f.listener_id
+from feedback.ratings f join gateway.listeners g using (listener_id)
+where g.may_train and f.listener_id <> all(%(listeners)s)
+group by f.listener_id
+order by max(f.received_at) desc, f.listener_id
+limit %(most)s
+
 -- name: champions
 select a.version, a.url, a.sha256, a.base_hash
 from rollout.listener_models m

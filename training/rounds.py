@@ -6,7 +6,7 @@ last one transaction that ends the round. So a round may be killed anywhere and 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from schemas.registry import AdapterRef
@@ -19,6 +19,8 @@ from training.settings import Settings
 from training.snapshot import Snapshot
 from training.store import Round, Store, Version
 from training.train import Outcome, Place, Report, Result, Training
+
+MOST_OTHERS: Final = 96  # listeners beside the round's own from whom it learns what all share (decision 0710)
 
 
 class Versions(Protocol):
@@ -86,7 +88,9 @@ def _snapshot(room: Room, current: Round, base_hash: str) -> tuple[bytes, str]:
         return room.blobs.read(room.blobs.url(_key(current.snapshot_sha256))), current.snapshot_sha256
     room.store.set_detail(current.round_id, "reading what there is to learn from")
     recipe = room.settings.recipe
-    data = snapshot.build(base_hash, recipe, room.store.facts(current.listeners), METHODS[recipe.method]).dump()
+    facts = room.store.facts(current.listeners)
+    others = room.store.others(current.listeners, MOST_OTHERS)
+    data = snapshot.build(base_hash, recipe, facts, METHODS[recipe.method], others).dump()
     digest = snapshot.sha256(data)
     room.blobs.write_once(_key(digest), data)
     room.store.set_snapshot(current.round_id, digest)

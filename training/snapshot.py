@@ -8,13 +8,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from schemas.base import Frozen, Sha256
 from schemas.registry import AdapterRef
+
+# What one listener who is not in a round tells it: few, so that many can be asked.
+OTHERS_TRACKS: Final = 16
 
 Weight = Annotated[float, Field(gt=0)]
 
@@ -111,12 +114,14 @@ class LeftOut(Frozen):
 
 
 class Snapshot(Frozen):
-    """A whole round; `left_out` are those who are not in it, and why."""
+    """A whole round; `left_out` are those who are not in it, and why. `others` are not trained: what they rated tells
+    what all share."""
 
     base_hash: Sha256
     recipe: Recipe
     listeners: tuple[ListenerSnapshot, ...]
     left_out: tuple[LeftOut, ...] = ()
+    others: tuple[ListenerFacts, ...] = ()
 
     def dump(self) -> bytes:
         """The canonical bytes."""
@@ -128,13 +133,20 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def build(base_hash: str, recipe: Recipe, listeners: Iterable[ListenerFacts | LeftOut], method: Method) -> Snapshot:
+def build(
+    base_hash: str,
+    recipe: Recipe,
+    listeners: Iterable[ListenerFacts | LeftOut],
+    method: Method,
+    others: Iterable[ListenerFacts] = (),
+) -> Snapshot:
     """A snapshot of these listeners, its parts in one fixed order; `method` is the one the recipe names. Those whose
-    facts it cannot take are left out."""
+    facts it cannot take are left out. Of each of the others it holds the songs and the newest `OTHERS_TRACKS`."""
     read = [_examples(facts, method) for facts in listeners]
     rows = sorted((row for row in read if isinstance(row, ListenerSnapshot)), key=lambda row: row.facts.listener_id)
     left = sorted((row for row in read if isinstance(row, LeftOut)), key=lambda row: row.listener_id)
-    return Snapshot(base_hash=base_hash, recipe=recipe, listeners=tuple(rows), left_out=tuple(left))
+    told = tuple(sorted((_told(facts) for facts in others), key=lambda facts: facts.listener_id))
+    return Snapshot(base_hash=base_hash, recipe=recipe, listeners=tuple(rows), left_out=tuple(left), others=told)
 
 
 def load(data: bytes, expected_sha256: str) -> Snapshot:
@@ -156,6 +168,12 @@ def _examples(facts: ListenerFacts | LeftOut, method: Method) -> ListenerSnapsho
         return ListenerSnapshot(facts=ordered, examples=method(ordered))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one listener's facts is theirs alone
         return LeftOut(listener_id=facts.listener_id, reason=f"facts: {error!r}"[:500])
+
+
+def _told(facts: ListenerFacts) -> ListenerFacts:
+    """What one of the others tells."""
+    ordered = _ordered(facts)
+    return ordered.model_copy(update={"tracks": ordered.tracks[-OTHERS_TRACKS:], "champion": None})
 
 
 def _ordered(facts: ListenerFacts) -> ListenerFacts:

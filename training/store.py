@@ -120,6 +120,14 @@ class Store:
             self._rows("set transaction isolation level repeatable read")
             return [self._facts(listener) for listener in listeners]
 
+    def others(self, listeners: Sequence[UUID], most: int) -> list[ListenerFacts]:
+        """What there is to learn from of so many others at most, the newest raters; who cannot be read is left out."""
+        with self._connection.transaction():
+            self._rows("set transaction isolation level repeatable read")
+            rows = self._named("others", listeners=list(listeners), most=most)
+            found = [self._facts(row["listener_id"]) for row in rows]
+        return [facts for facts in found if isinstance(facts, ListenerFacts)]
+
     def set_snapshot(self, round_id: UUID, sha256: str) -> None:
         self._run("set_snapshot", round_id=round_id, sha256=sha256)
 

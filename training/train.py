@@ -151,7 +151,8 @@ class Training:
     @cached_property
     def _likings(self) -> Mapping[UUID, Liking]:
         """The same after a kill: they follow from the snapshot alone."""
-        return likings([entry.facts for entry in self._snapshot.listeners], self._blobs.read)
+        facts = [entry.facts for entry in self._snapshot.listeners]
+        return likings(facts, self._blobs.read, others=self._snapshot.others)
 
     def _material(self, entry: ListenerSnapshot) -> Material | None:
         """None if it cannot be read: then the listener has their outcome, and the others go on."""

@@ -89,5 +89,13 @@ def test_who_rated_nothing_has_what_the_others_taught_and_who_has_no_songs_nothi
     assert UUID(int=9) not in found
 
 
+def test_a_round_of_one_learns_from_others_who_are_not_in_it(tmp_path: Path) -> None:
+    alone, others = person(tmp_path, 8, tracks=4), crowd(tmp_path)
+    assert likings([alone], read) == {}
+    found = likings([alone], read, others=others)
+    assert set(found) == {listener(8)}
+    assert score(found[listener(8)], LIKED) > score(found[listener(8)], DISLIKED) + 0.5
+
+
 def test_few_ratings_of_all_together_teach_nothing(tmp_path: Path) -> None:
     assert likings([person(tmp_path, number, tracks=2) for number in (1, 2)], read) == {}

@@ -1,6 +1,6 @@
 """A round from its row to its versions, on a real database and a real registry, killed at every point."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from training.liking import Liking
 from training.registry import Registry
 from training.rounds import Room, finish
 from training.settings import Settings
+from training.snapshot import ListenerFacts
 from training.store import Round, Store
 
 STEPS = 8
@@ -156,6 +157,23 @@ def test_a_round_leaves_a_version_a_candidate_and_a_file_that_the_engine_takes(h
     assert Path(house.settings.store_url, "snapshots", f"{snapshot}.json").exists()
 
 
+def test_a_round_is_told_by_who_else_rated_and_trains_its_own_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = house.newcomer(), house.newcomer()
+    asked: list[tuple[list[UUID], list[UUID]]] = []
+
+    def recorded(listeners: Sequence[ListenerFacts], *_: Any, others: Sequence[ListenerFacts]) -> dict[UUID, Liking]:
+        asked.append(([each.listener_id for each in listeners], [each.listener_id for each in others]))
+        return {}
+
+    monkeypatch.setattr("training.train.likings", recorded)
+    house.start(mine)
+    assert house.work() == 1
+    assert asked == [([mine], [other])]
+    assert house.versions(other) == []
+
+
 def test_killed_after_any_call_the_next_start_ends_the_round_with_one_version(house: House) -> None:
     points = 0
     while True:
@@ -224,7 +242,7 @@ def test_refused_factors_leave_a_version_of_what_else_was_learned_and_it_says_wh
     listener = house.newcomer()
     scorer = Scorer(torch.zeros(3), torch.ones(3), torch.eye(1, 3), torch.zeros(2), torch.zeros(2, 2))
     liking = Liking(scorer, Controls(torch.zeros(1, 200), torch.ones(1)))
-    monkeypatch.setattr("training.train.likings", lambda *_: {listener: liking})
+    monkeypatch.setattr("training.train.likings", lambda *_, **__: {listener: liking})
     monkeypatch.setattr("training.train.refusal", lambda _: "tracks all alike")
     house.start(listener)
     assert house.work() == 1

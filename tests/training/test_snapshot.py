@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.training.examples import facts
 from training.methods import METHODS
-from training.snapshot import ListenerFacts, Recipe, build, load, sha256
+from training.snapshot import OTHERS_TRACKS, ListenerFacts, Recipe, build, load, sha256
 
 BASE = "b" * 64
 STARS = st.lists(st.integers(1, 5), max_size=6).map(tuple)
@@ -43,3 +43,16 @@ def test_what_is_written_is_read_back_and_anything_else_refused() -> None:
     assert load(data, sha256(data)) == snapshot
     with pytest.raises(ValueError, match="expected sha256"):
         load(data.replace(b'"stars":5', b'"stars":4'), sha256(data))
+
+
+def test_of_others_it_holds_the_newest_tracks_and_no_champion_in_one_order() -> None:
+    many, few = facts(2, (3,) * (OTHERS_TRACKS + 4)), facts(3, (1, 5))
+    one, again = (
+        build(BASE, Recipe(), [facts(1, (5,))], METHODS["weighted_sft"], o) for o in ([many, few], [few, many])
+    )
+    assert one == again
+    assert [len(each.tracks) for each in one.others] == [OTHERS_TRACKS, 2]
+    newest = sorted(many.tracks, key=lambda track: (track.rated_at, track.track_id))[-OTHERS_TRACKS:]
+    assert one.others[0].tracks == tuple(newest)
+    assert load(one.dump(), sha256(one.dump())) == one
+    assert [entry.facts.listener_id for entry in one.listeners] == [facts(1, ()).listener_id]

@@ -240,6 +240,30 @@ def withdraw(connection: psycopg.Connection) -> None:
     )
 
 
+def test_others_are_who_rated_agrees_and_has_no_part_in_the_round_newest_first(
+    connection: psycopg.Connection, store: Store
+) -> None:
+    everyone = [UUID(int=place) for place in range(11, 16)]
+    for place, listener in enumerate(everyone):
+        connection.execute("insert into gateway.listeners (listener_id) values (%s)", (listener,))
+        track = uuid4()
+        connection.execute(
+            "insert into feedback.tracks values (%s, %s, 'base', 0.25, null, null, null, 'calm', 10, 'track', %s, %s)",
+            (track, listener, "0" * 64, START),
+        )
+        if place < 4:
+            rate(connection, place, listener=listener, track=track)
+    connection.execute(
+        "insert into gateway.consents (listener_id, purpose, given, text_version, said_by)"
+        " values (%s, 'training', false, '1', 'listener')",
+        (everyone[1],),
+    )
+    found = store.others([everyone[3]], 5)
+    assert [facts.listener_id for facts in found] == [everyone[2], everyone[0]]
+    assert all(len(facts.tracks) == 1 for facts in found)
+    assert [facts.listener_id for facts in store.others([], 1)] == [everyone[3]]
+
+
 def test_after_a_song_was_taken_back_all_that_is_left_is_new(connection: psycopg.Connection, store: Store) -> None:
     rate(connection, 5)
     train(store)
