@@ -162,9 +162,20 @@ where listener_id = %(listener_id)s
 order by created_at desc, track_id desc limit %(limit)s;
 
 -- name: open_tracks
-select * from gateway.tracks
-where status in ('queued', 'running') and not track_id = any(%(except)s)
-order by created_at limit %(limit)s;
+-- Each service's in turn, and of a service each listener's in turn, the oldest first, so that no line is so long that it
+-- hides another's head. What is being made has turns of its own: another gateway has it, or had it when it was killed.
+with places as (
+    select t.track_id, t.status, t.created_at, coalesce(l.service, '') as service,
+           row_number() over (partition by t.listener_id order by t.created_at, t.track_id) as place
+    from gateway.tracks t join gateway.listeners l using (listener_id)
+    where t.status in ('queued', 'running')
+), turns as (
+    select track_id, service,
+           row_number() over (partition by service, status order by place, created_at, track_id) as turn
+    from places where not track_id = any(%(except)s)
+)
+select t.*, u.service from turns u join gateway.tracks t using (track_id)
+order by u.turn, t.created_at, t.track_id limit %(limit)s;
 
 -- name: mark_running
 update gateway.tracks set status = 'running' where track_id = %(track_id)s and status in ('queued', 'running')

@@ -18,6 +18,7 @@ from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFac
 from services.gateway.cold import ColdStart, frozen, stored
 from services.gateway.consents import Consent, noted
 from services.gateway.executes import Execute, Row
+from services.gateway.line import Waiting
 from services.gateway.planning import PlannedTrack, Taste, taste
 from services.holdout import is_held_out
 from services.identifiers import uuid7
@@ -284,10 +285,11 @@ class Store:
         rows = await self._all("four", four_id=four_id)
         return [track_row(row).track for row in rows] or None
 
-    async def open_tracks(self, excluded: Iterable[UUID], limit: int) -> list[TrackRow]:
-        """Tracks that are yet to be made, oldest first."""
+    async def open_tracks(self, excluded: Iterable[UUID], limit: int) -> list[Waiting[TrackRow]]:
+        """Tracks that are yet to be made, of each listener the oldest first."""
         rows = await self._all("open_tracks", limit=limit, **{"except": list(excluded)})
-        return [track_row(row) for row in rows]
+        tracks = [(track_row(row), row["service"]) for row in rows]
+        return [Waiting(track, service, track.track.listener_id, track.request.seconds) for track, service in tracks]
 
     async def mark_running(self, track_id: UUID) -> bool:
         """False if the track is finished or cancelled; so do the other marks."""

@@ -23,6 +23,7 @@ from services.gateway import metrics
 from services.gateway.board import Board
 from services.gateway.claims import Claims
 from services.gateway.engine import Engine, EngineAway, EngineRefused
+from services.gateway.line import Line
 from services.gateway.outbox import Outbox, outgoing
 from services.gateway.store import Store, TrackRow
 from services.identifiers import derived_uuid7
@@ -33,7 +34,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 SOURCE: Final = "encore/gateway"
 _LOOK_S: Final = 2.0
-_LOOKED_AT: Final = 256  # open rows at a look: more than another gateway has in hand
+_LOOKED_AT: Final = 256  # open rows at a look: each service's next, and more than another gateway has in hand
 
 
 class TrackMaker:
@@ -44,6 +45,7 @@ class TrackMaker:
     ) -> None:
         self._store, self._claims, self._engine, self._outbox, self._board = store, claims, engine, outbox, board
         self._width, self._patience = width, patience
+        self._line: Line[TrackRow] = Line()
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._asking: set[UUID] = set()
         self._news = asyncio.Event()
@@ -73,13 +75,14 @@ class TrackMaker:
     async def _take_open(self) -> None:
         if len(self._asking) >= self._width:
             return
-        for row in await self._store.open_tracks(self._tasks, _LOOKED_AT):
-            if len(self._asking) >= self._width:
-                break
+        for row, count in self._line.in_turn(await self._store.open_tracks(self._tasks, _LOOKED_AT)):
             track_id = row.track.track_id
             if await self._claims.take(track_id):
+                count()
                 self._asking.add(track_id)
                 self._tasks[track_id] = asyncio.create_task(self._make(row))
+            if len(self._asking) >= self._width:
+                break
         metrics.TRACKS_OPEN.set(len(self._tasks))
 
     async def _make(self, row: TrackRow) -> None:
