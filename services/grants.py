@@ -22,6 +22,9 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.budgets": (GATEWAY,),
     "gateway.cold_starts": (GATEWAY,),
     "gateway.consents": (GATEWAY,),
+    "gateway.erasure_files": (GATEWAY,),
+    "gateway.erasure_steps": (GATEWAY, AGGREGATOR, ROLLOUT, FACTORY),  # each confirms those of its stores
+    "gateway.erasures": (GATEWAY,),
     "gateway.fours": (GATEWAY,),
     "gateway.listeners": (GATEWAY,),
     "gateway.logins": (GATEWAY,),
@@ -77,7 +80,8 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "rollout.self_tests": (ROLLOUT,),
     "analytics.metrics": (),  # migrations fill these two; the owner sets the policy
     "analytics.policy": (),
-    "secrets.pseudonyms": (),  # a migration makes its keys
+    "secrets.pseudonyms": (),  # migrations make the keys of these two
+    "secrets.tombstones": (),
     "audit.entries": (GATEWAY, AGGREGATOR, ROLLOUT),
 }
 
@@ -92,11 +96,12 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
 CLOSED: Final = ("gateway.logins",)
 # Only added to, never changed.
 APPENDED: Final = ("audit.entries",)
-# Make and drop the tables of months with their owner's right.
+# Work with their owner's right: make and drop the tables of months, and write another name for an id in the audit.
 _FUNCTIONS: Final[Mapping[LiteralString, str]] = {
     "feedback.add_month(date)": AGGREGATOR,
     "feedback.hold_month(date)": AGGREGATOR,
     "feedback.archive_month(date)": AGGREGATOR,
+    "audit.forget(uuid[])": GATEWAY,
 }
 
 

@@ -9,7 +9,7 @@ from infra.documents.table import MADE, table
 from services.principals.principal import KINDS, SCOPES
 
 METHODS: Final = ("get", "post", "put", "delete")
-OF_LISTENERS: Final = "listen"
+OF_LISTENERS: Final = ("listen", "erase")
 _WITHIN_REACH: Final = {"service": "its listeners", "listener": "own"}
 
 
@@ -42,7 +42,7 @@ def allowed(row: Row, kind: str) -> str:
         return "yes"
     if row.scope not in SCOPES[kind]:  # type: ignore[index]
         return ""
-    reaches = row.scope == OF_LISTENERS or "{listener_id}" in row.path
+    reaches = row.scope in OF_LISTENERS or "{listener_id}" in row.path
     return _WITHIN_REACH.get(kind, "yes") if reaches else "yes"
 
 

@@ -77,6 +77,7 @@ def archive(pool: Pool, blobs: Blobs, month: date, size: int = PART) -> list[Par
         ValueError: a file does not hold what was written; the month is as it was.
     """
     with transaction(pool) as connection:
+        connection.execute(QUERIES["share"])
         connection.execute(QUERIES["hold"], {"month": month})
         parts, tables = [], Tables("archived")
         for number, rows in enumerate(_portions(connection, month, size)):

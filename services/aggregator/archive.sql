@@ -7,6 +7,10 @@ where i.inhparent = 'feedback.events'::regclass and c.relname ~ '^events_\d{4}_\
   and to_date(substr(c.relname, 8), 'YYYY_MM') < %(before)s
 order by month;
 
+-- name: share
+-- Nobody is erased meanwhile: whoever is has gone from the month, or is found in its files.
+select gateway.share_erasures();
+
 -- name: hold
 select feedback.hold_month(%(month)s);
 

@@ -15,6 +15,7 @@ from schemas.topics import FEEDBACK
 from services.aggregator import metrics
 from services.aggregator.batch import Batch, halves, sort_out
 from services.aggregator.collecting import collect_seldom
+from services.aggregator.eraser import Eraser
 from services.aggregator.gaps import Gap
 from services.aggregator.keeper import Keeper
 from services.aggregator.settings import AggregatorSettings
@@ -211,9 +212,11 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     serve_metrics(settings.metrics_host, settings.metrics_port)
     consumer = KafkaReader(settings.kafka_bootstrap, GROUP, session_timeout_s=settings.aggregator_session_s)
-    with open_pool(settings.postgres_dsn) as pool, open_pool(settings.postgres_dsn, limits=PATIENT) as kept:
+    dsn = settings.postgres_dsn
+    with open_pool(dsn) as pool, open_pool(dsn, limits=PATIENT) as kept, open_pool(dsn, limits=PATIENT) as erasing:
         collect_seldom()
         threading.Thread(target=Keeper(kept, stop).run, name="keeper", daemon=True).start()
+        threading.Thread(target=Eraser(erasing, stop).run, name="eraser", daemon=True).start()
         Aggregator(consumer, Store(pool), settings.aggregator_batch, stop).run()
 
 

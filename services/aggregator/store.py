@@ -14,6 +14,7 @@ from psycopg.rows import DictRow
 from services.aggregator.accounts import Account, Slot, accounts, kind_of, moment_of
 from services.aggregator.batch import Arrival, Batch, DeadLetter
 from services.aggregator.columns import columns
+from services.aggregator.erased import erased, named
 from services.aggregator.fold import fold
 from services.aggregator.gaps import Gap, Stored, holes, resumed
 from services.aggregator.ledger import Entered, Kind, Ledger
@@ -131,7 +132,8 @@ class Store:
         self._execute(connection, "add_accounts", rows, *names)
 
     def _fold(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
-        entered = self._ledger.enter(connection, arrivals)
+        gone = erased(connection, (arrival.event.subject for arrival in arrivals))
+        entered = self._ledger.enter(connection, [each for each in arrivals if each.event.subject not in gone])
         self._tables.merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
         return entered
 
@@ -164,16 +166,19 @@ class Store:
 
     def restore(self, connection: Connection[DictRow], rows: Sequence[Mapping[str, Any]]) -> int:
         """Put rows of `feedback.events` back as they were and fold them; answers how many were new."""
-        kept = self._ledger.restore(connection, rows)
+        gone = erased(connection, (row["listener_id"] for row in rows))
+        kept = self._ledger.restore(connection, [row for row in rows if row["listener_id"] not in gone])
         self._tables.merge(connection, fold(kept))
         return len(kept)
 
     def bury(self, connection: Connection[DictRow], dead: Sequence[DeadLetter]) -> None:
-        """Set these aside, within the caller's transaction; what lies there already stays."""
+        """Set these aside, within the caller's transaction; what lies there already stays, and of erased listeners
+        nothing is kept."""
+        gone = erased(connection, filter(None, (named(message.key) for message, _ in dead)))
         rows = [
             (*message.place, message.offset, message.key, message.value, reason, moment_of(message.timestamp_ms),
              kind_of(message.value))
-            for message, reason in dead
+            for message, reason in dead if named(message.key) not in gone
         ]  # fmt: skip
         names = ("topics", "partitions", "offsets", "keys", "values", "reasons", "times", "types")
         self._execute(connection, "add_dead_letters", rows, *names)

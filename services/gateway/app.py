@@ -20,6 +20,7 @@ from services.gateway.budgets import Budgets
 from services.gateway.claims import Claims
 from services.gateway.described import document_of
 from services.gateway.engine import Engine
+from services.gateway.erasing import keep_erasing
 from services.gateway.hardening import Hardened
 from services.gateway.ledger import Now, PostgresLedger
 from services.gateway.lineage import Lineage
@@ -32,6 +33,7 @@ from services.gateway.routes import (
     analysts,
     audio,
     consent,
+    erasures,
     events,
     export,
     fours,
@@ -63,6 +65,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 _ROUTERS: Final = (
     sessions.router,
     listeners.router,
+    erasures.router,
     consent.router,
     export.router,
     songs.router,
@@ -130,7 +133,13 @@ async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, s
     )
     bookkeeper = Bookkeeper(store, outbox.tallies)
     stack.push_async_callback(bookkeeper.aclose)
-    for work in (maker.run(), tidy(store, blobs, claims, ledger, settings.terms), bookkeeper.run()):
+    works = (
+        maker.run(),
+        tidy(store, blobs, claims, ledger, settings.terms),
+        keep_erasing(store, blobs, claims),
+        bookkeeper.run(),
+    )
+    for work in works:
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads = Slots(settings.uploads_at_once)
     reports, analysis = Reports(Store(asked)), Analysis(Store(asked))

@@ -1,7 +1,9 @@
 """The blob store: raw uploads in, audio out, behind one fsspec URL. Calls block, so they run in threads."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import IO, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -71,6 +73,13 @@ class Blobs:
         """Removes all that is kept of a song; nothing there is no error."""
         await self._run(self._drop_folder, self._path(self.song(song_id)))
 
+    async def drop_all(self, songs: Sequence[UUID], tracks: Sequence[UUID]) -> None:
+        """Removes all that is kept of these songs and tracks, and parts of tracks in the making; nothing there is no
+        error."""
+        folders = [*map(self.song, songs), *map(self.track, tracks), *map(self.passing, tracks)]
+        await asyncio.gather(*(self._run(self._drop_folder, self._path(url)) for url in folders))
+        await self._run(self._drop_parts, frozenset(map(str, tracks)))
+
     async def size(self, url: str) -> int:
         return int(await self._run(self._files.size, self._path(url)))
 
@@ -104,6 +113,15 @@ class Blobs:
         self._files.invalidate_cache(path)  # a listing from before would hide what is new
         with suppress(FileNotFoundError):
             self._files.rm(path, recursive=True)
+
+    def _drop_parts(self, tracks: AbstractSet[str]) -> None:
+        folder = f"{self._root}/{PARTS_FOLDER}"
+        self._files.invalidate_cache(folder)
+        if tracks and self._files.exists(folder):
+            for path in self._files.find(folder):
+                if path.rpartition("/")[2].partition(".")[0] in tracks:
+                    with suppress(FileNotFoundError):
+                        self._files.rm_file(path)
 
     def _drop_old(self, name: str) -> int:
         folder = f"{self._root}/{name}"

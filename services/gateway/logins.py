@@ -69,11 +69,12 @@ class Logins:
             await audit.record(execute, actor, "login.exchanged", subject=name or str(listener_id))
         return token
 
-    def renew(self, by: Principal) -> TokenView:
+    async def renew(self, by: Principal) -> TokenView:
         """A newer token of a session that still lasts.
 
         Raises:
-            ServiceError: 401 `session_ended`, or 403 for a token that never could be renewed.
+            ServiceError: 401 `session_ended`, also for a listener who was erased; 403 for a token that never could be
+                renewed.
         """
         until = by.renewable_until
         if until is None:
@@ -82,7 +83,7 @@ class Logins:
                 "forbidden", "This token cannot be renewed.", status=403, field="Authorization", expected=expected
             )
         left = until - datetime.now(UTC)
-        if left <= timedelta(0):
+        if left <= timedelta(0) or by.listener_id is None or await self._store.listener(by.listener_id) is None:
             expected = "a new login"
             raise ServiceError(
                 "session_ended", "The session has ended.", status=401, field="Authorization", expected=expected

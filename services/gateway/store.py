@@ -4,17 +4,20 @@ Reads of what other processes own, for reports, are in `reports`.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, LiteralString, Protocol
 from uuid import UUID
 
+import psycopg
+
 from schemas.api import GivenRating, Listener, Song, Track
 from schemas.base import Problem
 from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
+from services.gateway.absent import unknown_listener
 from services.gateway.cold import ColdStart, frozen, stored
 from services.gateway.consents import Consent, noted
 from services.gateway.executes import Execute, Row
@@ -323,9 +326,13 @@ class Store:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Execute]:
-        """Statements that stand or fall together; it commits at the end of the block."""
+        """Statements that stand or fall together; it commits at the end of the block.
+
+        Raises:
+            ServiceError: 404 `unknown_listener`: whose row was to be written was erased meanwhile.
+        """
         reach = self._reach or Reach()
-        with reaching():
+        with reaching(), _there():
             async with self._pool.connection() as connection:
                 if self._reach is not None:
                     await connection.execute(_CONFINE, reach.parameters())
@@ -344,6 +351,20 @@ class Store:
                 return await execute(self._queries[name], parameters)
 
             yield run
+
+
+@contextmanager
+def _there() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.ForeignKeyViolation as error:
+        if not (error.diag.constraint_name or "").endswith("_listener_id_fkey"):
+            raise
+        raise unknown_listener() from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        if "row-level security" not in str(error):
+            raise
+        raise unknown_listener() from error  # nobody's row is in nobody's reach
 
 
 @cache

@@ -14,6 +14,7 @@ Scope = Literal[
     "tokens:renew",
     "logins:make",
     "listen",
+    "erase",
     "operate",
     "releases:read",
     "uplift:read",
@@ -22,9 +23,9 @@ Scope = Literal[
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 SCOPES: Final[Mapping[Kind, frozenset[Scope]]] = {
-    "service": frozenset({"listeners:create", "tokens:mint", "logins:make", "listen"}),
-    "listener": frozenset({"tokens:renew", "listen"}),
-    "operator": frozenset({"logins:make", "operate", "releases:read", "uplift:read", "audit:read"}),
+    "service": frozenset({"listeners:create", "tokens:mint", "logins:make", "listen", "erase"}),
+    "listener": frozenset({"tokens:renew", "listen", "erase"}),
+    "operator": frozenset({"logins:make", "operate", "erase", "releases:read", "uplift:read", "audit:read"}),
     "analyst": frozenset({"releases:read", "uplift:read"}),
     "process": frozenset(),
 }

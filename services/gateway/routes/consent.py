@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Body
 
 from schemas.api import ConsentEntry, ConsentGiven, ConsentView
+from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.consents import QUERIES, Consent, noted
 from services.gateway.executes import Execute
 from services.gateway.parts import At, By
-from services.gateway.routes.listeners import unknown_listener
 
 router = APIRouter(prefix="/v1/listeners", tags=["listeners"])
 

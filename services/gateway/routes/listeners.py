@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Response
 
 from schemas.api import Listener, ListenerCreate
-from services.errors import ServiceError
+from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.attributes import declared, require_declared
 from services.gateway.consents import Consent, by_default
@@ -41,9 +41,3 @@ async def require_listener(parts: Parts, listener_id: UUID) -> Listener:
     if listener is None:
         raise unknown_listener()
     return listener
-
-
-def unknown_listener() -> ServiceError:
-    return ServiceError(
-        "unknown_listener", "No such listener.", status=404, field="listener_id", expected="the id of a listener"
-    )

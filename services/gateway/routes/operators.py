@@ -9,11 +9,11 @@ from fastapi import APIRouter, Body, Query, Response
 from schemas.api import AuditEntry, EngineView, FeedbackCounts, ReleaseView, RoundCreate, RoundView
 from schemas.topics import FEEDBACK
 from services.errors import BackendAway, ServiceError
+from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.engine import EngineAway, EngineRefused
 from services.gateway.parts import At, By, Parts
 from services.gateway.reports import Reports
-from services.gateway.routes.listeners import unknown_listener
 
 router = APIRouter(prefix="/v1", tags=["operators"])
 

@@ -51,4 +51,4 @@ async def exchange_login(body: Annotated[SessionCreate, Body(openapi_examples=_C
 @router.post("/sessions/renewals", dependencies=needs("tokens:renew"), status_code=201)
 async def renew_token(parts: At, by: By) -> TokenView:
     """A newer token for a listener whose token came of a login, until twelve hours after that."""
-    return Logins(parts.store, parts.keys.current()).renew(by)
+    return await Logins(parts.store, parts.keys.current()).renew(by)

@@ -13,8 +13,10 @@ from schemas.base import Problem
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from services.errors import BackendAway, ServiceError
 from services.gateway import metrics
+from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.engine import EngineAway, EngineRefused
+from services.gateway.erasures import adopt
 from services.gateway.parts import At, By, Parts
 from services.gateway.routes.listeners import require_listener
 from services.gateway.slots import too_many_uploads
@@ -67,7 +69,8 @@ async def upload_song(listener_id: UUID, request: Request, response: Response, p
                 metrics.SONGS.labels("stored").inc()
                 return song
             known = await parts.store.song_of_upload(listener_id, upload.sha256)
-    assert known is not None
+    if known is None:
+        raise unknown_listener()  # who took it back meanwhile, or was erased
     metrics.SONGS.labels("repeated").inc()
     response.status_code = 200
     return known
@@ -98,10 +101,7 @@ async def take_back_song(listener_id: UUID, song_id: UUID, parts: At, by: By) ->
     for track_id in failed:
         parts.maker.cancel(track_id)
     metrics.SONGS.labels("withdrawn").inc()
-    try:
-        await parts.blobs.drop_song(song_id)
-    except OSError as error:  # what tidies comes again
-        log.warning("song_left_behind", song_id=str(song_id), error=str(error))
+    await _dropped(parts, song_id)  # and once more by what tidies
 
 
 @asynccontextmanager
@@ -138,7 +138,20 @@ async def _take_in(parts: Parts, listener_id: UUID, upload: Upload) -> Song | No
         raise BackendAway("store", "The upload cannot be stored now.") from error
     finally:
         await _forget(parts, source)
-    return await parts.store.add_song(song_id, listener_id, upload.filename, upload.sha256, facts)
+    return await _added(parts, listener_id, song_id, upload, facts)
+
+
+async def _added(parts: Parts, listener_id: UUID, song_id: UUID, upload: Upload, facts: SongFacts) -> Song | None:
+    """The song, unless it is nobody's: the same bytes were quicker, or the listener was erased meanwhile."""
+    try:
+        song = await parts.store.add_song(song_id, listener_id, upload.filename, upload.sha256, facts)
+    except ServiceError as error:
+        if error.code == "unknown_listener":
+            await adopt(parts.store.within(None), listener_id, song_id)
+        raise
+    if song is None:
+        await _dropped(parts, song_id)
+    return song
 
 
 async def _processed(parts: Parts, request: SongRequest) -> SongFacts:
@@ -156,6 +169,13 @@ async def _processed(parts: Parts, request: SongRequest) -> SongFacts:
 def _refused(problem: Problem) -> ServiceError:
     expected = problem.expected or "a wav, flac, ogg, mp3 or m4a file with 1 second to 10 minutes of sound"
     return ServiceError(problem.code, problem.message, status=422, field="file", expected=expected)
+
+
+async def _dropped(parts: Parts, song_id: UUID) -> None:
+    try:
+        await parts.blobs.drop_song(song_id)
+    except OSError as error:
+        log.warning("song_left_behind", song_id=str(song_id), error=str(error))
 
 
 async def _forget(parts: Parts, source: str) -> None:

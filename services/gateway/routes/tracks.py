@@ -12,10 +12,11 @@ from schemas.api import Track, TrackCreate, TrackProgress
 from schemas.base import Problem
 from schemas.generation import Progress
 from services.errors import BackendAway, ServiceError
+from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.budgets import Stream
 from services.gateway.parts import At, By, Parts
-from services.gateway.routes.listeners import require_listener, unknown_listener
+from services.gateway.routes.listeners import require_listener
 from services.gateway.store import Planning, TrackRow
 from services.gateway.wishes import drawn, make
 

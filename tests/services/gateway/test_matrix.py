@@ -134,10 +134,13 @@ def test_every_route_for_every_principal(gateway: Gateway) -> None:
         **release(gateway.settings.postgres_dsn),
         "switch_id": gateway.http.post("/v1/switches", json={"cohort": "home=folk", **signed}).json()["switch_id"],
         "order_id": gateway.http.post("/v1/orders", json={"action": "stop", **signed}).json()["order_id"],
+        "erasure_id": str(uuid7()),
     }
     wrong: list[str | None] = []
     for row in rows():
         wrong.append(without_token(gateway, row, mine, others))
+        if row.scope == "erase":
+            continue  # below: nothing of theirs would be left for the rows that follow
         for kind in KINDS:
             name = {"service": SERVICE, "listener": mine.listener_id}.get(kind, "anna")
             token = gateway.token(kind, name)
@@ -145,6 +148,41 @@ def test_every_route_for_every_principal(gateway: Gateway) -> None:
                 answer = asked(gateway, row, kind, token, owner, others)
                 wrong.append(complaint(row, kind, allowed(row, kind), owner is mine, answer))
     assert [each for each in wrong if each] == []
+
+
+def test_who_may_erase_whom(gateway: Gateway) -> None:
+    """The rows of the matrix that end a listener, with new ones for each principal."""
+    wrong: list[str] = []
+    for row in (row for row in rows() if row.scope == "erase"):
+        for kind in KINDS:
+            for is_own in (True, False):
+                mine, foreign = bare(gateway, SERVICE), bare(gateway, OTHER_SERVICE)
+                owner = mine if is_own else foreign
+                token = gateway.token(kind, {"service": SERVICE, "listener": mine}.get(kind, "anna"))
+                path = row.path.format(listener_id=owner, erasure_id=erasing(gateway, row, owner))
+                headers = {"Authorization": f"Bearer {token}"}
+                answer = gateway.http.request(row.method, path, params={"reason": "the matrix"}, headers=headers)
+                reaches = allowed(row, kind) and (is_own or kind == "operator")
+                status = {"GET": 200, "DELETE": 202}[row.method] if reaches else 404 if allowed(row, kind) else 403
+                if answer.status_code != status:
+                    wrong.append(f"{row.method} {row.path} by {kind}, own {is_own}: {answer.status_code}, not {status}")
+    assert wrong == []
+
+
+def bare(gateway: Gateway, service: str) -> str:
+    """A new listener of this service."""
+    headers = {"Authorization": f"Bearer {gateway.token('service', service)}"}
+    made = gateway.http.post("/v1/listeners", json={}, headers=headers).raise_for_status().json()
+    return str(made["listener_id"])
+
+
+def erasing(gateway: Gateway, row: Row, listener_id: str) -> str:
+    """The job that has begun, for a route that tells of it."""
+    if "{erasure_id}" not in row.path:
+        return ""
+    headers = {"Authorization": f"Bearer {gateway.token('operator', 'ben')}"}
+    begun = gateway.http.delete(f"/v1/listeners/{listener_id}", params={"reason": "the matrix"}, headers=headers)
+    return str(begun.raise_for_status().json()["erasure_id"])
 
 
 def without_token(gateway: Gateway, row: Row, owner: Owned, others: dict[str, str]) -> str | None:
@@ -176,7 +214,7 @@ def test_who_listens_is_told_no_arm(gateway: Gateway, kind: Kind) -> None:
     mine = owned(gateway, SERVICE)
     token = gateway.token(kind, SERVICE if kind == "service" else mine.listener_id)
     for row in rows():
-        if row.method == "GET" and allowed(row, kind):
+        if row.method == "GET" and row.scope != "erase" and allowed(row, kind):
             answer = asked(gateway, row, kind, token, mine, {})
             assert answer.status_code == 200, row
             told = answer.text if "audio" not in row.path else str(answer.headers)

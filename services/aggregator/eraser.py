@@ -1,0 +1,60 @@
+"""Removes what feedback holds of erased listeners and says so in their erasure: in a thread and on a connection of its
+own. Whoever writes meanwhile is waited for, and nothing of theirs is written afterwards (`erased`)."""
+
+import threading
+from typing import Any, Final
+
+import structlog
+
+from services.aggregator import metrics
+from services.aggregator.erased import QUERIES
+from services.errors import BackendAway
+from services.postgres import Pool, transaction
+
+PAUSE_S: Final = 2.0
+# Facts before tracks: a fact of a track that is gone would be rolled up as one that came too early.
+_STEPS: Final = (
+    "forget_letters", "forget_conflicts", "forget_ratings", "forget_plays", "forget_votes", "forget_failures",
+    "forget_tracks", "forget_rollups", "forget_vote_rollups", "forget_archived_ratings", "forget_archived_plays",
+    "forget_archived_votes", "forget_archived_failures", "forget_archived_tracks", "forget_awaited", "forget_events",
+    "confirm",
+)  # fmt: skip
+
+log = structlog.get_logger()
+
+
+class Eraser:
+    """Several may run."""
+
+    def __init__(self, pool: Pool, stop: threading.Event) -> None:
+        self._pool = pool
+        self._stop = stop
+
+    def run(self) -> None:
+        """Until `stop` is set."""
+        while not self._stop.wait(PAUSE_S):
+            try:
+                self.turn()
+            except BackendAway as error:
+                metrics.RETRIES.labels(error.backend).inc()
+                log.warning("backend_away", backend=error.backend, reason=error.message)
+
+    def turn(self) -> int:
+        """Erases every listener that is due; answers how many.
+
+        Raises:
+            BackendAway: the database cannot be reached; the rest is due again.
+        """
+        with transaction(self._pool) as connection:
+            due = connection.execute(QUERIES["due"]).fetchall()
+        for row in due:
+            self._erase(row)
+        with transaction(self._pool) as connection:
+            connection.execute(QUERIES["confirm_archives"])
+        return len(due)
+
+    def _erase(self, row: dict[str, Any]) -> None:
+        with transaction(self._pool) as connection:
+            connection.execute(QUERIES["lock"])
+            for name in _STEPS:
+                connection.execute(QUERIES[name], row)
