@@ -76,6 +76,29 @@ class Store:
             raise DamagedBlobError(f"The bytes are not those that {url.rpartition('/')[2]} names.")
         return data
 
+    def names(self, folder: str) -> list[str]:
+        """The names of the files right below a folder; none where there is no such folder.
+
+        Raises:
+            OSError: the store is away.
+        """
+        path = self.path(self.url(folder))
+        self.files.invalidate_cache(path)  # a listing from before would hide what is new
+        if not self.files.exists(path):
+            return []
+        return sorted(str(found).rpartition("/")[2] for found in self.files.ls(path, detail=False))
+
+    def remove(self, key: str) -> None:
+        """Removes a file, or a folder with all in it; nothing there is no error.
+
+        Raises:
+            OSError: the store is away.
+        """
+        path = self.path(self.url(key))
+        self.files.invalidate_cache(path)
+        with suppress(FileNotFoundError):
+            self.files.rm(path, recursive=True)
+
     def write_once(self, url: str, data: bytes) -> bytes:
         """Puts a file in place whole or not at all, unless one is there: that one stays.
 

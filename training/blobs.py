@@ -21,6 +21,14 @@ class Blobs:
     def url(self, key: str) -> str:
         return self._store.url(key)
 
+    def names(self, folder: str) -> list[str]:
+        """The names of the files right below a folder. Raises OSError when the store is away, as `remove` does."""
+        return self._store.names(folder)
+
+    def remove(self, key: str) -> None:
+        """Removes a file or a whole folder; nothing there is no error."""
+        self._store.remove(key)
+
     def write_once(self, key: str, data: bytes) -> str:
         """Stores bytes under a key that names them; what is there already is left as it is.
 

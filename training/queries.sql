@@ -108,6 +108,9 @@ select distinct w.listener_id
 from gateway.withdrawn_songs w join training.rounds r on r.round_id = %(round_id)s and w.withdrawn_at >= r.started_at
 where w.listener_id = any(%(listeners)s)
 
+-- name: erased
+select gateway.erased_among(%(listeners)s::uuid[]) as listener_id
+
 -- name: insert_adapter
 insert into training.adapters
     (listener_id, version, round_id, url, sha256, base_hash, rank, snapshot_sha256, scores)

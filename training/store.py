@@ -5,10 +5,11 @@ Writes the schema `training` and nothing else.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, LiteralString, Self, cast
 from uuid import UUID
 
 import psycopg
@@ -62,7 +63,7 @@ class Store:
     def __init__(self, dsn: str) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True, row_factory=dict_row, connect_timeout=10, **_KEEPALIVE)
         self._rows("select set_config(key, value, false) from jsonb_each_text(%(limits)s)", limits=Jsonb(_LIMITS))
-        self._queries = _named(Path(__file__).with_name("queries.sql"))
+        self._queries = named(Path(__file__).with_name("queries.sql"))
 
     def __enter__(self) -> Self:
         return self
@@ -149,7 +150,8 @@ class Store:
         losses: Sequence[float] = (),
     ) -> None:
         """Adapters, progress, troubles and the round's end in one transaction; a round without versions ends `empty`.
-        Nothing is kept of listeners who took a song back since the round began: they are as if it had not reached them.
+        Nothing is kept of listeners who took a song back since the round began, or were erased: they are as if it had
+        not reached them.
 
         Args:
             learned: of the listeners who were trained.
@@ -160,7 +162,9 @@ class Store:
         versions = list(versions)
         with self._connection.transaction():
             self._run("lock_withdrawals")
-            withdrew = self._withdrew_since(round_id, learned)
+            erased = self._erased([*learned, *troubles])
+            withdrew = self._withdrew_since(round_id, learned) | erased
+            troubles = {listener: reason for listener, reason in troubles.items() if listener not in erased}
             versions = [each for each in versions if each.adapter.listener_id not in withdrew]
             learned = {listener: marks for listener, marks in learned.items() if listener not in withdrew}
             for version in versions:
@@ -184,6 +188,9 @@ class Store:
         rows = self._named("withdrew_since", round_id=round_id, listeners=list(listeners))
         return {row["listener_id"] for row in rows}
 
+    def _erased(self, listeners: Sequence[UUID]) -> set[UUID]:
+        return {row["listener_id"] for row in self._named("erased", listeners=listeners)}
+
     def _facts(self, listener: UUID) -> ListenerFacts | LeftOut:
         if not any(row["may_train"] for row in self._named("may_train", listener=listener)):
             return LeftOut(listener_id=listener, reason="no consent to training")
@@ -200,6 +207,14 @@ class Store:
             raise  # the database, not the listener
         except (psycopg.Error, ValueError, ArithmeticError) as error:
             return LeftOut(listener_id=listener, reason=f"facts: {error!r}"[:500])
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """What is done within stands or falls together."""
+        return self._connection.transaction()
+
+    def rows(self, query: LiteralString, **values: object) -> list[dict[str, Any]]:
+        """The rows that a statement of another file gives."""
+        return self._rows(query, **values)
 
     def _named(self, query: str, **values: object) -> list[dict[str, Any]]:
         return self._rows(self._queries[query], **values)
@@ -226,6 +241,8 @@ def _columns(version: Version) -> dict[str, object]:
     }
 
 
-def _named(path: Path) -> dict[str, str]:
+def named(path: Path) -> dict[str, LiteralString]:
+    """The statements of a file by the names in their `-- name: word` lines."""
     parts = re.split(r"^-- name: (\w+)\n", path.read_text(), flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+    # The file ships with the code, so its text is as trusted as a literal.
+    return cast("dict[str, LiteralString]", dict(zip(parts[::2], parts[1::2], strict=True)))

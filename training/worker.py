@@ -17,7 +17,9 @@ from typing import Any
 import psycopg
 import structlog
 
+from training.blobs import Blobs
 from training.due import decide
+from training.erasing import erase
 from training.log import configure
 from training.metrics import FactoryMetrics
 from training.round_process import AWAY, DONE
@@ -34,6 +36,7 @@ class Worker:
 
     def __init__(self, settings: Settings, store: Store, metrics: FactoryMetrics, tell: Tell) -> None:
         self._settings, self._store, self._metrics, self._tell = settings, store, metrics, tell
+        self._blobs = Blobs(settings.store_url)
         self._log = structlog.get_logger()
         self._failures = 0
         self._pause_until = 0.0
@@ -47,6 +50,7 @@ class Worker:
         self._metrics.polled.set(time.time())
         current = self._store.running_round()
         if current is None:
+            self._erase()
             self._start()
             current = self._store.running_round()
         self._metrics.due.set(len(current.listeners) if current else 0)
@@ -57,6 +61,12 @@ class Worker:
         self._attempt(current)
         self._metrics.publish()
         return True
+
+    def _erase(self) -> None:
+        try:
+            erase(self._store, self._blobs, self._settings.factory_folder)
+        except OSError as error:
+            self._log.warning("erasing_put_off", reason=str(error))
 
     def _start(self) -> None:
         pending = self._store.release_pending()

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
-
-from psycopg import Connection
-from psycopg.rows import DictRow
 
 from services.postgres import load_queries
 
 QUERIES: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
-def erased(connection: Connection[DictRow], listeners: Iterable[UUID]) -> frozenset[UUID]:
+def erased(connection: Any, listeners: Iterable[UUID]) -> frozenset[UUID]:
     """Those of these listeners who were erased. Until the transaction ends nobody is removed: whoever is erased
     meanwhile is removed afterwards, with what it writes."""
     ids = sorted(set(listeners))

@@ -22,6 +22,7 @@ from services.rollout import announce, metrics
 from services.rollout.care import Care
 from services.rollout.decide import COULD_NOT, Decision, decide, failed, information
 from services.rollout.engine import Prefetch
+from services.rollout.erasing import erase
 from services.rollout.evidence import Evidence, Look
 from services.rollout.guardrails import GUARDRAILS, guardrails
 from services.rollout.lease import ENDS_TURN
@@ -64,6 +65,7 @@ class Control:
         operating = Operating(self.pool)
         take_orders(self.pool, self.registry)
         retire(self.pool, self.registry)
+        erase(self.pool, self.registry)
         stopped = operating.stopped()
         if not stopped:
             self.start_canaries()

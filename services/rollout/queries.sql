@@ -24,6 +24,7 @@ from training.adapters a
 left join rollout.listener_models m using (listener_id)
 where a.round_id = %(round_id)s and not coalesce(m.pinned or m.opted_out, false)
   and not gateway.learned_from_withdrawn(a.listener_id, a.created_at)
+  and not exists (select from gateway.erasures e where e.listener = a.listener_id)
   and analytics.hold_out_place(a.listener_id) >= %(holdout_share)s
 order by a.listener_id, a.version desc;
 

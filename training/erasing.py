@@ -1,0 +1,85 @@
+"""Removes what the factory holds of erased listeners: adapters, what was refused, checkpoints, rows, and their part of
+snapshots.
+
+A snapshot is written anew without them and has another name then; files that no row names are removed. Every step may
+be repeated, so a process killed anywhere begins again and comes to the same end. The model registry is not its affair.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from training.blobs import Blobs
+from training.snapshot import Snapshot, load, sha256
+from training.store import Store, named
+
+SNAPSHOTS: Final = "snapshots"
+_QUERIES: Final = named(Path(__file__).with_suffix(".sql"))
+_SNAPSHOT: Final = re.compile(r"([0-9a-f]{64})\.json")
+_ROWS: Final = ("forget_adapters", "forget_progress", "forget_troubles", "forget_in_rounds", "confirm")
+
+
+def erase(store: Store, blobs: Blobs, folder: Path) -> int:
+    """Erases every listener that is due, while no round runs; answers how many.
+
+    Args:
+        folder: the factory's own, where rounds keep their checkpoints.
+
+    Raises:
+        OSError: the blob store is away; the rest is due again.
+    """
+    due = store.rows(_QUERIES["due"])
+    for row in due:
+        _remove_files(store, blobs, folder, row["listener"])
+        with store.transaction():
+            for name in _ROWS:
+                store.rows(_QUERIES[name], **row)
+        structlog.get_logger().info("erased", erasure_id=str(row["erasure_id"]))
+    return len(due)
+
+
+def without(snapshot: Snapshot, listener: UUID) -> Snapshot:
+    """The same round as if it had not reached this listener."""
+    return snapshot.model_copy(
+        update={
+            "listeners": tuple(each for each in snapshot.listeners if each.facts.listener_id != listener),
+            "left_out": tuple(each for each in snapshot.left_out if each.listener_id != listener),
+        }
+    )
+
+
+def _remove_files(store: Store, blobs: Blobs, folder: Path, listener: UUID) -> None:
+    for row in store.rows(_QUERIES["snapshots"], listener=listener):
+        _rewrite(store, blobs, row["sha256"], listener)
+    _remove_unnamed(store, blobs)
+    for kind in ("adapters", "refused"):
+        blobs.remove(f"{kind}/{listener}")
+    shutil.rmtree(folder / "rounds", ignore_errors=True)  # none runs: these were given up
+
+
+def _rewrite(store: Store, blobs: Blobs, before: str, listener: UUID) -> None:
+    try:
+        data = blobs.read(blobs.url(f"{SNAPSHOTS}/{before}.json"))
+    except FileNotFoundError:
+        return
+    kept = without(load(data, before), listener).dump()
+    after = sha256(kept)
+    if after == before:
+        return
+    blobs.write_once(f"{SNAPSHOTS}/{after}.json", kept)
+    names: dict[str, Any] = {"before": before, "after": after}
+    with store.transaction():
+        store.rows(_QUERIES["rename_in_rounds"], **names)
+        store.rows(_QUERIES["rename_in_adapters"], **names)
+
+
+def _remove_unnamed(store: Store, blobs: Blobs) -> None:
+    known = {row["sha256"] for row in store.rows(_QUERIES["named_snapshots"])}
+    for name in blobs.names(SNAPSHOTS):
+        found = _SNAPSHOT.fullmatch(name)
+        if found is None or found.group(1) not in known:
+            blobs.remove(f"{SNAPSHOTS}/{name}")
