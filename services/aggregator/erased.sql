@@ -35,6 +35,9 @@ delete from feedback.plays where listener_id = %(listener_id)s;
 -- name: forget_votes
 delete from feedback.pair_votes where listener_id = %(listener_id)s;
 
+-- name: forget_picks
+delete from feedback.picks where listener_id = %(listener_id)s;
+
 -- name: forget_failures
 delete from feedback.track_failures where listener_id = %(listener_id)s;
 
@@ -43,6 +46,9 @@ delete from feedback.tracks where listener_id = %(listener_id)s;
 
 -- name: forget_rollups
 delete from feedback.rollups where listener_id = %(listener_id)s;
+
+-- name: forget_rating_sums
+delete from feedback.rating_sums where listener_id = %(listener_id)s;
 
 -- name: forget_vote_rollups
 delete from feedback.vote_rollups where listener_id = %(listener_id)s;
@@ -55,6 +61,9 @@ delete from archived.plays where listener_id = %(listener_id)s;
 
 -- name: forget_archived_votes
 delete from archived.pair_votes where listener_id = %(listener_id)s;
+
+-- name: forget_archived_picks
+delete from archived.picks where listener_id = %(listener_id)s;
 
 -- name: forget_archived_failures
 delete from archived.track_failures where listener_id = %(listener_id)s;
@@ -70,9 +79,9 @@ update gateway.erasure_steps set confirmed_at = now()
 where erasure_id = %(erasure_id)s and store = 'feedback' and confirmed_at is null;
 
 -- name: confirm_archives
--- Where no month was taken out there is nothing. What is taken out later was erased before.
+-- Where no file of a month is left there is nothing. What is taken out later was erased before.
 update gateway.erasure_steps a set confirmed_at = now()
 where a.store = 'archives' and a.confirmed_at is null
-  and not exists (select from feedback.archives)
+  and not exists (select from feedback.archives where erased_at is null)
   and exists (select from gateway.erasure_steps f
               where f.erasure_id = a.erasure_id and f.store = 'feedback' and f.confirmed_at is not null);

@@ -76,6 +76,9 @@ delete from gateway.cold_starts where listener_id = %(listener_id)s;
 -- name: forget_pairs
 delete from gateway.pairs where listener_id = %(listener_id)s;
 
+-- name: forget_fours
+delete from gateway.fours where listener_id = %(listener_id)s;
+
 -- name: forget_tracks
 delete from gateway.tracks where listener_id = %(listener_id)s;
 

@@ -1,0 +1,41 @@
+"""Whatever table comes to hold something of a listener, its owner erases it: tables are found by the catalogue."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import psycopg
+import pytest
+from psycopg.rows import scalar_row
+
+from infra.local.home import PROJECT
+
+ERASING: Final = {
+    "gateway": "services/gateway/erasures.sql",
+    "feedback": "services/aggregator/erased.sql",
+    "archived": "services/aggregator/erased.sql",
+    "rollout": "services/rollout/erasing.sql",
+    "training": "training/erasing.sql",
+}
+MONTH: Final = r"^events_(other|\d{4}_\d{2})$"
+
+
+@pytest.fixture
+def owner(postgres_dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(postgres_dsn, row_factory=scalar_row) as connection:
+        yield connection
+
+
+def test_every_table_that_says_whose_a_row_is_is_erased_by_its_owner(owner: psycopg.Connection[Any]) -> None:
+    tables = owner.execute(
+        "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " join pg_attribute a on a.attrelid = c.oid and a.attname = 'listener_id' and not a.attisdropped"
+        " where c.relkind in ('r', 'p') and c.relname !~ %s",
+        (MONTH,),
+    ).fetchall()
+    assert len(tables) > 20
+    for table in tables:
+        file = ERASING[table.split(".")[0]]
+        text = (PROJECT / file).read_text("utf-8")
+        removed = rf"delete from {table} where listener_id = "  # noqa: S608 - sought in a file, not sent
+        assert re.search(removed, text), f"{table}: erase it in {file}"
