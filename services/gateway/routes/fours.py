@@ -7,9 +7,9 @@ from fastapi import APIRouter, Body, Response
 
 from schemas.api import Four, FourCreate
 from services.errors import ServiceError
+from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.parts import At, By
-from services.gateway.routes.listeners import unknown_listener
 from services.gateway.routes.tracks import (
     require_engine,
     require_open_slots,
