@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,15 +14,19 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
+from playwright.sync_api import Page, expect
 from psycopg.rows import dict_row
 from rich.console import Console
 
 from schemas.registry import CANDIDATE, CHAMPION, model_name
 from services.gateway.assignment import STEADY, Draw, draw_arm, draw_wish, holding_back
+from tests.services.gateway.conftest import PATIENCE_MS, page
 from tests.stacks import RunningStack
 from training.study.client import Client
 from training.study.demo import Plan, Play
 from training.study.report import OVERALL
+
+__all__ = ["page"]  # a fixture
 
 pytestmark = pytest.mark.e2e
 
@@ -154,6 +159,20 @@ def test_every_listener_has_one_registered_adapter_whose_bytes_are_the_registere
         tags = {tag["key"]: tag["value"] for tag in version["tags"]}
         assert tags["encore.sha256"] == adapter["sha256"]
         assert tags["encore.snapshot_sha256"] == adapter["snapshot_sha256"]
+
+
+def test_what_operators_are_linked_to_is_that_version_and_that_run_in_mlflow(played: Played, page: Page) -> None:
+    headers = {"Authorization": f"Bearer {played.stack.token('operator')}"}
+    with httpx.Client(base_url=played.stack.gateway_url, headers=headers) as http:
+        version = http.get("/v1/versions", params={"listener_id": str(played.people[0])}).raise_for_status().json()[0]
+        curve = http.get(f"/v1/rounds/{version['round_id']}/curve").raise_for_status().json()
+    page.goto(version["mlflow_url"])
+    expect(page.get_by_role("heading", name=f"Version {version['version']}")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text(model_name(played.people[0])).first).to_be_visible(timeout=PATIENCE_MS)
+    run = curve["mlflow_url"].rpartition("/")[2]
+    page.goto(curve["mlflow_url"])
+    expect(page).to_have_url(re.compile(rf"/experiments/\d+/runs/{run}"), timeout=PATIENCE_MS)
+    expect(page.get_by_role("tab", name="Model metrics")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_the_decision_is_stored_with_its_inputs_and_the_aliases_follow_it(played: Played) -> None:

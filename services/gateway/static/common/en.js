@@ -102,6 +102,12 @@ export const en = {
     since: (when) => `Said on ${when}.`,
     takeAway: "Take your data away", takeAwayMeans: "One archive: your songs' facts, tracks, ratings, taste and versions.",
   },
+  erase: {
+    what: "everything of you", of: (word, what) => `${word}: ${what}`,
+    ask: "Erase me", means: "Songs, tracks, ratings and all that was learned from them go for good. Nobody can bring them back.",
+    yes: "Erase me for good", no: "Keep me",
+    done: "You are erased", doneMeans: "From now on nobody finds you here. Each store of Encore removes what it holds and confirms it. You may close this page; who wants to come back begins anew.",
+  },
   past: {
     title: "Your ratings of the last weeks", stars: "Stars", none: "No ratings yet. Rate a track, and it appears here.",
     says: (ratings, weeks, first, last) => weeks > 1

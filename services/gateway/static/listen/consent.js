@@ -1,4 +1,4 @@
-// Your data: what a listener agrees to, each for itself, and since when; and all of it to take away.
+// Your data: what a listener agrees to, each for itself, and since when; and all of it to take away, or to have erased.
 
 import { fill, h } from "../common/dom.js";
 import { date } from "../common/format.js";
@@ -6,10 +6,12 @@ import { blob, get, put } from "../common/http.js";
 import { act } from "../common/shell.js";
 import { shown } from "../common/states.js";
 import { t } from "../common/strings.js";
+import { erasing } from "./erase.js";
 
 const PURPOSES = ["training", "analysis"];
 
-export function consent(listener) {
+// `onErased()` lets the room be left.
+export function consent(listener, onErased) {
   const path = `/v1/listeners/${listener.listener_id}/consent`;
   const place = h("div", { id: "consent", "aria-live": "polite" });
   const say = (purpose, box) => act(async () => {
@@ -20,7 +22,7 @@ export function consent(listener) {
   const drawn = (state) => PURPOSES.map((purpose) => line(purpose, state, say));
   shown(place, async () => drawn(await get(path)));
   return h("section", { "aria-labelledby": "consent-title" },
-    h("h2", { id: "consent-title" }, t.consent.title), h("p", { class: "hint" }, t.consent.hint), place, takeAway(listener));
+    h("h2", { id: "consent-title" }, t.consent.title), h("p", { class: "hint" }, t.consent.hint), place, takeAway(listener), erasing(listener, onErased));
 }
 
 // The archive needs the token, so the page fetches it and hands it over as a file.

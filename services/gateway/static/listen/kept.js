@@ -4,5 +4,6 @@ const RATED = "encore-ratings";
 
 const all = () => JSON.parse(localStorage.getItem(RATED) ?? "{}");
 
+export const forgetRatings = () => localStorage.removeItem(RATED);
 export const kept = (id) => all()[id];
 export const keep = (id, value) => localStorage.setItem(RATED, JSON.stringify({ ...all(), [id]: value }));

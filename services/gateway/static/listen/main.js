@@ -7,6 +7,7 @@ import { room } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { asking } from "./ask.js";
 import { consent } from "./consent.js";
+import { farewell } from "./erase.js";
 import { presented, welcome } from "./listener.js";
 import { ratingsOverTime } from "./past.js";
 import { Radio } from "./radio.js";
@@ -15,10 +16,12 @@ import { tasteCard } from "./taste.js";
 import { trackList } from "./tracks.js";
 import { tuning } from "./tune.js";
 
+let main = null;
 const bar = h("section", { class: "bar", "aria-label": t.station.bar, hidden: true });
 let radio = null;
 
-async function begin(main) {
+async function begin(given) {
+  main = given;
   main.after(bar);
   const listener = await get(`/v1/listeners/${session().listener_id}`);
   const place = h("div", { id: "rooms" });
@@ -33,8 +36,15 @@ async function listenAs(place, listener) {
     radio.restore();
   }
   const list = trackList(listener);
-  fill(place, tuning((wish) => radio.play(wish)), songs(listener), asking(listener, list), tasteCard(listener), ratingsOverTime(listener), list.element, consent(listener));
+  fill(place, tuning((wish) => radio.play(wish)), songs(listener), asking(listener, list), tasteCard(listener), ratingsOverTime(listener), list.element, consent(listener, leave));
   await list.begin();
+}
+
+// After the listener was erased: nothing plays, and nothing of them is asked for again.
+function leave() {
+  radio.close();
+  radio = null;
+  fill(main, farewell()).querySelector("h2").focus();
 }
 
 room("listen", begin, welcome);

@@ -5,6 +5,7 @@ import { call, get, upload } from "../common/http.js";
 import { shown } from "../common/states.js";
 import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
+import { askedTwice } from "../common/twice.js";
 
 const USED = 3;
 
@@ -48,22 +49,8 @@ const listed = (found, takeBack) => found.length
   ? h("ul", { class: "plain" }, found.map((song, index) =>
     h("li", { class: "row" },
       h("span", {}, t.songs.song(song.filename, Math.round(song.seconds)), index < USED ? "" : ` ${t.songs.unused}`),
-      asked(song, takeBack))))
+      askedTwice(t.songs.takeBack, song.filename, (button) => takeBack(song, button)))))
   : h("p", { class: "state empty" }, t.songs.none);
-
-// It is for good, so it is asked for twice.
-function asked(song, takeBack) {
-  const words = t.songs.takeBack;
-  const place = h("span", { class: "row" });
-  const button = (name, onclick) => h("button", { type: "button", class: "quiet small", "aria-label": words.of(name, song.filename), onclick }, name);
-  const closed = () => fill(place, button(words.ask, open));
-  const open = () => {
-    fill(place, h("span", { class: "hint", role: "status" }, words.means), button(words.yes, ({ target }) => takeBack(song, target)), button(words.no, closed));
-    place.querySelector("button").focus();
-  };
-  closed();
-  return place;
-}
 
 // One file on its way, with a player of the file itself.
 async function sent(path, file, coming) {

@@ -158,7 +158,11 @@ def test_songs_and_data(shown: Callable[[str], Page], folder: Path) -> None:
     data = page.locator("section").filter(has=page.get_by_role("heading", name="Your data"))
     expect(data.get_by_role("checkbox")).to_have_count(2)
     page.locator("#songs").screenshot(path=folder / "listen-songs.png", animations="disabled")
+    data.get_by_role("button", name="Erase me").click()
     data.screenshot(path=folder / "listen-data.png", animations="disabled")
+    data.get_by_role("button", name="Erase me for good").click()
+    expect(page.get_by_role("heading", name="You are erased")).to_be_visible()
+    keep(page, folder, "listen-erased")
 
 
 def test_a_crossing_and_time(shown: Callable[[str], Page], folder: Path) -> None:

@@ -210,3 +210,29 @@ def test_a_track_whose_sound_is_kept_no_longer_says_so_and_can_be_rated(
     card.get_by_title("4 of 5").click()
     until(lambda: [each["data"]["stars"] for each in of(house, RATINGS, listener)] == [4])
     assert violations(page) == []
+
+
+def test_a_listener_erases_themselves_by_keys_once_it_was_asked_for_twice(
+    house: Gateway, enter: Opened, listener: str
+) -> None:
+    house.upload(listener).raise_for_status()
+    page = enter(listener=listener)
+    page.evaluate("id => localStorage.setItem(`encore-taste-${id}`, '[]')", listener)
+    ask = page.get_by_role("button", name="Erase me: everything of you")
+    ask.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Erase me for good: everything of you")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(ask).to_be_focused()
+    assert house.http.get(f"/v1/listeners/{listener}").status_code == 200
+    page.keyboard.press("Enter")
+    assert violations(page) == []
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="You are erased")).to_be_focused()
+    assert violations(page) == []
+    assert house.http.get(f"/v1/listeners/{listener}").status_code == 404
+    held = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert listener not in held
+    page.reload()
+    expect(page.get_by_role("heading", name="Enter")).to_be_visible()
