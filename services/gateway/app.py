@@ -21,6 +21,7 @@ from services.gateway.claims import Claims
 from services.gateway.described import document_of
 from services.gateway.engine import Engine
 from services.gateway.erasing import keep_erasing
+from services.gateway.finished import Finished
 from services.gateway.hardening import Hardened
 from services.gateway.ledger import Now, PostgresLedger
 from services.gateway.lineage import Lineage
@@ -122,6 +123,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, s
     pool = await stack.enter_async_context(open_async_pool(settings.postgres_dsn))
     asked = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=2, limits=REPORTS))
     kept = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=1))
+    told = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=1))
     paid = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=4))
     stack.push_async_callback(outbox.aclose)
     store, board, engine = Store(pool, settings.holdout_share), Board(), Engine(settings.engine_url)
@@ -135,6 +137,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, s
     stack.push_async_callback(bookkeeper.aclose)
     works = (
         maker.run(),
+        Finished(told, store, board).run(),
         tidy(store, blobs, claims, ledger, settings.terms),
         keep_erasing(store, blobs, claims),
         bookkeeper.run(),

@@ -102,6 +102,10 @@ class Stream:
         self._charges = charges
         self._paid_until = time.monotonic() + STREAM_SLICE_S
 
+    def paid_s(self) -> float:
+        """The seconds until the next slice is due."""
+        return max(0.0, self._paid_until - time.monotonic())
+
     async def may_go_on(self) -> bool:
         """False once the next slice cannot be paid."""
         if time.monotonic() < self._paid_until:

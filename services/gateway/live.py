@@ -1,6 +1,5 @@
 """A track that is heard while it is made: the parts that the engine has stored so far, as one endless WAV file."""
 
-import asyncio
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ from services.gateway.store import TrackRow
 
 # Long enough for a first window; a listener who waits longer asks again.
 FIRST_S: Final = 30.0
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 0.5  # how often the blob store is asked for a part that another gateway's engine stores
 _UNKNOWN_SIZE: Final = 0xFFFFFFFF
 
 
@@ -34,32 +33,36 @@ async def first_part(parts: Parts, row: TrackRow) -> tuple[bytes | None, TrackRo
         BackendAway: the blob store or Postgres does not answer.
     """
     give_up_at = time.monotonic() + FIRST_S
-    while True:
-        part = await _read(parts, row.track.track_id, 0)
-        if part is not None or _is_over(row) or time.monotonic() >= give_up_at:
-            return part, row
-        await _next_news(parts, row.track.track_id)
-        row = await parts.store.track(row.track.track_id) or row
+    with parts.board.following(row.track.track_id) as following:
+        while True:
+            part = await _read(parts, row.track.track_id, 0)
+            if part is not None or _is_over(row) or time.monotonic() >= give_up_at:
+                return part, row
+            if await following.wait(_LOOK_S):
+                row = await parts.store.track(row.track.track_id) or row
 
 
 async def wav(parts: Parts, track_id: UUID, first: bytes) -> AsyncIterator[bytes]:
     """The header, the first part and those that follow, until the track is ready or failed and all is told."""
     yield wav_header()
     yield first
-    number, over = 1, False
-    while True:
-        part = await _read(parts, track_id, number)
-        if part is not None:
-            yield part
-            number += 1
-        elif over:
-            return
-        else:
-            row = await parts.store.track(track_id)
-            # The last part may have come between the two looks: look once more.
-            over = row is None or _is_over(row)
-            if not over:
-                await _next_news(parts, track_id)
+    with parts.board.following(track_id) as following:
+        number, over = 1, await _is_over_now(parts, track_id)
+        while True:
+            part = await _read(parts, track_id, number)
+            if part is not None:
+                yield part
+                number += 1
+            elif over:
+                return
+            elif await following.wait(_LOOK_S):
+                # The last part may have come since: look for it once more.
+                over = await _is_over_now(parts, track_id)
+
+
+async def _is_over_now(parts: Parts, track_id: UUID) -> bool:
+    row = await parts.store.track(track_id)
+    return row is None or _is_over(row)
 
 
 def _is_over(row: TrackRow) -> bool:
@@ -71,12 +74,3 @@ async def _read(parts: Parts, track_id: UUID, number: int) -> bytes | None:
         return await parts.blobs.part(track_id, number)
     except OSError as error:
         raise BackendAway("store", "The audio cannot be read now.") from error
-
-
-async def _next_news(parts: Parts, track_id: UUID) -> None:
-    """Returns when the engine has told something, or soon: the track may be made by another gateway."""
-    latest = parts.board.latest(track_id)
-    if latest is None:
-        await asyncio.sleep(_LOOK_S)
-    else:
-        await parts.board.wait(track_id, latest[0], _LOOK_S)

@@ -177,6 +177,11 @@ with places as (
 select t.*, u.service from turns u join gateway.tracks t using (track_id)
 order by u.turn, t.created_at, t.track_id limit %(limit)s;
 
+-- name: finished
+-- Those of the tracks that are not in the making any more.
+select asked.track_id from unnest(%(ids)s::uuid[]) as asked(track_id)
+where not exists (select from gateway.tracks t where t.track_id = asked.track_id and t.status in ('queued', 'running'));
+
 -- name: mark_running
 update gateway.tracks set status = 'running' where track_id = %(track_id)s and status in ('queued', 'running')
 returning *;

@@ -294,6 +294,10 @@ class Store:
         tracks = [(track_row(row), row["service"]) for row in rows]
         return [Waiting(track, service, track.track.listener_id, track.request.seconds) for track, service in tracks]
 
+    async def finished(self, tracks: Iterable[UUID]) -> list[UUID]:
+        """Those of them that are ready or failed, or gone."""
+        return [row["track_id"] for row in await self._all("finished", ids=list(tracks))]
+
     async def mark_running(self, track_id: UUID) -> bool:
         """False if the track is finished or cancelled; so do the other marks."""
         return await self._one("mark_running", track_id=track_id) is not None

@@ -22,8 +22,6 @@ from services.gateway.wishes import drawn, make
 
 router = APIRouter(prefix="/v1", tags=["tracks"])
 
-_LOOK_S: Final = 0.5  # how often a track that is made elsewhere, or not yet, is looked up
-_SILENCE_S: Final = 3.0
 _SHOWN: Final = ("queued", "denoising", "decoding")
 # One event of the stream; `data` is a Progress, at the end the Track.
 _EVENT: Final[dict[str, Any]] = {
@@ -124,26 +122,21 @@ async def follow_track(track_id: UUID, parts: At, by: By) -> EventSourceResponse
 
 
 async def _news(parts: Parts, track_id: UUID, stream: Stream) -> AsyncIterator[ServerSentEvent]:
-    seen = 0
+    """Asks Postgres at the beginning, and when the track may be finished."""
+    seen, look = 0, True
     yield ServerSentEvent(event="queued", data=Progress(stage="queued").model_dump_json(exclude_none=True))
-    while await stream.may_go_on():
-        row = await require_track(parts, track_id)
-        if row.track.status in ("ready", "failed"):
-            yield _sent(row.track.status, row.track)
-            return
-        latest = parts.board.latest(track_id)
-        if latest is None:
-            await parts.board.wait(track_id, seen, _LOOK_S)
-        while latest is not None and await stream.may_go_on():
-            number, progress = latest
-            if number != seen:
+    with parts.board.following(track_id) as following:
+        while await stream.may_go_on():
+            number, progress = parts.board.latest(track_id) or (seen, None)
+            if progress is not None and number != seen:
                 seen = number
                 yield _sent(progress.stage, progress, number)
-            await parts.board.wait(track_id, seen, _SILENCE_S)
-            newer = parts.board.latest(track_id)
-            if newer == latest:
-                break
-            latest = newer
+            if look:
+                row = await require_track(parts, track_id)
+                if row.track.status in ("ready", "failed"):
+                    yield _sent(row.track.status, row.track)
+                    return
+            look = await following.wait(stream.paid_s())
 
 
 def _sent(event: str, data: BaseModel, number: int | None = None) -> ServerSentEvent:
