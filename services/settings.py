@@ -46,6 +46,8 @@ def read(kind: type[SettingsT]) -> SettingsT:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
+    if not first["loc"]:  # of several together; what they are may be secret
+        return f"{first['msg'].removeprefix('Value error, ')}."
     variable = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
     if first["type"] == "missing":
         return f"{variable} is not set, and has no default."

@@ -15,6 +15,7 @@ from services.errors import ServiceError
 from services.gateway.problems import answered
 from services.principals import principal as principals
 from services.principals.keys import KeyFile
+from services.principals.oidc import NotStaff, Provider
 from services.principals.principal import Principal
 from services.principals.tokens import InvalidToken, read
 
@@ -68,18 +69,14 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _is_guarded(scope["path"]) and scope["path"] not in OPEN:
             try:
-                scope["encore.principal"] = self._admitted(scope)
+                scope["encore.principal"] = await self._admitted(scope)
             except ServiceError as error:
                 await answered(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _admitted(self, scope: Scope) -> Principal:
-        keys: KeyFile = self._public.state.keys
-        try:
-            principal = read(_bearer(scope), keys.current())
-        except InvalidToken as error:
-            raise _unauthorized(str(error)) from error
+    async def _admitted(self, scope: Scope) -> Principal:
+        principal = await self._known(scope)
         there = [door for door in self._doors if door.path.match(scope["path"])]
         asked = next((door for door in there if scope["method"] in door.methods), None)
         if asked is not None and asked.scope not in principal.scopes:
@@ -87,6 +84,21 @@ class Guarded:
         if asked is None:
             raise _nowhere(there)
         return principal
+
+    async def _known(self, scope: Scope) -> Principal:
+        keys: KeyFile = self._public.state.keys
+        provider: Provider | None = self._public.state.provider
+        try:
+            token = _bearer(scope)
+            if provider is not None and provider.made(token):
+                return await provider.read(token)
+            return read(token, keys.current())
+        except InvalidToken as error:
+            raise _unauthorized(str(error)) from error
+        except NotStaff as error:
+            message = "None of your groups may do anything here."
+            expected = "a member of one of the groups that ENCORE_OIDC_GROUPS names"
+            raise ServiceError("forbidden", message, status=403, field="Authorization", expected=expected) from error
 
 
 def _bearer(scope: Scope) -> str:

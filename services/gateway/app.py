@@ -57,7 +57,9 @@ from services.gateway.tally import Bookkeeper
 from services.gateway.tidying import tidy
 from services.gateway.tracks import TrackMaker
 from services.postgres import REPORTS, open_async_pool
+from services.principals.issuer_keys import IssuerKeys
 from services.principals.keys import KeyFile
+from services.principals.oidc import Provider
 from services.tasks import end
 
 log = structlog.get_logger()
@@ -94,6 +96,8 @@ def create_app(settings: GatewaySettings, outbox: Outbox, now: Now | None = None
         async with AsyncExitStack() as stack:
             app.state.parts = await _started(settings, outbox, now, stack)
             app.state.keys = app.state.parts.keys
+            wanted = settings.provider
+            app.state.provider = None if wanted is None else Provider(wanted, IssuerKeys(settings.oidc_jwks_url))
             yield
 
     app = FastAPI(

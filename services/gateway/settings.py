@@ -2,17 +2,19 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES
 from services.gateway.terms import MEASURED_S, Terms
+from services.principals import oidc
 from services.settings import Settings
 
 _DAY_S: Final = 86_400
 # As schemas.base.CohortKey and CohortValue, several.
 _ATTRIBUTES: Final = r"^[a-z][a-z0-9_]{0,31}(=[A-Za-z0-9 ._|-]+)?(;[a-z][a-z0-9_]{0,31}(=[A-Za-z0-9 ._|-]+)?)*$"
+_GROUPS: Final = r"^([^=;]+=(operator|analyst)(;[^=;]+=(operator|analyst))*)?$"
 
 
 class GatewaySettings(Settings):
@@ -67,8 +69,38 @@ class GatewaySettings(Settings):
     budget_service_factor: Annotated[float, Field(ge=1)] = 100.0
     """How many times a listener's budgets a service has."""
 
+    oidc_issuer: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    """The identity provider of the staff, as its tokens name it; empty: staff come with tokens of Encore alone."""
+    oidc_audience: str = ""
+    """What the provider calls this API in the tokens for it."""
+    oidc_jwks_url: Annotated[str, Field(pattern=r"^(https://\S+|http://(127\.0\.0\.1|localhost)[:/]\S*)?$")] = ""
+    """Where the provider's public keys are, a JSON Web Key Set."""
+    oidc_groups: Annotated[str, Field(pattern=_GROUPS)] = ""
+    """Who may do what, `;` between groups: `music-ops=operator;data-science=analyst`."""
+    oidc_groups_claim: Annotated[str, Field(min_length=1)] = "groups"
+    """The claim of a token that lists its bearer's groups."""
+    oidc_name_claim: Annotated[str, Field(min_length=1)] = "sub"
+    """The claim by which the audit names a person; it must be theirs for ever."""
+
     mlflow_page: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
     """Where operators open MLflow in a browser; empty: the rooms link to no run and no model."""
+
+    @model_validator(mode="after")
+    def _is_a_whole_provider(self) -> Self:
+        if self.oidc_issuer and not (self.oidc_audience and self.oidc_jwks_url and self.oidc_groups):
+            raise ValueError("ENCORE_OIDC_ISSUER needs ENCORE_OIDC_AUDIENCE, ENCORE_OIDC_JWKS_URL, ENCORE_OIDC_GROUPS")
+        return self
+
+    @property
+    def provider(self) -> oidc.Terms | None:
+        """What is asked of the tokens of the staff's identity provider, where there is one."""
+        if not self.oidc_issuer:
+            return None
+        groups: dict[str, oidc.StaffKind] = {}
+        for each in self.oidc_groups.split(";"):
+            name, _, kind = each.rpartition("=")
+            groups[name] = "operator" if kind == "operator" else "analyst"
+        return oidc.Terms(self.oidc_issuer, self.oidc_audience, groups, self.oidc_groups_claim, self.oidc_name_claim)
 
     @property
     def terms(self) -> Terms:

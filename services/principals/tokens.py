@@ -31,8 +31,8 @@ LEEWAY: Final = timedelta(seconds=10)
 _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "at+jwt"
 _REQUIRED: Final = ["iss", "aud", "sub", "iat", "exp", "jti", "kind"]
-_MOST_CHARACTERS: Final = 4096
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
+MOST_CHARACTERS: Final = 4096
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
 
 
 class InvalidToken(Exception):
@@ -52,7 +52,7 @@ def minted(
     Raises:
         ValueError: a name that cannot be one, or a life that is too long.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError("a name has 1 to 64 letters, digits, @ . _ - and begins with a letter or digit")
     if not timedelta(0) < life <= LONGEST[kind]:
         raise ValueError(f"a token of kind {kind} lives for at most {LONGEST[kind]}")
@@ -70,7 +70,7 @@ def read(token: str, keys: Keys) -> Principal:
     Raises:
         InvalidToken: not ours, not of this type, for somebody else, ended, or not as it should be.
     """
-    if len(token) > _MOST_CHARACTERS:
+    if len(token) > MOST_CHARACTERS:
         raise InvalidToken("The token is too long.")
     try:
         header = jwt.get_unverified_header(token)
@@ -95,7 +95,7 @@ def read(token: str, keys: Keys) -> Principal:
 
 def _principal(claims: Mapping[str, Any], key_id: str) -> Principal:
     kind, name = claims["kind"], claims["sub"]
-    if kind not in KINDS or not _NAME.fullmatch(name):
+    if kind not in KINDS or not NAME.fullmatch(name):
         raise InvalidToken("The token names nobody.")
     if claims["exp"] - claims["iat"] > LONGEST[kind].total_seconds():
         raise InvalidToken("The token would live too long.")

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +247,19 @@ def test_the_topics_are_those_of_the_contract(render: Render) -> None:
         topics.minimum_in_sync(topic["spec"]["replicas"]) for topic in found.values()
     }
     assert all(topic["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for topic in found.values())
+
+
+def test_the_gateway_is_told_of_an_identity_provider_where_there_is_one(render: Render) -> None:
+    told = environment(pods(render("everything"))["gateway"][0])
+    assert told["ENCORE_OIDC_ISSUER"] == "https://login.example.org"
+    assert told["ENCORE_OIDC_GROUPS"] == "music-ops=operator;data-science=analyst"
+    assert not any(name.startswith("ENCORE_OIDC") for name in environment(pods(render())["gateway"][0]))
+
+
+def test_half_an_identity_provider_is_refused(run_helm: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    result = run_helm("template", "r", str(CHART), "--set", "oidc.issuer=https://login.example.org")
+    assert result.returncode != 0
+    assert "jwksUrl" in result.stderr
 
 
 def test_nothing_optional_is_there_unasked(render: Render) -> None:
