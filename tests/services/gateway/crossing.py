@@ -94,14 +94,20 @@ class Crossing:
         path = row.path
         for name in ("listener_id", "track_id", "pair_id", "four_id", "song_id"):
             if f"{{{name}}}" in path:
-                of_theirs = asker.reach and self.draw.random() < OWN_SHARE
-                place = self.draw.choice(sorted(asker.reach)) if of_theirs else self.draw.randrange(len(self.owners))
+                place = self.draw.choice(self.within(asker, row))
                 named.add(place)
                 path = path.replace(f"{{{name}}}", self.spelt(self.owners[place].ids[name]))
         while "{" in path:
             path = path[: path.index("{")] + str(uuid7()) + path[path.index("}") + 1 :]
         url = path + self.query()
         return asker, Asked(row.method, url, self.options(asker, row), frozenset(named))
+
+    def within(self, asker: Asker, row: Row) -> list[int]:
+        """Whom a path may name: nobody erases their own, or soon there would be nobody left."""
+        everyone = range(len(self.owners))
+        if row.scope == "erase":
+            return [place for place in everyone if place not in asker.reach]
+        return sorted(asker.reach) if asker.reach and self.draw.random() < OWN_SHARE else list(everyone)
 
     def spelt(self, given: str) -> str:
         """The same id as a stranger may write it."""
