@@ -13,6 +13,8 @@ from schemas.base import WHOLE, Mark, Moment, Open, Sha256, Stamp, Uuid, Uuid7
 
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000), WHOLE]
 Arm = Literal["base", "cold", "champion", "candidate", "previous"]
+# `catalogue`: a listener's own song, of whose plays and ratings a product brought the history; compared with nothing.
+TrackArm = Literal["base", "cold", "champion", "candidate", "previous", "catalogue"]
 
 # Nothing in Encore happened before or will happen after; tables refuse other times, which not every reader could hold.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -134,7 +136,7 @@ class TrackMade(Open):
     of four takes (`four_id`) is picked from, and in no comparison of arms."""
 
     track_id: Uuid
-    arm: Arm
+    arm: TrackArm
     propensity: Annotated[float, Field(gt=0, le=1)]
     release_id: Uuid | None = None
     model_version: str | None = None

@@ -31,6 +31,7 @@ with progress as (
     from feedback.ratings f
     join feedback.tracks t using (listener_id, track_id)
     left join progress p using (listener_id)
+    where t.arm <> 'catalogue' or exists (select from gateway.songs s where s.song_id = f.track_id)
     group by f.listener_id
 )
 select listener_id, coalesce(s.songs, 0) as songs, coalesce(f.ratings, 0) as ratings,
@@ -59,12 +60,14 @@ select song_id, features_url, created_at
 from gateway.songs where listener_id = %(listener)s
 
 -- name: tracks
+-- A song of the listener's own, rated in a product's history, is gone with the song.
 select f.track_id, t.features_url, t.prompt, t.arm, f.stars, f.rated_at, f.received_at, t.seconds::float8 as seconds,
        round(l.heard_fraction::numeric, 4)::float8 as heard
 from feedback.ratings f
 join feedback.tracks t using (listener_id, track_id)
 left join feedback.listens l using (listener_id, track_id)
 where f.listener_id = %(listener)s
+  and (t.arm <> 'catalogue' or exists (select from gateway.songs s where s.song_id = f.track_id))
 
 -- name: others
 -- Who else rated and agrees that Encore learns from it, those with the newest ratings first.

@@ -13,6 +13,7 @@ IN_STACK: Final = {
     "letters": "services.aggregator.letters",
     "archive": "services.aggregator.archive",
     "replay": "services.aggregator.replay",
+    "import": "services.gateway.importing",
     "uplift": "infra.analyst",
     "access": "services.principals",
 }
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         _add_letters,
         _add_archive,
         _add_replay,
+        _add_import,
         _add_uplift,
         _add_access,
     ):
@@ -244,6 +246,18 @@ def _add_replay(add: Commands) -> None:
         description="Folds the log from its beginning once more: what was missing is folded and said. With --into, the "
         "archived months and the log go into an empty database, and every table is compared; the exit status is 1 "
         "where one differs. In the environment of the stack that runs.",
+    )
+
+
+def _add_import(add: Commands) -> None:
+    add(
+        "import",
+        help="bring a product's history of plays and ratings of its listeners' songs",
+        usage="./encore import FILE --service NAME --about NAME [--rate EVENTS] [--check]",
+        allow_abbrev=False,
+        description="Past plays and ratings of songs that listeners brought, JSON lines or Parquet. They count "
+        "for taste and are compared with nothing. The whole file is looked at first; where a row is wrong nothing is "
+        "sent, and the exit status is 1. The same file again changes nothing. In the environment of the running stack.",
     )
 
 

@@ -5,7 +5,8 @@ one event at a time. Both read the same messages from Kafka into Postgres.
 
 The DSN's user must be allowed to create databases; two are made and dropped, and one topic for each feedback family is
 expected to exist. The plain consumer stores no aggregates, so the ratio flatters it. Seconds of the processor are those
-of this process: of its producer, and of its aggregator.
+of this process (its producer, its aggregator), of the broker while each of them worked, and of the aggregator's servers
+in Postgres; both servers must run on this machine.
 """
 
 import argparse
@@ -16,8 +17,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 from uuid import uuid4
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -30,12 +33,28 @@ from services.postgres import open_pool
 from services.streams import Outgoing, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
 from services.telemetry import configure_logging
+from tests.benchmarks.processor import listening_at, spent_seconds
 from tests.services.aggregator.samples import message_of, stream
 
 PLACES = [TopicPartition(topic, partition) for topic in FEEDBACK for partition in range(PARTITIONS)]
 INSERT = """
 insert into feedback.events (source, id, type, listener_id, time, data, topic, partition, "offset")
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""
+SERVERS = """
+select pid from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()"""
+
+
+class Spent(NamedTuple):
+    """Seconds of the processor since each process began."""
+
+    here: float
+    broker: float
+
+    @classmethod
+    def now(cls, broker: psutil.Process) -> "Spent":
+        times = broker.cpu_times()
+        return cls(time.process_time(), times.user + times.system)
 
 
 def main() -> None:
@@ -48,24 +67,32 @@ def main() -> None:
     configure_logging("benchmark", "warning")
     starts = _ends(options.kafka)
     messages = [message_of(event) for event in stream(options.events, seed=uuid4().int % 1_000_000)]
-    used = [time.process_time()]
+    broker = listening_at(options.kafka)
+    used = [Spent.now(broker)]
     _produce(options.kafka, messages)
-    used.append(time.process_time())
+    used.append(Spent.now(broker))
     with database(options.postgres) as dsn:
-        used.append(time.process_time())
-        folded = _fold_all(options.kafka, dsn, starts, options.events)
-        used.append(time.process_time())
+        used.append(Spent.now(broker))
+        folded, server = _fold_all(options.kafka, dsn, starts, options.events)
+        used.append(Spent.now(broker))
     with database(options.postgres) as dsn:
         plain = _insert_some(options.kafka, dsn, starts, options.plain_events)
     facts = {
         "events": options.events,
         "folded_per_s": round(folded),
         "plain_per_s": round(plain),
-        "producer_us_an_event": round(1e6 * (used[1] - used[0]) / options.events),
-        "aggregator_us_an_event": round(1e6 * (used[3] - used[2]) / options.events),
+        **_each("producing", used[0], used[1], options.events),
+        **_each("folding", used[2], used[3], options.events),
+        "folding_server_us": round(1e6 * server / options.events),
         "load": round(os.getloadavg()[0], 1),
     }
     sys.stdout.write(json.dumps(facts | {"ratio": round(folded / plain, 1)}) + "\n")
+
+
+def _each(doing: str, before: Spent, after: Spent, events: int) -> dict[str, int]:
+    """Microseconds an event."""
+    here, broker = (1e6 * (late - early) / events for early, late in zip(before, after, strict=True))
+    return {f"{doing}_here_us": round(here), f"{doing}_broker_us": round(broker)}
 
 
 def _produce(bootstrap: str, messages: Sequence[Outgoing]) -> None:
@@ -75,8 +102,8 @@ def _produce(bootstrap: str, messages: Sequence[Outgoing]) -> None:
     writer.close()
 
 
-def _fold_all(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count: int) -> float:
-    """Events a second, from the first message read to the last commit."""
+def _fold_all(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count: int) -> tuple[float, float]:
+    """Events a second, from the first message read to the last commit; processor seconds of Postgres' servers."""
     with open_pool(dsn) as pool, psycopg.connect(dsn, autocommit=True) as eye:
         eye.cursor().executemany(
             "insert into feedback.offsets (topic, partition, next_offset) values (%s, %s, %s)",
@@ -93,9 +120,10 @@ def _fold_all(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count
                 before, started = folded, time.perf_counter()
             time.sleep(0.01)
         seconds = time.perf_counter() - started
+        server = sum(spent_seconds(pid) for (pid,) in eye.execute(SERVERS).fetchall())
         stop.set()
         thread.join()
-    return (count - before) / seconds
+    return (count - before) / seconds, server
 
 
 def _insert_some(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count: int) -> float:

@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
@@ -32,6 +31,7 @@ from services.identifiers import uuid7
 from services.postgres import open_pool
 from services.streams import Extent, Message, TopicPartition
 from tests.benchmarks.aggregator import INSERT, database
+from tests.benchmarks.processor import spent_seconds
 from tests.services.aggregator.samples import message_of
 
 BATCH = 2_000
@@ -105,11 +105,6 @@ def row_by_row(dsn: str, messages: Sequence[Message]) -> float:
         for message in messages:
             connection.execute(INSERT, _row(message))
         return spent_seconds(connection.info.backend_pid)
-
-
-def spent_seconds(process: int) -> float:
-    """Seconds that a process was on a processor (Documentation/scheduler/sched-stats.rst)."""
-    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _row(message: Message) -> tuple[object, ...]:

@@ -23,7 +23,7 @@ import psycopg
 from services import rollout
 from services.postgres import load_queries
 from tests.benchmarks.aggregator import database
-from tests.benchmarks.sink import spent_seconds
+from tests.benchmarks.processor import spent_seconds
 
 LISTENERS: Final[LiteralString] = """
 set synchronous_commit = off;
