@@ -43,17 +43,19 @@ def erase(store: Store, blobs: Blobs, folder: Path) -> int:
 
 
 def without(snapshot: Snapshot, listener: UUID) -> Snapshot:
-    """The same round as if it had not reached this listener."""
+    """The same round as if it had not reached this listener, nor heard of them."""
     return snapshot.model_copy(
         update={
             "listeners": tuple(each for each in snapshot.listeners if each.facts.listener_id != listener),
             "left_out": tuple(each for each in snapshot.left_out if each.listener_id != listener),
+            "others": tuple(each for each in snapshot.others if each.listener_id != listener),
         }
     )
 
 
 def _remove_files(store: Store, blobs: Blobs, folder: Path, listener: UUID) -> None:
-    for row in store.rows(_QUERIES["snapshots"], listener=listener):
+    # All of them: a round may have heard of somebody without training them, which no row says.
+    for row in store.rows(_QUERIES["named_snapshots"]):
         _rewrite(store, blobs, row["sha256"], listener)
     _remove_unnamed(store, blobs)
     for kind in ("adapters", "refused"):
@@ -66,10 +68,10 @@ def _rewrite(store: Store, blobs: Blobs, before: str, listener: UUID) -> None:
         data = blobs.read(blobs.url(f"{SNAPSHOTS}/{before}.json"))
     except FileNotFoundError:
         return
+    if str(listener).encode() not in data:
+        return
     kept = without(load(data, before), listener).dump()
     after = sha256(kept)
-    if after == before:
-        return
     blobs.write_once(f"{SNAPSHOTS}/{after}.json", kept)
     names: dict[str, Any] = {"before": before, "after": after}
     with store.transaction():

@@ -6,10 +6,6 @@ join gateway.erasure_steps s on s.erasure_id = e.erasure_id and s.store = 'train
 where e.listener is not null and not exists (select from training.rounds where status = 'running')
 order by e.asked_at
 
--- name: snapshots
-select distinct snapshot_sha256 as sha256 from training.rounds
-where %(listener)s = any(listeners) and snapshot_sha256 is not null
-
 -- name: rename_in_rounds
 update training.rounds set snapshot_sha256 = %(after)s where snapshot_sha256 = %(before)s
 

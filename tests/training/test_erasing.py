@@ -90,6 +90,18 @@ def trained(owner: psycopg.Connection, blobs: Blobs, *who: UUID, status: str = "
     return digest
 
 
+def heard_of(owner: psycopg.Connection, blobs: Blobs, trained: UUID, other: UUID) -> str:
+    """A round that trained one and heard of the other; the snapshot's digest."""
+    made = snapshot.build(BASE, Recipe(), [facts(trained)], method, [facts(other)])
+    digest = snapshot.sha256(made.dump())
+    blobs.write_once(f"snapshots/{digest}.json", made.dump())
+    owner.execute(
+        "insert into training.rounds (round_id, status, listeners, snapshot_sha256) values (%s, 'trained', %s, %s)",
+        (uuid4(), [trained], digest),
+    )
+    return digest
+
+
 def traces(owner: psycopg.Connection, root: Path, who: UUID) -> list[str]:
     """Tables of training and files whose name or content names a listener."""
     names = owner.execute(
@@ -194,3 +206,18 @@ def test_killed_at_any_step_the_next_call_ends_it(
     erase(store, blobs, tmp_path / "factory")
     assert traces(owner, tmp_path, WHO) == []
     assert snapshots(owner, blobs) == [[OTHER]]
+
+
+def test_who_was_only_heard_of_is_in_no_snapshot_either(
+    owner: psycopg.Connection, store: Store, blobs: Blobs, tmp_path: Path
+) -> None:
+    before = heard_of(owner, blobs, OTHER, WHO)
+    begin(owner)
+    assert traces(owner, tmp_path / "store", WHO)
+    assert erase(store, blobs, tmp_path / "factory") == 1
+    assert traces(owner, tmp_path / "store", WHO) == []
+    (after,) = owner.execute("select snapshot_sha256 from training.rounds").fetchone() or ()
+    assert after != before
+    left = snapshot.load(blobs.read(blobs.url(f"snapshots/{after}.json")), after)
+    assert [each.facts.listener_id for each in left.listeners] == [OTHER]
+    assert left.others == ()
