@@ -113,13 +113,25 @@ def _person(
     rng: np.random.Generator,
 ) -> Person:
     songs = tuple(by_style[home][i] for i in rng.choice(len(by_style[home]), SONGS_EACH, replace=False))
-    own = scale.standardise(np.stack([heard[path] for path in songs]))
+    taste = beyond(scale.standardise(np.stack([heard[path] for path in songs])), rng, shift)
+    attributes = {"home": home, "device": str(rng.choice(["phone", "desktop"]))}
+    return Person(f"listener {index + 1}", attributes, songs, taste, int(rng.integers(2**31)))
+
+
+def beyond(own: Vector, rng: np.random.Generator, shift: float = SHIFT) -> Taste:
+    """A taste that lies beyond these songs.
+
+    Args:
+        own: standardised features of the songs [songs, features].
+        rng: draws the taste, and what the rater is like.
+        shift: see `populate`.
+    """
     near = own[:, : len(MEASURED)].mean(axis=0)
     weights = rng.dirichlet(np.full(len(near), 2.0))
-    beyond = np.zeros_like(near)
-    beyond[np.argsort(weights)[-SHIFTED:]] = shift * rng.choice([-1.0, 1.0], SHIFTED)
-    taste = Taste(
-        ideal=near + beyond + rng.normal(0.0, SCATTER, near.shape),
+    apart = np.zeros_like(near)
+    apart[np.argsort(weights)[-SHIFTED:]] = shift * rng.choice([-1.0, 1.0], SHIFTED)
+    return Taste(
+        ideal=near + apart + rng.normal(0.0, SCATTER, near.shape),
         weights=weights,
         least=own[:, len(MEASURED) :].min(axis=0),
         offset=float(rng.normal(0.0, 0.3)),
@@ -128,5 +140,3 @@ def _person(
         gain=float(rng.uniform(0.7, 1.2)),
         patience=0.95,
     )
-    attributes = {"home": home, "device": str(rng.choice(["phone", "desktop"]))}
-    return Person(f"listener {index + 1}", attributes, songs, taste, int(rng.integers(2**31)))
