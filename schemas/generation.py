@@ -14,6 +14,8 @@ MIN_SECONDS, MAX_SECONDS = 2.0, 120.0
 MAX_SONG_BYTES = 50 * 1024 * 1024
 MAX_SONG_SECONDS, MIN_SONG_SECONDS = 600.0, 1.0
 MAX_SONGS = 3
+# Songs that a track may have learned from and must not repeat.
+MAX_KNOWN = 100
 LOUDNESS_LUFS = -16.0
 SAMPLE_RATE = 22_050
 PARTS_FOLDER = "live"
@@ -67,8 +69,8 @@ class Controls(Frozen):
 
 class GenerationRequest(Frozen):
     """One track. `songs` are feature files of the listener's songs; empty for the base arm. No adapter means the
-    bare base model. At most `seeds` seeds compete, fewer under load. `destination` is the folder in the blob store to
-    write to."""
+    bare base model. What is made may repeat none of `songs`, nor of `known`, all that the listener has. At most `seeds`
+    seeds compete, fewer under load. `destination` is the folder in the blob store to write to."""
 
     track_id: UUID
     listener_id: UUID
@@ -77,6 +79,7 @@ class GenerationRequest(Frozen):
     seconds: Seconds = 10.0
     seed: Seed
     songs: Annotated[tuple[str, ...], Field(max_length=MAX_SONGS)] = ()
+    known: Annotated[tuple[str, ...], Field(max_length=MAX_KNOWN)] = ()
     adapter: AdapterRef | None = None
     controls: Controls = Controls()
     seeds: Seeds = 1

@@ -89,7 +89,7 @@ class Denoiser:
         self._cache = _cache(settings) if blobs.remote else None
         self._registry.register(EngineCollector(replica, self._engine.state, self._cache))
         self._studio = Studio(base, self._engine, blobs, settings.engine_decoders, self._cache, self._metrics.adapter)
-        self._tracks = Tracks(self._studio, settings.engine_deadline_s, settings.engine_seeds)
+        self._tracks = Tracks(self._studio, settings.engine_deadline_s, settings.engine_seeds, self._metrics.made_again)
         if choice.engine_compile == "yes":
             # To be heard by the operator: it is the longest part of such a start.
             LOG.info("compiled", seconds=self._engine.compile())

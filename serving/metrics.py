@@ -66,7 +66,12 @@ class Metrics:
         self._songs = Counter(
             "encore_engine_songs_total", "Songs taken in, by outcome", ("replica", "outcome"), registry=registry
         )
-
+        self._again = Counter(
+            "encore_engine_tracks_made_again_total",
+            "Attempts at tracks that came too close to a song and were not stored",
+            labels,
+            registry=registry,
+        )
         self._lookups = Counter(
             "encore_engine_adapter_lookups_total",
             "Adapters asked for, by where they were found: memory, disk or store",
@@ -118,6 +123,10 @@ class Metrics:
     def adapter_refused(self, code: str) -> None:
         """One published adapter that cannot be used."""
         self._refused.labels(self.replica, code).inc()
+
+    def made_again(self) -> None:
+        """One attempt at a track that came too close to a song."""
+        self._again.labels(self.replica).inc()
 
     def song(self, outcome: str) -> None:
         """One song: `done`, `cancelled` or a problem's code."""

@@ -9,13 +9,15 @@ from schemas.blobs import features_name
 from schemas.generation import MAX_SONG_BYTES, SongFacts, SongRequest
 from serving.audio import flac, read_song
 from serving.engine.hearing.feel import feel_heard
+from serving.engine.hearing.melody import notes_of
 from serving.engine.hearing.sound import sound_of
 from serving.features import EXCERPT_S, STYLE_S, at_reference, dump_features, representative
+from serving.originals import beside, dump_notes
 from serving.studio import Studio
 
 
 async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
-    """Stores a song's audio and features; both are in the store when this returns, and its noise follows.
+    """Stores a song's audio, features and notes; all are in the store when this returns, and its noise follows.
 
     Raises:
         Refused: the upload is no usable audio, or something needed is away or full.
@@ -28,6 +30,8 @@ async def take_song(studio: Studio, request: SongRequest) -> SongFacts:
     features = await studio.decode(_describe, studio, waveform)
     audio, described = await studio.decode(flac, song.waveform), dump_features(**features)
     audio_url, features_url = f"{request.destination}/audio.flac", f"{request.destination}/{features_name(described)}"
+    notes = await studio.decode(notes_of, waveform, studio.base.codec.sample_rate)
+    await studio.read(studio.blobs.write, beside(features_url), dump_notes(notes))
     await studio.read(studio.blobs.write, features_url, described)
     audio = await studio.read(studio.blobs.write, audio_url, audio)
     studio.noises.follow(features_url, features)

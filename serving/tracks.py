@@ -1,4 +1,4 @@
-"""A track from request to stored audio: gather, denoise, decode, store, telling how far it is."""
+"""A track from request to stored audio: gather, denoise, decode, compare, store, telling how far it is."""
 
 import asyncio
 import hashlib
@@ -17,7 +17,7 @@ from schemas.blobs import features_name
 from schemas.generation import ActionDrawn, GenerationRequest, Progress, TrackFacts
 from schemas.registry import AdapterRef
 from serving.audio import flac
-from serving.contest import Contest, Entrant, seats, seeds_from
+from serving.contest import Contest, seats, seeds_from
 from serving.engine.adapters.controls import Action, Controls
 from serving.engine.adapters.scorer import Scorer
 from serving.engine.adapters.slots import AdapterKey
@@ -30,7 +30,8 @@ from serving.engine.ticket import Notify, Ticket
 from serving.engine.windows import windows_for
 from serving.errors import busy, refused
 from serving.features import SongFeatures, dump_features, feel_of, parse_song, sound_of
-from serving.judge import Judge, heard
+from serving.judge import Judge, Sound, heard
+from serving.originals import Originals, RepeatsError, given_up, seeds_again
 from serving.parts import TrackParts
 from serving.studio import Studio, absent
 
@@ -42,10 +43,14 @@ ATTEMPTS = 3
 class Tracks:
     """Makes tracks; remembers the features of songs, which never change."""
 
-    def __init__(self, studio: Studio, deadline_s: float, seeds: int = 1) -> None:
-        """`seeds` may compete for one track at most, whatever requests say."""
+    def __init__(
+        self, studio: Studio, deadline_s: float, seeds: int = 1, again: Callable[[], None] = lambda: None
+    ) -> None:
+        """`seeds` may compete for one track at most, whatever requests say; `again` is told of each attempt that came
+        too close to a song."""
         self._studio, self._deadline_s, self._seeds = studio, deadline_s, seeds
         self._songs: OrderedDict[str, SongFeatures] = OrderedDict()
+        self._originals, self._again = Originals(studio), again
         self._decode_s = 0.0
 
     async def make(self, request: GenerationRequest) -> AsyncGenerator[Progress, None]:
@@ -56,12 +61,30 @@ class Tracks:
         Raises:
             Refused: the track cannot be made.
         """
-        contest, action = await self._enter(request, time.monotonic() + self._deadline_s)
+        deadline = time.monotonic() + self._deadline_s
+        known = await self._originals.notes(list(dict.fromkeys((*request.songs, *request.known))))
+        for attempt, seed in enumerate(seeds_again(request.seed)):
+            again = request.model_copy(update={"seed": seed})
+            try:
+                async with aclosing(self._attempt(again, deadline, known, live=attempt == 0)) as progress:
+                    async for each in progress:
+                        yield each
+            except RepeatsError:
+                self._again()
+            else:
+                return
+        raise given_up()
+
+    async def _attempt(
+        self, request: GenerationRequest, deadline: float, known: list[Tensor], *, live: bool
+    ) -> AsyncGenerator[Progress, None]:
+        """One attempt; `live`: what can be heard before its end is stored. Raises RepeatsError."""
+        contest, action = await self._enter(request, deadline)
         parts = TrackParts(self._studio, request.track_id)
         try:
             async with aclosing(contest.updates()) as updates:
                 async for update in updates:
-                    if update.fresh is not None:
+                    if live and update.fresh is not None:
                         parts.add(update.fresh)
                     yield self._progress(update, parts)
             winner = contest.winner
@@ -70,7 +93,12 @@ class Tracks:
             yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s or None)
             if await parts.settle():
                 yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s)
-            facts = await self._store(request, latents, winner, parts)
+            began, sound = time.monotonic(), winner.sound
+            if sound is None:
+                sound = await self._studio.decode(heard, self._studio, await parts.finish(latents), request.seconds)
+            await self._originals.require_new(torch.from_numpy(sound.audio.waveform), known)
+            facts = await self._store(request, latents, winner.ticket.job.plan, sound)
+            self._decode_s = time.monotonic() - began
             yield Progress(
                 stage="done", track=facts.model_copy(update={"selection": contest.competitors, "action": action})
             )
@@ -166,16 +194,11 @@ class Tracks:
         return self._songs[url]
 
     async def _store(
-        self, request: GenerationRequest, latents: Tensor, winner: Entrant, parts: TrackParts
+        self, request: GenerationRequest, latents: Tensor, plan: Tensor | None, sound: Sound
     ) -> TrackFacts:
-        began, plan = time.monotonic(), winner.ticket.job.plan
-        sound = winner.sound
-        if sound is None:
-            sound = await self._studio.decode(heard, self._studio, await parts.finish(latents), request.seconds)
         said = {} if plan is None else {"plan": plan[: len(latents)]}
         features = dump_features(style=sound.style, sound=sound.numbers, latents=latents, **said)
         audio = await self._studio.decode(flac, sound.audio.waveform)
-        self._decode_s = time.monotonic() - began
         audio_url = f"{request.destination}/audio.flac"
         features_url = f"{request.destination}/{features_name(features)}"
         blobs = self._studio.blobs

@@ -6,7 +6,7 @@ Reads of what other processes own, for reports, are in `reports`.
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, LiteralString, Protocol
@@ -16,7 +16,7 @@ import psycopg
 
 from schemas.api import GivenRating, Listener, Song, Track
 from schemas.base import Problem
-from schemas.generation import MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
+from schemas.generation import MAX_KNOWN, MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
 from services.gateway.absent import unknown_listener
 from services.gateway.cold import ColdStart, frozen, stored
 from services.gateway.consents import Consent, noted
@@ -115,7 +115,11 @@ class Planning:
 
     async def taste(self) -> Taste:
         """What may be personal in a track now. The first songs that are ever used are frozen as the cold start."""
-        songs = await self._run("song_features", listener_id=self._listener_id, limit=MAX_SONGS)
+        songs = await self._run("song_features", listener_id=self._listener_id, limit=MAX_KNOWN)
+        own = await self._taste(songs[:MAX_SONGS])
+        return replace(own, known=tuple(row["features_url"] for row in songs))
+
+    async def _taste(self, songs: Sequence[Row]) -> Taste:
         cold = await self._cold_start(songs) if songs else None
         features = [row["features_url"] for row in songs]
         if (await self._run("switched_off", listener_id=self._listener_id))[0]["off"]:

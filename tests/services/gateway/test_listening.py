@@ -95,6 +95,8 @@ def test_the_newest_three_songs_are_used_but_never_in_the_base_arm(gateway: Gate
     used = {request.arm: request.songs for request in gateway.engine.asked}
     assert used["base"] == ()
     assert [url.split("/")[-2] for url in used["champion"]] == songs[:0:-1]
+    for request in gateway.engine.asked:  # none of them may be repeated, whatever the arm
+        assert [url.split("/")[-2] for url in request.known] == songs[::-1]
 
 
 def test_a_pair_is_one_wish_in_two_arms(gateway: Gateway, listener_id: str) -> None:
