@@ -78,8 +78,9 @@ def test_a_service_has_more_and_an_end_too(small: Gateway) -> None:
 
 def test_sound_that_a_service_asks_for_is_the_listeners_too(small: Gateway, clock: Clock) -> None:
     listener, other = small.listener(), small.listener()
-    first = [small.ask(listener, prompt="a reel", seconds=120, twin=False) for _ in range(2)]
-    assert len(first) == 2
+    small.engine.paused = True  # minutes of sound would keep it too busy to say that it is there
+    for _ in range(2):
+        small.ask(listener, prompt="a reel", seconds=120, twin=False)
     wish = {"listener_id": listener, "prompt": "a reel", "seconds": 60}
     assert_over(small.http.post("/v1/tracks", json=wish), "audio_seconds", "0 of 240 are left")
     own = ask(small, listener, "/v1/tracks", method="POST", json=wish)
@@ -88,6 +89,7 @@ def test_sound_that_a_service_asks_for_is_the_listeners_too(small: Gateway, cloc
     small.ask(other, prompt="a reel", seconds=2)
     clock.move(wait)
     small.ask(listener, prompt="a reel", seconds=60)
+    small.engine.paused = False
 
 
 def test_who_is_not_ones_own_pays_nothing(small: Gateway) -> None:
