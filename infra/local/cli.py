@@ -14,6 +14,7 @@ IN_STACK: Final = {
     "archive": "services.aggregator.archive",
     "replay": "services.aggregator.replay",
     "import": "services.gateway.importing",
+    "trace": "services.aggregator.trace",
     "uplift": "infra.analyst",
     "access": "services.principals",
 }
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         _add_archive,
         _add_replay,
         _add_import,
+        _add_trace,
         _add_uplift,
         _add_access,
     ):
@@ -258,6 +260,18 @@ def _add_import(add: Commands) -> None:
         description="Past plays and ratings of songs that listeners brought, JSON lines or Parquet. They count "
         "for taste and are compared with nothing. The whole file is looked at first; where a row is wrong nothing is "
         "sent, and the exit status is 1. The same file again changes nothing. In the environment of the running stack.",
+    )
+
+
+def _add_trace(add: Commands) -> None:
+    add(
+        "trace",
+        help="search every table and file for a listener's ids",
+        usage="./encore trace LISTENER [ID ...]",
+        allow_abbrev=False,
+        description="Every table of PostgreSQL and every file of the blob store that names the listener, or what is "
+        "known to be theirs; ID is a song or track of theirs whose row is gone. The exit status is 1 where there is a "
+        "trace. In the environment of the stack that runs; elsewhere: `python -m services.aggregator.trace`.",
     )
 
 

@@ -1,0 +1,75 @@
+"""A trace of a listener is found wherever it stands: in any column of any table, in name and bytes of any file."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from schemas.blobs import Store as Blobs
+from services.aggregator.parquet import written
+from services.aggregator.trace import belongings, in_files, in_tables
+from services.identifiers import uuid7
+from services.postgres import Pool, open_pool
+
+WHO, SONG, NOBODY = uuid7(), uuid7(), uuid7()
+
+
+@pytest.fixture
+def pool(postgres_dsn: str) -> Iterator[Pool]:
+    with open_pool(postgres_dsn) as pool:
+        yield pool
+
+
+def test_in_every_kind_of_column(pool: Pool, postgres_dsn: str) -> None:
+    with psycopg.connect(postgres_dsn) as owner:
+        owner.execute("insert into gateway.listeners (listener_id) values (%s)", (WHO,))
+        owner.execute("insert into gateway.withdrawn_songs values (%s, %s, now())", (SONG, WHO))
+        owner.execute("insert into gateway.round_requests values (%s, %s)", (uuid4(), [NOBODY, WHO]))
+        owner.execute(
+            "insert into training.rounds (round_id, status, listeners, detail) values (%s, 'empty', '{}', %s)",
+            (uuid4(), f"without {WHO}: x"),
+        )
+        owner.execute(
+            "insert into audit.entries (entry_id, kind, name, action, detail) values (%s, 'process', 'x', 'x', %s)",
+            (uuid4(), json.dumps({"song": str(SONG)})),
+        )
+        owner.execute(
+            'insert into feedback.dead_letters (topic, partition, "offset", key, value, reason)'
+            " values ('x', 0, 0, %s, %s, 'x')",
+            (b"x", b'\xff{"subject": "' + str(WHO).encode() + b'"'),
+        )
+    ids = belongings(pool, WHO)
+    assert ids == {WHO, SONG}
+    assert dict(in_tables(pool, ids)) == {
+        "gateway.listeners": 1,
+        "gateway.withdrawn_songs": 1,
+        "gateway.round_requests": 1,
+        "training.rounds": 1,
+        "audit.entries": 1,
+        "feedback.dead_letters": 1,
+    }
+    assert in_tables(pool, [uuid7()]) == []
+
+
+def event(listener_id: UUID) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "source": "x", "id": uuid7(), "type": "x", "listener_id": listener_id, "time": now, "data": {}, "topic": "x",
+        "partition": 0, "offset": 0, "folded_at": now, "received_at": now, "sha256": b"x",
+    }  # fmt: skip
+
+
+def test_in_names_and_contents_of_files(tmp_path: Path) -> None:
+    blobs = Blobs(f"file://{tmp_path}")
+    blobs.write_once(blobs.url(f"songs/{SONG}/audio.flac"), b"sound")
+    blobs.write_once(blobs.url("snapshots/x.json"), json.dumps({"listener_id": str(WHO)}).encode())
+    blobs.write_once(blobs.url("events/2026-01/1.parquet"), written([event(NOBODY), event(WHO)]))
+    blobs.write_once(blobs.url("events/2026-01/2.parquet"), written([event(NOBODY)]))
+    blobs.write_once(blobs.url("tracks/other/audio.flac"), b"\xff" * 100)
+    found = [trace.place for trace in in_files(blobs, {WHO, SONG})]
+    assert found == ["events/2026-01/1.parquet", "snapshots/x.json", f"songs/{SONG}/audio.flac"]
