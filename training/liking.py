@@ -18,11 +18,12 @@ from training.answers import belief
 from training.controls import actions
 from training.preference import EVERY_SIGNAL, Signals
 from training.scorer import Array, Heard, Space, Weights, contradicted, fit, priors, space_of
-from training.snapshot import ListenerFacts
+from training.snapshot import ListenerFacts, Pick
 
 Read = Callable[[str], bytes]
 MOST_TRACKS = 200  # of a listener, the newest: what is bounded takes bounded time
-FEWEST = 8  # rated tracks of all together, below which nothing is learned
+MOST_PICKS = 50  # and as many picks, each among four tracks
+FEWEST = 8  # answers of all together, below which nothing is learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def likings(
         for facts in everyone
         if facts.listener_id in songs
     }
-    if sum(len(each.mean) for each in heard.values()) < FEWEST:
+    if sum(each.answers for each in heard.values()) < FEWEST:
         return {}
     space = space_of(list(heard.values()))
     found = priors(space, list(heard.values()))
@@ -98,16 +99,33 @@ def _heard(facts: ListenerFacts, songs: Songs, read: Read, signals: Signals) -> 
     tracks = facts.tracks[-MOST_TRACKS:]
     believed = belief(tracks, signals)
     place = {track: index for index, track in enumerate(believed.tracks)}
-    wanted, rows, places = songs.styles.mean(0), [], []
+    rows, places = [], []
     for track in tracks:
         if track.track_id not in place:
             continue
-        file = _features(track.features_url, read)
-        if file is not None and file[0].shape == wanted.shape:
-            rows.append(describe(file[0], wanted, file[1], songs.sound).double().numpy())
+        row = _description(track.features_url, songs, read)
+        if row is not None:
+            rows.append(row)
             places.append(place[track.track_id])
-    empty = np.zeros((0, described_size(len(wanted))))
-    return Heard(np.stack(rows) if rows else empty, believed.mean[places], believed.variance[places])
+    empty = np.zeros((0, described_size(songs.styles.shape[1])))
+    picks = [known for pick in facts.picks[-MOST_PICKS:] if (known := _picked(pick, songs, read)) is not None]
+    return Heard(np.stack(rows) if rows else empty, believed.mean[places], believed.variance[places], tuple(picks))
+
+
+def _picked(pick: Pick, songs: Songs, read: Read) -> Array | None:
+    """Descriptions of its takes, the picked one first; None where that or all others are not there."""
+    first = None if pick.picked_url is None else _description(pick.picked_url, songs, read)
+    others = [row for url in pick.other_urls if (row := _description(url, songs, read)) is not None]
+    return None if first is None or not others else np.stack([first, *others])
+
+
+def _description(url: str, songs: Songs, read: Read) -> Array | None:
+    """Of a track, beside the songs; None where its features are not there, or of another base."""
+    file, wanted = _features(url, read), songs.styles.mean(0)
+    if file is None or file[0].shape != wanted.shape:
+        return None
+    described: Array = describe(file[0], wanted, file[1], songs.sound).double().numpy()
+    return described
 
 
 def _features(url: str, read: Read) -> tuple[Tensor, Tensor] | None:

@@ -13,7 +13,7 @@ select exists (
 ) as pending
 
 -- name: standings
--- What is new of each listener who has a song or a rating: songs by Postgres's clock, ratings by their arrival. Where what
+-- What is new of each listener who has a song or a rating: songs by Postgres's clock, ratings and picks by their arrival. Where what
 -- was learned last came from a song that they took back, all that is left is new.
 with progress as (
     select p.* from training.progress p
@@ -28,10 +28,14 @@ with progress as (
 ), ratings as (
     select f.listener_id, count(*) as ratings,
            count(*) filter (where p.ratings_to is null or f.received_at > p.ratings_to) as new_ratings
-    from feedback.ratings f
-    join feedback.tracks t using (listener_id, track_id)
+    from (
+        select r.listener_id, r.received_at from feedback.ratings r join feedback.tracks t using (listener_id, track_id)
+        where t.arm <> 'catalogue' or exists (select from gateway.songs s where s.song_id = r.track_id)
+        union all  -- picks tell a scorer, and who has no songs has none
+        select c.listener_id, c.received_at from feedback.picks c join gateway.fours using (four_id, listener_id)
+        where exists (select from gateway.songs s where s.listener_id = c.listener_id)
+    ) f
     left join progress p using (listener_id)
-    where t.arm <> 'catalogue' or exists (select from gateway.songs s where s.song_id = f.track_id)
     group by f.listener_id
 )
 select listener_id, coalesce(s.songs, 0) as songs, coalesce(f.ratings, 0) as ratings,
@@ -77,6 +81,20 @@ where g.may_train and f.listener_id <> all(%(listeners)s)
 group by f.listener_id
 order by max(f.received_at) desc, f.listener_id
 limit %(most)s
+
+-- name: picks
+-- Of takes that were heard, or of which no play was told. Features of a four's takes are the gateway's to tell.
+select c.four_id, c.picked_at, c.received_at,
+       max(t.features_url) filter (where o.place = w.place) as picked_url,
+       coalesce(array_agg(t.features_url order by o.place) filter (where o.place is distinct from w.place), '{}') as other_urls
+from feedback.picks c
+join gateway.fours f using (four_id, listener_id)
+cross join lateral (select array_position(array['first', 'second', 'third', 'fourth'], c.choice) as place) w
+cross join lateral unnest(f.tracks) with ordinality as o (track_id, place)
+join gateway.tracks t on t.track_id = o.track_id and t.status = 'ready'
+left join feedback.plays h on h.listener_id = c.listener_id and h.track_id = o.track_id
+where c.listener_id = %(listener)s and (h.heard is null or feedback.heard_ms(h.heard) >= least(1000, t.seconds * 1000))
+group by c.four_id
 
 -- name: champions
 select a.version, a.url, a.sha256, a.base_hash

@@ -8,6 +8,9 @@ makes all answers together likeliest (empirical Bayes); where that is not by `MA
 than no weights at all, nothing was learned, and nobody has a scorer. What the others gave is the prior of each: one's
 own answers are no part of it.
 
+Of takes of one prompt one may have been picked: by the model of first choice (Luce 1959) a pick is answers about their
+differences, in which a listener's level has no part.
+
 The numbers are likeness of style, the directions in which styles differ most, how far the sound lies from the songs',
 and the squares of what counts against it (`serving.engine.adapters.scorer.describe`).
 """
@@ -18,9 +21,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 
 from serving.engine.adapters.scorer import ALIKE, LACKING, NEAR
 from serving.engine.hearing.sound import ENOUGH, SOUND_SIZE
+from training.preference import PAIR_SLOPE
 
 Array = NDArray[np.float64]
 
@@ -33,16 +38,28 @@ OWN: Final = (0.0, 0.001, 0.003, 0.01)
 MARGIN: Final = 2.0  # nats by which answers must be likelier than without what was learned from them
 LEAST_KNOWN: Final = 0.02  # share of satisfaction's variance below which a track says nothing
 MOST_EACH: Final = 64  # tracks by which one listener bends what all share
+MOST_PICKS: Final = 16  # and picks, each among four tracks
 
 
 @dataclass(frozen=True, eq=False)
 class Heard:
     """Tracks of one listener: descriptions as `describe` makes them [tracks, size]; satisfaction, a posterior under the
-    prior N(0, 1): mean and variance in (0, 1] [tracks]."""
+    prior N(0, 1): mean and variance in (0, 1] [tracks]. `picks`: descriptions of takes of one prompt, two or more, the
+    one that was picked first [takes, size]."""
 
     descriptions: Array
     mean: Array
     variance: Array
+    picks: tuple[Array, ...] = ()
+
+    @property
+    def answers(self) -> int:
+        return len(self.mean) + len(self.picks)
+
+    def newest(self) -> "Heard":
+        """What bends what all share."""
+        last = slice(-MOST_EACH, None)
+        return Heard(self.descriptions[last], self.mean[last], self.variance[last], self.picks[-MOST_PICKS:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +102,8 @@ def space_of(listeners: Sequence[Heard]) -> Space:
     Raises:
         ValueError: fewer than two tracks.
     """
-    pooled = np.concatenate([heard.descriptions[-MOST_EACH:] for heard in listeners])
+    newest = [heard.newest() for heard in listeners]
+    pooled = np.concatenate([part for heard in newest for part in (heard.descriptions, *heard.picks)])
     if len(pooled) < 2:
         raise ValueError("directions need two tracks")
     centre, scale = pooled.mean(0), np.maximum(pooled.std(0), 1e-6)
@@ -108,7 +126,7 @@ def priors(space: Space, listeners: Sequence[Heard]) -> list[Weights] | None:
     """What the others' answers say of each listener's weights; None where all answers together are not clearly likelier
     by it than by what was expected, and than by no weights at all: answers without any bearing on the tracks speak
     against the expectation, and must not be taken for a taste."""
-    newest = [Heard(h.descriptions[-MOST_EACH:], h.mean[-MOST_EACH:], h.variance[-MOST_EACH:]) for h in listeners]
+    newest = [heard.newest() for heard in listeners]
     told = [_told(space, each) for each in newest]
     nothing = replace(space, expected=np.zeros_like(space.expected))
     least = max(sum(_evidence(_told(each, h), 0.0).alone for h in newest) for each in (space, nothing))
@@ -154,7 +172,8 @@ def foretold(space: Space, heard: Heard, prior: Weights) -> float:
 def _told(space: Space, heard: Heard) -> tuple[Array, Array, Array]:
     """Numbers without the constant, answers less what was expected, and their covariance but for the weights'."""
     numbers, answers, noise = _answers(space, heard)
-    return numbers[:, 1:], answers - numbers[:, 1:] @ space.expected, LEVEL + np.diag(noise)
+    level = LEVEL * np.outer(numbers[:, 0], numbers[:, 0])
+    return numbers[:, 1:], answers - numbers[:, 1:] @ space.expected, level + np.diag(noise)
 
 
 def _evidence(told: tuple[Array, Array, Array], own: float) -> Evidence:
@@ -186,11 +205,25 @@ def _others(space: Space, precision: Array, information: Array, own: float) -> W
 
 
 def _answers(space: Space, heard: Heard) -> tuple[Array, Array, Array]:
-    """Numbers, and what the posterior of satisfaction was told beyond its prior, with its variance."""
+    """Numbers, and what the posterior of satisfaction was told beyond its prior, with its variance; then of picks."""
     known = 1.0 - heard.variance
     telling = known > LEAST_KNOWN
     known, variance = known[telling], heard.variance[telling]
-    return space.numbers(heard.descriptions[telling]), heard.mean[telling] / known, NOISE + variance / known
+    rated = space.numbers(heard.descriptions[telling]), heard.mean[telling] / known, NOISE + variance / known
+    numbers, answers, noise = zip(rated, *(_preferred(space, takes) for takes in heard.picks), strict=True)
+    return np.concatenate(numbers), np.concatenate(answers), np.concatenate(noise)
+
+
+def _preferred(space: Space, takes: Array) -> tuple[Array, Array, Array]:
+    """A pick as answers about contrasts of its takes: numbers [takes - 1, 1 + numbers], answers and variances.
+
+    `P(picked) = exp(K s_0) / sum_i exp(K s_i)`. Where all are liked alike the gradient of its logarithm in s is
+    `K (e_0 - 1 / n)` and its curvature `K^2 / n` on every contrast, so that a basis B of contrasts was told
+    `B s = n / K B e_0` with variance `n / K^2` (Laplace). What no numbers foretell comes to that, as to stars.
+    """
+    count, contrasts = len(takes), helmert(len(takes))  # orthonormal rows, each with the sum 0
+    variance = np.full(count - 1, count / PAIR_SLOPE**2 + NOISE)
+    return contrasts @ space.numbers(takes), count / PAIR_SLOPE * contrasts[:, 0], variance
 
 
 def _gaussian(values: Array, covariance: Array) -> float:

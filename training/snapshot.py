@@ -63,6 +63,17 @@ class RatedTrack(Frozen):
     received_at: AwareDatetime | None = None
 
 
+class Pick(Frozen):
+    """Of takes of one prompt the one that the listener wants to hear again, and those that they heard beside it. None
+    where they want none of them, or were never told to have heard it."""
+
+    four_id: UUID
+    picked_url: str | None
+    other_urls: tuple[str, ...]
+    picked_at: AwareDatetime
+    received_at: AwareDatetime
+
+
 class Learned(NamedTuple):
     """Up to where a listener's songs and ratings have been learned from; None where there are none."""
 
@@ -87,15 +98,15 @@ class ListenerFacts(Frozen):
     listener_id: UUID
     songs: tuple[Song, ...] = ()
     tracks: tuple[RatedTrack, ...] = ()
+    picks: tuple[Pick, ...] = ()
     champion: AdapterRef | None = None
 
     @property
     def learned(self) -> Learned:
-        """The newest facts in here, by the clock that each kind is new by: ratings go by their arrival."""
-        return Learned(
-            max((song.created_at for song in self.songs), default=None),
-            max((track.received_at or track.rated_at for track in self.tracks), default=None),
-        )
+        """The newest facts in here, by the clock that each kind is new by: ratings and picks go by their arrival."""
+        arrivals = [track.received_at or track.rated_at for track in self.tracks]
+        arrivals += [pick.received_at for pick in self.picks]
+        return Learned(max((song.created_at for song in self.songs), default=None), max(arrivals, default=None))
 
 
 Method = Callable[[ListenerFacts], tuple[Example, ...]]
@@ -179,4 +190,5 @@ def _told(facts: ListenerFacts) -> ListenerFacts:
 def _ordered(facts: ListenerFacts) -> ListenerFacts:
     songs = tuple(sorted(facts.songs, key=lambda song: (song.created_at, song.song_id)))
     tracks = tuple(sorted(facts.tracks, key=lambda track: (track.rated_at, track.track_id)))
-    return facts.model_copy(update={"songs": songs, "tracks": tracks})
+    picks = tuple(sorted(facts.picks, key=lambda pick: (pick.picked_at, pick.four_id)))
+    return facts.model_copy(update={"songs": songs, "tracks": tracks, "picks": picks})

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from serving.engine.adapters.scorer import USUAL, closeness, describe
 from serving.engine.hearing.sound import ENOUGH, SOUND_SIZE
-from tests.training.examples import listener, song, track
+from tests.training.examples import START, listener, song, track
 from training.liking import Liking, likings
-from training.snapshot import ListenerFacts
+from training.snapshot import ListenerFacts, Pick
 
 STYLE = 20
 TASTED = ENOUGH  # a number of sound of which there may be too much as well as too little
@@ -99,3 +99,34 @@ def test_a_round_of_one_learns_from_others_who_are_not_in_it(tmp_path: Path) -> 
 
 def test_few_ratings_of_all_together_teach_nothing(tmp_path: Path) -> None:
     assert likings([person(tmp_path, number, tracks=2) for number in (1, 2)], read) == {}
+
+
+def picked(number: int, url: str | None, *others: str) -> Pick:
+    return Pick(four_id=UUID(int=number), picked_url=url, other_urls=others, picked_at=START, received_at=START)
+
+
+def picker(folder: Path, number: int, fours: int = 16) -> ListenerFacts:
+    """Rates nothing, and picks of four what has most of one number of sound."""
+    facts, picks = person(folder, number, tracks=0), []
+    for four in range(fours):
+        takes = [features(folder / f"{number}-{four}-{n}", 10**6 * number + 4 * four + n) for n in range(4)]
+        (best, _), *others = sorted(takes, key=lambda take: -float(take[1][TASTED]))
+        picks.append(picked(1000 * number + four, best, *(url for url, _ in others)))
+    return facts.model_copy(update={"picks": tuple(picks)})
+
+
+def test_picks_alone_tell_what_is_liked(tmp_path: Path) -> None:
+    found = likings([picker(tmp_path, number) for number in range(1, 7)], read)
+    assert set(found) == {listener(number) for number in range(1, 7)}
+    assert score(found[listener(1)], LIKED) > score(found[listener(1)], DISLIKED) + 0.5
+
+
+def test_a_pick_of_none_or_of_what_is_not_there_changes_nothing_at_all(tmp_path: Path) -> None:
+    people = crowd(tmp_path)
+    expected = likings(people, read)[listener(1)]
+    here, other_base = features(tmp_path / "here", 5)[0], features(tmp_path / "other", 5, size=STYLE + 1)[0]
+    gone = str(tmp_path / "absent")
+    picks = (picked(1, None, here, here), picked(2, gone, here), picked(3, here, gone), picked(4, other_base, here))
+    more = people[0].model_copy(update={"picks": (*picks, picked(5, here))})
+    found = likings([more, *people[1:]], read)[listener(1)]
+    assert all(torch.equal(found.scorer.tensors()[name], value) for name, value in expected.scorer.tensors().items())

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from serving.engine.adapters.scorer import ALIKE, LACKING, NEAR, described_size
 from serving.engine.hearing.sound import ENOUGH, SOUND_SIZE
-from training.scorer import Array, Heard, Weights, contradicted, fit, foretold, priors, space_of
+from training.preference import PAIR_SLOPE
+from training.scorer import DIRECTIONS, Array, Heard, Space, Weights, contradicted, fit, foretold, priors, space_of
 
 STYLE = 12
 SIZE = described_size(STYLE)
@@ -127,3 +128,72 @@ def test_the_more_is_heard_the_surer_it_is(seed: int, fewer: int) -> None:
     some, every = fit(space, first(heard, fewer), prior), fit(space, heard, prior)
     assert np.all(np.diag(every.covariance) <= np.diag(some.covariance) + 1e-12)
     assert np.all(np.linalg.eigvalsh(every.covariance) > 0)
+
+
+def flat(space: Space) -> Weights:
+    """A prior that expects nothing."""
+    numbers = 1 + len(space.rows)
+    return Weights(np.zeros(numbers), np.eye(numbers) * 0.03)
+
+
+def picker(space: Space, liking: Array, count: int, seed: int) -> Heard:
+    """Picks among four takes each, by the model of first choice with these weights of the numbers."""
+    draw = np.random.default_rng(seed)
+    takes = person(seed, tracks=4 * count).descriptions.reshape(count, 4, SIZE)
+    picks = []
+    for four in takes:
+        shown = space.numbers(four)[:, 1:] @ liking + draw.gumbel(scale=1 / PAIR_SLOPE, size=4)
+        picks.append(four[np.argsort(-shown)])
+    return Heard(np.zeros((0, SIZE)), np.zeros(0), np.zeros(0), tuple(picks))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_picks_by_a_linear_taste_tell_its_direction(seed: int) -> None:
+    space = space_of([person(seed)])
+    liking = np.random.default_rng(seed).normal(size=len(space.rows))
+    liking /= np.linalg.norm(liking)
+    found = fit(space, picker(space, liking, 400, seed), flat(space)).mean[1:]
+    assert found @ liking / np.linalg.norm(found) > 0.7
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_pick_says_nothing_of_the_level_and_the_order_of_the_others_is_none(seed: int) -> None:
+    space = space_of([person(seed)])
+    heard = picker(space, np.zeros(len(space.rows)), 3, seed)
+    one = fit(space, heard, flat(space))
+    assert one.mean[0] == pytest.approx(0, abs=1e-12)
+    assert one.covariance[0, 0] == pytest.approx(0.03)
+    turned = Heard(heard.descriptions, heard.mean, heard.variance, tuple(four[[0, 3, 1, 2]] for four in heard.picks))
+    other = fit(space, turned, flat(space))
+    np.testing.assert_allclose(one.mean, other.mean, atol=1e-10)
+    np.testing.assert_allclose(one.covariance, other.covariance, atol=1e-10)
+    assert foretold(space, heard, flat(space)) == pytest.approx(foretold(space, turned, flat(space)))
+
+
+def test_what_all_pick_alike_is_what_the_others_tell_who_said_nothing() -> None:
+    """Beside closeness all pick what has more of the first number of sound."""
+    space = space_of([person(seed) for seed in range(4)])
+    liking = space.expected.copy()
+    liking[1 + DIRECTIONS] += 1.0
+    people = [picker(space, liking, 16, seed) for seed in range(12)]
+    (*_, prior) = told([*people, first(person(99), 0)])
+    learned = prior.mean[1:] - space_of(people).expected
+    assert np.argmax(np.abs(learned)) == 1 + DIRECTIONS
+    assert learned[1 + DIRECTIONS] > 0.3
+
+
+def test_picks_by_chance_teach_nothing() -> None:
+    for seed in range(6):
+        space = space_of([person(seed)])
+        people = [picker(space, np.zeros(len(space.rows)), 16, 50 * seed + each) for each in range(8)]
+        assert priors(space_of(people), people) is None
+
+
+def test_who_picked_beside_their_stars_is_better_known() -> None:
+    people = [person(seed) for seed in range(12)]
+    space, prior, heard = space_of(people), told(people)[0], people[0]
+    liking = prior.mean[1:]
+    more = Heard(heard.descriptions, heard.mean, heard.variance, picker(space, liking, 20, 7).picks)
+    assert np.all(np.diag(fit(space, more, prior).covariance) <= np.diag(fit(space, heard, prior).covariance) + 1e-12)

@@ -293,3 +293,62 @@ def test_what_was_in_training_meanwhile_is_not_registered(connection: psycopg.Co
     store.finish_round(round_id, [version()], learned, {}, REST, "")
     assert connection.execute("select count(*) from training.adapters").fetchone() == (0,)
     assert store.standings()[0].has_something_new
+
+
+TAKES = [UUID(int=100 + place) for place in range(4)]
+
+
+@pytest.fixture
+def four(connection: psycopg.Connection) -> UUID:
+    """Takes that are ready but for the last one."""
+    four_id = UUID(int=99)
+    connection.execute("insert into gateway.fours values (%s, %s, %s)", (four_id, LISTENER, TAKES))
+    for place, track in enumerate(TAKES):
+        connection.execute(
+            "insert into gateway.tracks (track_id, listener_id, four_id, prompt, seconds, seed, arm, propensity,"
+            " request, status, features_url) values (%s, %s, %s, 'calm', 10, 1, 'base', 0.25, '{}', %s, %s)",
+            (track, LISTENER, four_id, "failed" if place == 3 else "ready", f"take-{place}"),
+        )
+    return four_id
+
+
+def pick(connection: psycopg.Connection, four_id: UUID, choice: str, minutes: int = 5) -> None:
+    connection.execute(
+        "insert into feedback.picks values (%s, %s, %s, %s, %s, %s) on conflict (four_id) do update"
+        " set choice = excluded.choice, received_at = excluded.received_at",
+        (four_id, LISTENER, choice, START, uuid4(), START + timedelta(minutes=minutes)),
+    )
+
+
+def test_a_pick_is_told_with_the_takes_beside_it(connection: psycopg.Connection, store: Store, four: UUID) -> None:
+    pick(connection, four, "second")
+    (told,) = facts_of(store).picks
+    assert (told.picked_url, told.other_urls) == ("take-1", ("take-0", "take-2"))
+    pick(connection, four, "none")
+    (told,) = facts_of(store).picks
+    assert (told.picked_url, told.other_urls) == (None, ("take-0", "take-1", "take-2"))
+
+
+def test_a_take_that_was_not_heard_says_nothing(connection: psycopg.Connection, store: Store, four: UUID) -> None:
+    for track, heard in zip(TAKES, ("{[0,4000)}", "{[0,900)}", "{[0,500),[2000,2600)}"), strict=False):
+        connection.execute(
+            "insert into feedback.plays values (%s, %s, %s, 4000, %s, %s)", (LISTENER, track, heard, START, START)
+        )
+    pick(connection, four, "first")
+    (told,) = facts_of(store).picks
+    assert (told.picked_url, told.other_urls) == ("take-0", ("take-2",))
+    pick(connection, four, "second")
+    assert facts_of(store).picks[0].picked_url is None
+
+
+def test_a_pick_is_new_until_a_round_has_learned_from_it(
+    connection: psycopg.Connection, store: Store, four: UUID
+) -> None:
+    pick(connection, four, "first")
+    assert store.standings()[0].new_ratings == 1
+    learn(store, {LISTENER: facts_of(store).learned})
+    assert store.standings()[0].new_ratings == 0
+    pick(connection, four, "third", minutes=6)
+    assert store.standings()[0].new_ratings == 1
+    connection.execute("delete from gateway.songs")
+    assert store.standings() == []
