@@ -42,7 +42,9 @@ STATUS = {
 
 @dataclass
 class ToneEngine:
-    """`paused` stops songs, and tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end
+    """Sound is made in threads, so that whoever asks meanwhile whether it is there is answered.
+
+    `paused` stops songs, and tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end
     early, `busy` how many are a 503 that asks for a second's patience, `songs_busy` the same of songs
     and seven seconds; `mute` says nothing of prompts;
     `ready_s` is what it says of parts, which the tests store; the style of song n is (n, 1)."""
@@ -77,7 +79,7 @@ class ToneEngine:
             self.songs.append(request)
             while self.paused:  # noqa: ASYNC110 (as below)
                 await asyncio.sleep(0.02)
-            return self._taken(request)
+            return await self._taken(request)
 
         @app.post("/prompts")
         async def check_prompt(request: PromptRequest) -> Response:
@@ -104,27 +106,26 @@ class ToneEngine:
     async def status(self) -> Response:
         return Response(status_code=503) if self.away else JSONResponse({"replicas": [STATUS]})
 
-    def _taken(self, request: SongRequest) -> Any:
+    async def _taken(self, request: SongRequest) -> Any:
         if self.away:
             return Response(status_code=503)
         if self.songs_busy > 0:
             self.songs_busy -= 1
             problem = Problem(code="busy", message="So many songs.")
             return JSONResponse(problem.model_dump(), 503, {"Retry-After": "7"})
+        audio, number = _path(request.destination) / "audio.flac", len(self.songs)
         try:
-            sound, rate = soundfile.read(io.BytesIO(_path(request.source).read_bytes()))
+            seconds, digest = await asyncio.to_thread(normalise, _path(request.source), audio)
         except (soundfile.LibsndfileError, struct.error):
             problem = Problem(code="not_audio", message="The file is no audio.", expected="an audio file")
             return JSONResponse(problem.model_dump(), 422)
-        audio = _path(request.destination) / "audio.flac"
-        digest = write_flac(audio, np.asarray(sound), rate)
         return SongFacts(
-            seconds=len(sound) / rate,
+            seconds=seconds,
             sha256=digest,
             loudness_lufs=-20.0,
             audio_url=f"{request.destination}/audio.flac",
             features_url=f"{request.destination}/features.safetensors",
-            style=(float(len(self.songs)), 1.0),
+            style=(float(number), 1.0),
             base_hash=self.base_hash,
         )
 
@@ -151,8 +152,8 @@ class ToneEngine:
             yield Progress(stage="failed", problem=self.refusal)
             return
         yield Progress(stage="decoding")
-        sound = tone(request.seconds, 220 * 2 ** (len(self.asked) % 12 / 12))
-        digest = write_flac(_path(request.destination) / "audio.flac", sound, RATE)
+        hertz = 220 * 2 ** (len(self.asked) % 12 / 12)
+        digest = await asyncio.to_thread(play, _path(request.destination) / "audio.flac", request.seconds, hertz)
         facts = TrackFacts(
             seconds=request.seconds,
             sha256=digest,
@@ -177,8 +178,19 @@ def store_part(settings: GatewaySettings, track_id: str, number: int, sample: in
 def tone(seconds: float, hertz: float) -> Any:
     """A tone with overtones that fade one after the other; float samples at `RATE`."""
     time = np.arange(int(seconds * RATE)) / RATE
-    parts = [np.sin(2 * math.pi * hertz * n * time) * np.exp(-time % 1 * n) / n for n in range(1, 6)]
-    return 0.3 * np.sum(parts, axis=0)
+    parts = (np.sin(2 * math.pi * hertz * n * time) * np.exp(-time % 1 * n) / n for n in range(1, 6))
+    return 0.3 * sum(parts)
+
+
+def play(path: Path, seconds: float, hertz: float) -> str:
+    """Writes a tone; its digest."""
+    return write_flac(path, tone(seconds, hertz), RATE)
+
+
+def normalise(source: Path, destination: Path) -> tuple[float, str]:
+    """Writes the sound anew; its seconds and digest."""
+    sound, rate = soundfile.read(io.BytesIO(source.read_bytes()))
+    return len(sound) / rate, write_flac(destination, np.asarray(sound), rate)
 
 
 def wav(seconds: float = 2.0, hertz: float = 330.0) -> bytes:

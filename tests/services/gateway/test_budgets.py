@@ -78,7 +78,7 @@ def test_a_service_has_more_and_an_end_too(small: Gateway) -> None:
 
 def test_sound_that_a_service_asks_for_is_the_listeners_too(small: Gateway, clock: Clock) -> None:
     listener, other = small.listener(), small.listener()
-    small.engine.paused = True  # minutes of sound would keep it too busy to say that it is there
+    small.engine.paused = True  # nobody waits for the minutes of sound
     for _ in range(2):
         small.ask(listener, prompt="a reel", seconds=120, twin=False)
     wish = {"listener_id": listener, "prompt": "a reel", "seconds": 60}
