@@ -1,4 +1,4 @@
-"""What a principal may do in a while: requests, seconds of audio, bytes of uploads, event streams, events.
+"""What a principal may do in a while: requests, seconds of audio, bytes and seconds of uploads, event streams, events.
 
 A listener pays for themselves. A service pays for what it asks, and where that is a listener's resource, the listener
 pays as well: neither can use the other to do more. Staff have a listener's budget.
@@ -11,13 +11,14 @@ from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+from schemas.generation import MAX_SONG_SECONDS, MIN_SONG_SECONDS
 from services.errors import ServiceError
 from services.gateway.buckets import Charge, Short, cost_of
 from services.gateway.ledger import Ledger
 from services.gateway.settings import GatewaySettings
 from services.principals.principal import Principal
 
-Budget = Literal["requests", "audio_seconds", "upload_bytes", "stream_seconds", "events"]
+Budget = Literal["requests", "audio_seconds", "upload_bytes", "upload_seconds", "stream_seconds", "events"]
 STREAM_SLICE_S: Final = 15.0
 """An open stream pays for so much of its time at once, in front."""
 
@@ -28,6 +29,7 @@ class Budgets:
             "requests": settings.budget_requests,
             "audio_seconds": settings.budget_audio_s,
             "upload_bytes": settings.budget_upload_bytes,
+            "upload_seconds": settings.budget_upload_s,
             "stream_seconds": settings.budget_streams * settings.budget_refill_s,
             "events": settings.budget_events,
         }
@@ -49,8 +51,16 @@ class Budgets:
         await self._pay(self._both(by, "audio_seconds", {listener_id: seconds}, seconds))
 
     async def upload(self, by: Principal, listener_id: UUID, size: int) -> None:
-        """Pays for the bytes of an upload before they are read."""
-        await self._pay(self._both(by, "upload_bytes", {listener_id: size}, size))
+        """Pays for the bytes of an upload before they are read, and for as many seconds as the shortest song has: who
+        has none left gives the engine nothing to do."""
+        least = MIN_SONG_SECONDS
+        sent = self._both(by, "upload_bytes", {listener_id: size}, size)
+        await self._pay([*sent, *self._both(by, "upload_seconds", {listener_id: least}, least)])
+
+    async def song(self, by: Principal, listener_id: UUID, seconds: float) -> None:
+        """Pays for what an upload turned out to last beyond the shortest song."""
+        rest = min(max(seconds, MIN_SONG_SECONDS), MAX_SONG_SECONDS) - MIN_SONG_SECONDS
+        await self._pay(self._both(by, "upload_seconds", {listener_id: rest}, rest))
 
     async def events(self, by: Principal, counts: Mapping[UUID, int], total: int) -> None:
         """Pays for a batch of `total` events; `counts` are those of each listener within the principal's reach."""

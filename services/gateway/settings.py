@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES
+from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES, MAX_SONG_SECONDS
 from services.gateway.terms import MEASURED_S, Terms
 from services.principals import oidc
 from services.settings import Settings
@@ -62,6 +62,8 @@ class GatewaySettings(Settings):
     """Seconds of sound that are asked for; a pair is asked for twice, four takes four times."""
     budget_upload_bytes: Annotated[int, Field(ge=MAX_SONG_BYTES)] = 20 * MAX_SONG_BYTES
     """Bytes of songs that are sent."""
+    budget_upload_s: Annotated[float, Field(ge=MAX_SONG_SECONDS)] = 20 * MAX_SONG_SECONDS
+    """Seconds of sound in songs that are sent: twenty of the longest."""
     budget_streams: Annotated[int, Field(ge=1)] = 24
     """Event streams that may stay open at the same time."""
     budget_events: Annotated[int, Field(ge=500)] = 120_000

@@ -56,14 +56,15 @@ async def upload_song(listener_id: UUID, request: Request, response: Response, p
     10 minutes, 8 to 192 kHz, at most 50 MB. Its bytes say what it is, not its name or type.
 
     The same bytes again answer 200 with the song they became the first time. The newest three songs are used.
-    When many come at once, 503 with `Retry-After` is answered before the body is read.
+    When many come at once, 503 with `Retry-After` is answered before the body is read. What a song lasts counts against
+    a budget; one that is too long for what is left answers 429 and is not kept.
     """
     await require_listener(parts, listener_id)
     async with parts.uploads.one(), _paid(parts, by, listener_id, request) as upload:
         known = await parts.store.song_of_upload(listener_id, upload.sha256)
         if known is None:
             await _require_room(parts, listener_id)
-            song = await _take_in(parts, listener_id, upload)
+            song = await _take_in(parts, by, listener_id, upload)
             if song is not None:
                 response.headers["Location"] = f"/v1/listeners/{listener_id}/songs"
                 metrics.SONGS.labels("stored").inc()
@@ -126,7 +127,7 @@ async def _require_room(parts: Parts, listener_id: UUID) -> None:
         )
 
 
-async def _take_in(parts: Parts, listener_id: UUID, upload: Upload) -> Song | None:
+async def _take_in(parts: Parts, by: Principal, listener_id: UUID, upload: Upload) -> Song | None:
     song_id = uuid7()
     source = parts.blobs.incoming(song_id)
     try:
@@ -138,6 +139,11 @@ async def _take_in(parts: Parts, listener_id: UUID, upload: Upload) -> Song | No
         raise BackendAway("store", "The upload cannot be stored now.") from error
     finally:
         await _forget(parts, source)
+    try:
+        await parts.budgets.song(by, listener_id, facts.seconds)
+    except ServiceError:
+        await _dropped(parts, song_id)
+        raise
     return await _added(parts, listener_id, song_id, upload, facts)
 
 

@@ -1,16 +1,20 @@
 """A flooding principal is told to wait; whoever is beside them is not."""
 
+import io
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
+import soundfile
 
-from schemas.generation import MAX_SONG_BYTES
+from schemas.generation import MAX_SONG_BYTES, MAX_SONG_SECONDS
 from services.gateway import budgets
 from services.gateway.settings import GatewaySettings
 from services.identifiers import uuid7
@@ -24,6 +28,7 @@ SMALL = {
     "budget_requests": 20,
     "budget_audio_s": 240.0,
     "budget_upload_bytes": MAX_SONG_BYTES,
+    "budget_upload_s": MAX_SONG_SECONDS,
     "budget_streams": 1,
     "budget_events": 500,
     "budget_service_factor": 5.0,
@@ -107,6 +112,50 @@ def test_bytes_are_paid_before_they_are_read(small: Gateway, clock: Clock) -> No
     answer = begun_upload(small, listener)
     clock.move(assert_over(answer, "upload_bytes", f"of {MAX_SONG_BYTES} are left"))
     assert small.upload(listener).status_code == 200
+
+
+def silence(seconds: float, number: int) -> bytes:
+    """A small song of this length; other bytes for each number."""
+    file = io.BytesIO()
+    soundfile.write(file, np.full(int(seconds * 8_000), number / 128), 8_000, format="WAV", subtype="PCM_U8")
+    return file.getvalue()
+
+
+def sent_song(small: Gateway, listener_id: str, content: bytes) -> httpx.Response:
+    """The answer to an upload with the listener's own token."""
+    files = {"file": ("song.wav", content, "audio/wav")}
+    return ask(small, listener_id, f"/v1/listeners/{listener_id}/songs", method="POST", files=files)
+
+
+def kept(small: Gateway) -> set[str]:
+    """Every file in the store."""
+    root = Path(small.settings.store_url.removeprefix("file://"))
+    return {str(file) for file in root.rglob("*") if file.is_file()}
+
+
+def test_a_song_longer_than_what_is_left_is_not_kept(small: Gateway, clock: Clock) -> None:
+    listener, other = small.listener(), small.listener()
+    assert sent_song(small, listener, silence(400, 1)).status_code == 201
+    before = kept(small)
+    answer = sent_song(small, listener, silence(300, 2))
+    wait = assert_over(
+        answer, "upload_seconds", "The listener's budget of upload_seconds is spent: 199 of 600 are left"
+    )
+    assert kept(small) == before
+    assert len(ask(small, listener, f"/v1/listeners/{listener}/songs").json()) == 1
+    assert small.upload(other).status_code == 201
+    clock.move(wait + 1)  # what its try cost
+    assert sent_song(small, listener, silence(300, 2)).status_code == 201
+
+
+def test_without_seconds_left_the_engine_is_not_asked(small: Gateway) -> None:
+    listener = small.listener()
+    assert sent_song(small, listener, silence(300, 1)).status_code == 201
+    assert small.upload(listener, silence(299.5, 2)).status_code == 201  # by the service, which has more
+    asked = len(small.engine.songs)
+    assert_over(small.upload(listener, silence(1, 3)), "upload_seconds", "The listener's budget of upload_seconds")
+    assert_over(sent_song(small, listener, silence(1, 3)), "upload_seconds", "0 of 600 are left")
+    assert len(small.engine.songs) == asked
 
 
 def begun_upload(small: Gateway, listener_id: str) -> httpx.Response:
