@@ -14,6 +14,10 @@ order by e.asked_at;
 -- name: lock
 select gateway.lock_erasures();
 
+-- name: hold_months
+-- No month is taken out meanwhile (`feedback.hold_month`); whoever writes events does not wait.
+lock table feedback.events in row exclusive mode;
+
 -- name: forget_awaited
 delete from feedback.awaited
 where id in (select about from feedback.events where listener_id = %(listener_id)s);

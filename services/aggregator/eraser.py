@@ -55,7 +55,11 @@ class Eraser:
         return len(due)
 
     def _erase(self, row: dict[str, Any]) -> None:
+        # Held for a moment alone: who began before has ended then, who begins now sees the erasure. What follows reads
+        # every event there is, and nobody else's feedback waits for that.
         with transaction(self._pool) as connection:
             connection.execute(QUERIES["lock"])
+        with transaction(self._pool) as connection:
+            connection.execute(QUERIES["hold_months"])
             for name in _STEPS:
                 connection.execute(QUERIES[name], row)

@@ -56,10 +56,11 @@ async def erase(
     sql = _queries()
     ids: dict[str, Any] = {"listener_id": listener_id, "erasure_id": uuid7(), **reach(by)}
     async with store.transaction() as execute:
-        await execute(sql["lock"], {})
+        # In the order in which a song is taken back, or the two could wait for each other.
         if not await execute(sql["lock_listener"], ids):
             begun = await execute(sql["begun"], ids)
             return Erasure(begun[0]["erasure_id"]) if begun else None
+        await execute(sql["lock"], {})
         ids |= {"asked_by": by.kind, "reason": reason, "settle_s": settle_s}
         await execute(sql["begin"], ids)
         await execute(sql["add_steps"], {**ids, "stores": list(STORES)})

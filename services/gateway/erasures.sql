@@ -1,13 +1,13 @@
 -- A listener's erasure. %(me)s, %(service)s and %(everyone)s say whom the principal reaches.
 
--- name: lock
--- Whoever ends a round meanwhile sees the erasure, or is seen by it.
-select gateway.lock_withdrawals();
-
 -- name: lock_listener
 -- So that no track is planned meanwhile.
 select listener_id from gateway.listeners
 where listener_id = %(listener_id)s and (%(everyone)s or listener_id = %(me)s or service = %(service)s) for update;
+
+-- name: lock
+-- Whoever ends a round meanwhile sees the erasure, or is seen by it.
+select gateway.lock_withdrawals();
 
 -- name: begun
 select erasure_id from gateway.erasures

@@ -1,7 +1,7 @@
 """Of an erased listener nothing is left in feedback, and nothing comes again; of the others nothing changes."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from services.aggregator.eraser import Eraser
 from services.aggregator.fold import fold
 from services.aggregator.store import Store
 from services.grants import AGGREGATOR
-from services.postgres import Pool, open_pool, transaction
+from services.postgres import Limits, Pool, open_pool, transaction
 from tests.services.aggregator.rows import dead_letters, offsets, stored
 from tests.services.aggregator.samples import LISTENERS, START, TRACKS, owner, rating, stream
 from tests.services.aggregator.test_store import Log, write_all
@@ -35,7 +35,7 @@ def _role(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pool(postgres_dsn: str) -> Iterator[Pool]:
-    with open_pool(postgres_dsn, 3) as pool:
+    with open_pool(postgres_dsn, 3, Limits(statement_s=120, lock_s=60)) as pool:
         yield pool
 
 
@@ -155,13 +155,46 @@ def test_who_writes_meanwhile_is_waited_for(pool: Pool, postgres_dsn: str) -> No
     assert "feedback" in confirmed(postgres_dsn)
 
 
-def waits(dsn: str) -> bool:
+def waits(dsn: str, *, locks: Sequence[str] = ("advisory",)) -> bool:
+    """Whether somebody waits for a lock of one of these types."""
     with psycopg.connect(dsn, row_factory=scalar_row) as connection:
         row = connection.execute(
-            "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-            " and database = (select oid from pg_database where datname = current_database())"
+            "select exists (select from pg_locks l join pg_stat_activity a using (pid)"
+            " where l.locktype = any(%s) and not l.granted and a.datname = current_database())",
+            (list(locks),),
         ).fetchone()
     return bool(row)
+
+
+def test_others_write_while_everything_of_them_is_sought(pool: Pool, postgres_dsn: str) -> None:
+    [message] = Log().messages([rating(1, TRACKS[1], START, 4)])
+    write_all(Store(pool), [sort_out([message])])
+    begin(postgres_dsn, GONE)
+    erasing = threading.Thread(target=Eraser(pool, threading.Event()).turn)
+    with psycopg.connect(postgres_dsn) as reading:
+        reading.execute("select from feedback.events where listener_id = %s for update", (GONE,))
+        erasing.start()
+        until(lambda: waits(postgres_dsn, locks=("transactionid", "tuple")))
+        batch = sort_out(Log().messages([rating(2, TRACKS[0], START, 3)]))
+        with transaction(pool) as connection:
+            connection.execute("set local lock_timeout = '30s'")
+            assert len(Store(pool).refold(connection, batch.arrivals).kept) == 1
+        assert confirmed(postgres_dsn) == []
+    ended(erasing)
+    assert traces(postgres_dsn, GONE) == {}
+    assert "feedback" in confirmed(postgres_dsn)
+
+
+def test_no_month_is_taken_out_while_everything_of_them_is_sought(pool: Pool, postgres_dsn: str) -> None:
+    begin(postgres_dsn, GONE)
+    erasing = threading.Thread(target=Eraser(pool, threading.Event()).turn)
+    with psycopg.connect(postgres_dsn) as archiving:
+        archiving.execute("lock table feedback.events_other in share mode")  # as `feedback.hold_month` a month's
+        erasing.start()
+        until(lambda: waits(postgres_dsn, locks=("relation",)))
+        assert confirmed(postgres_dsn) == []
+    ended(erasing)
+    assert "feedback" in confirmed(postgres_dsn)
 
 
 @pytest.mark.parametrize("after", range(len(eraser._STEPS) + 1))

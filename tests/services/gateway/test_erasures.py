@@ -1,6 +1,7 @@
 """A listener is erased: at once nobody finds them, and each store says when nothing of them is left in it."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,13 +20,14 @@ from services.gateway.erasures import STORES, Erasure, erase, go_on
 from services.gateway.executes import Execute, Row
 from services.gateway.store import Store
 from services.identifiers import uuid7
-from services.postgres import open_async_pool
+from services.postgres import Limits, open_async_pool
 from services.principals.keys import load
 from services.principals.principal import SCOPES, Principal
 from services.principals.tokens import minted
 from tests.services.gateway.conftest import SERVICE, Gateway, until
 from tests.services.gateway.engine import wav
 from tests.services.gateway.test_matrix import Owned, owned, rating
+from tests.threads import ended
 
 OPERATOR: Final = Principal("operator", "anna", "k", SCOPES["operator"])
 OWN: Final = {"gateway", "blobs"}
@@ -178,6 +180,36 @@ def test_a_track_in_the_making_leaves_nothing(gateway: Gateway, listener_id: str
     settled(gateway)
     until(lambda: confirmed(job(gateway, answer["erasure_id"])) >= OWN)
     assert traces(gateway.settings.postgres_dsn, [track_id]) == []
+
+
+def test_a_song_that_is_taken_back_meanwhile_and_the_erasure_do_not_wait_for_each_other(
+    gateway: Gateway, listener_id: str
+) -> None:
+    dsn = gateway.settings.postgres_dsn
+
+    async def begin() -> None:
+        async with open_async_pool(dsn, size=1, limits=Limits(statement_s=120, lock_s=60)) as pool:
+            assert await erase(Store(pool), OPERATOR, UUID(listener_id), "a test") is not None
+
+    erasing = threading.Thread(target=lambda: asyncio.run(begin()), daemon=True)
+    with psycopg.connect(dsn) as withdrawing:  # its statements, in their order
+        withdrawing.execute("select from gateway.listeners where listener_id = %s for update", (listener_id,))
+        erasing.start()
+        until(lambda: waits(dsn))
+        withdrawing.execute("set local lock_timeout = '30s'")
+        withdrawing.execute("select gateway.lock_withdrawals()")
+    ended(erasing)
+    assert gateway.http.get(f"/v1/listeners/{listener_id}").status_code == 404
+
+
+def waits(dsn: str) -> bool:
+    """Whether somebody waits for a row that another holds."""
+    with psycopg.connect(dsn, row_factory=scalar_row) as connection:
+        row = connection.execute(
+            "select exists (select from pg_locks l join pg_stat_activity a using (pid) where not l.granted"
+            " and l.locktype in ('transactionid', 'tuple') and a.datname = current_database())"
+        ).fetchone()
+    return bool(row)
 
 
 class Killed(BaseException):
