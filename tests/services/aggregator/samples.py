@@ -44,6 +44,10 @@ def owner(track: UUID) -> UUID:
     return LISTENERS[track.int % len(LISTENERS)]
 
 
+HALVES = {pair: own for pair in PAIRS if len(own := [track for track in TRACKS if owner(track) == owner(pair)]) == 2}
+"""What the gateway makes of a listener's two tracks."""
+
+
 def play(number: int, track: UUID, at: datetime, position: int, heard: tuple[int, int] | None) -> PlayEvent:
     stretch = Heard(from_ms=heard[0], to_ms=heard[1]) if heard else None
     data = Playback(play_id=UUID(int=1), track_id=track, position_ms=position, heard=stretch)
@@ -70,6 +74,7 @@ def pick(number: int, four: UUID, at: datetime, choice: str) -> FourEvent:
 def made(number: int, track: UUID, at: datetime, four: UUID | None = None) -> TrackMadeEvent:
     data = TrackMade(
         track_id=track,
+        pair_id=next((pair for pair, halves in HALVES.items() if track in halves), None),
         four_id=four,
         arm="champion",
         propensity=0.25,

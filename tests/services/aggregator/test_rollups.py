@@ -4,6 +4,7 @@ when two writers do not see one another."""
 import random
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,17 @@ from services.aggregator.store import Store
 from services.aggregator.tables import Tables
 from services.postgres import Pool, open_pool
 from tests.services.aggregator.rows import resumed
-from tests.services.aggregator.samples import PAIRS, START, TRACKS, event_lists, made, owner, play, rating, stream
+from tests.services.aggregator.samples import (
+    HALVES,
+    START,
+    TRACKS,
+    event_lists,
+    made,
+    owner,
+    play,
+    rating,
+    stream,
+)
 from tests.services.aggregator.test_store import Log
 
 SUMS = ("rollups", "vote_rollups", "rating_sums")
@@ -35,13 +46,9 @@ EMPTY = (
 def pool(postgres_dsn: str) -> Iterator[Pool]:
     """A database whose pairs are known, as the gateway makes them before it offers them."""
     with open_pool(postgres_dsn, 3) as pool, psycopg.connect(postgres_dsn, autocommit=True) as connection:
-        for pair in PAIRS:
-            own = [track for track in TRACKS if owner(track) == owner(pair)]
-            others = [track for track in TRACKS if track not in own]
+        for pair, halves in HALVES.items():
             connection.execute("insert into gateway.listeners values (%s) on conflict do nothing", [owner(pair)])
-            connection.execute(
-                "insert into gateway.pairs values (%s, %s, %s, %s)", [pair, owner(pair), (own or others)[0], others[-1]]
-            )
+            connection.execute("insert into gateway.pairs values (%s, %s, %s, %s)", [pair, owner(pair), *halves])
         yield pool
 
 
@@ -80,8 +87,9 @@ def in_pieces(draw: random.Random, events: Sequence[Event], largest: int) -> lis
     return pieces
 
 
-def test_any_order_with_repeats_gives_the_digits_of_a_rebuild(pool: Pool) -> None:
-    events = stream(500, seed=11)
+@pytest.mark.parametrize("number", [11, 14, 15])
+def test_any_order_with_repeats_gives_the_digits_of_a_rebuild(pool: Pool, number: int) -> None:
+    events = stream(500, seed=number)
     told = []
     for seed in (1, 2):
         draw = random.Random(seed)
@@ -110,6 +118,16 @@ def test_kept_and_rebuilt_are_the_same(pool: Pool, events: list[Event], draw: ra
         kept = _read(connection)
         connection.execute("select feedback.rebuild_rollups()")
         assert kept == _read(connection)
+
+
+def test_a_track_beside_one_that_was_made_twice_counts_once(pool: Pool) -> None:
+    """One upsert then changes a row of the listener and adds another."""
+    first, second = next(each for each in combinations(TRACKS, 2) if owner(each[0]) == owner(each[1]))
+    both = [made(3, first, START.replace(day=2)), made(4, second, START)]
+    write(pool, [[made(1, first, START)], [rating(2, second, START, 4)], both])
+    with pool.connection() as connection:
+        rows = connection.execute("select sum(made) as made, sum(ratings) as ratings from feedback.rollups").fetchone()
+    assert rows == {"made": 2, "ratings": 1}
 
 
 def test_a_rating_that_is_changed_moves_by_its_difference(pool: Pool) -> None:
