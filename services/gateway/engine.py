@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 import httpx
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from schemas.api import EngineView, PoolView, ReplicaView
 from schemas.base import Problem
 from schemas.generation import GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
+
+log = structlog.get_logger()
 
 _CONNECT_S: Final = 2.0
 _HEALTH_S: Final = 5.0
@@ -18,6 +22,9 @@ _SONG_S: Final = 180.0
 _SILENCE_S: Final = 120.0
 _ASK_AGAIN_S: Final = 1.0
 _PASSING: Final = frozenset({"busy", "engine_away"})  # a replica died, or there is no room: another try may succeed
+_LATER: Final = frozenset({"known"})
+"""Fields of a wish for a track that the engine of the version before refuses, which serves on while an upgrade starts
+the new one: it is asked without them."""
 SILENT: Final = Problem(code="engine_away", message="The engine did not answer in time; ask again.")
 M = TypeVar("M", bound=BaseModel)
 
@@ -115,8 +122,24 @@ class Engine:
             EngineRefused: the track cannot be made.
             EngineAway: no answer, or the answer broke off before its last line.
         """
+        asked = request.model_dump(mode="json")
         try:
-            async with self._http.stream("POST", "/tracks", json=request.model_dump(mode="json")) as answer:
+            async with aclosing(self._made(asked)) as answer:
+                async for news in answer:
+                    yield news
+        except EngineRefused as refusal:
+            if refusal.problem.field not in _LATER:
+                raise
+        else:
+            return
+        log.warning("older_engine", track_id=asked["track_id"], asked_without=sorted(_LATER))
+        async with aclosing(self._made({name: asked[name] for name in asked if name not in _LATER})) as answer:
+            async for news in answer:
+                yield news
+
+    async def _made(self, asked: dict[str, Any]) -> AsyncGenerator[Progress | TrackFacts, None]:
+        try:
+            async with self._http.stream("POST", "/tracks", json=asked) as answer:
                 if not answer.is_success:
                     await answer.aread()
                     _require_success(answer)

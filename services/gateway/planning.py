@@ -32,7 +32,7 @@ class Taste:
     their adapters, and the canary they are in, with the share of its wishes that are made twice. `held_back` is there
     while their last promotion is watched: the part of the champion's tracks that `previous` plays. `opted_out`: they
     take part in no comparison. `off`: a kill switch names them. `held_out`: they are among those who hear nothing that
-    was learned, ever. `known`: all their songs, newest first, which nothing may repeat."""
+    was learned, ever."""
 
     songs: tuple[str, ...] = ()
     cold: ColdStart | None = None
@@ -47,7 +47,6 @@ class Taste:
     opted_out: bool = False
     off: bool = False
     held_out: bool = False
-    known: tuple[str, ...] = ()
 
     @property
     def in_canary(self) -> bool:
@@ -157,7 +156,6 @@ def planned(
         seconds=seconds,
         seed=seed,
         songs=songs,
-        known=own.known,
         adapter=adapter_of(draw.arm, own),
         controls=controls,
         seeds=seeds if draw.arm in PERSONAL else 1,

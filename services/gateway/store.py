@@ -6,7 +6,7 @@ Reads of what other processes own, for reports, are in `reports`.
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, LiteralString, Protocol
@@ -115,11 +115,7 @@ class Planning:
 
     async def taste(self) -> Taste:
         """What may be personal in a track now. The first songs that are ever used are frozen as the cold start."""
-        songs = await self._run("song_features", listener_id=self._listener_id, limit=MAX_KNOWN)
-        own = await self._taste(songs[:MAX_SONGS])
-        return replace(own, known=tuple(row["features_url"] for row in songs))
-
-    async def _taste(self, songs: Sequence[Row]) -> Taste:
+        songs = await self._run("song_features", listener_id=self._listener_id, limit=MAX_SONGS)
         cold = await self._cold_start(songs) if songs else None
         features = [row["features_url"] for row in songs]
         if (await self._run("switched_off", listener_id=self._listener_id))[0]["off"]:
@@ -159,7 +155,8 @@ class Planning:
             four_id=planned.four_id,
             propensity=planned.propensity,
             release_id=planned.release_id,
-            request=request.model_dump_json(),
+            # Read when it is made: the row would grow with every song, and a version that goes back could not read it.
+            request=request.model_dump_json(exclude={"known"}),
         )
         return track_row(rows[0]).track
 
@@ -301,6 +298,11 @@ class Store:
     async def finished(self, tracks: Iterable[UUID]) -> list[UUID]:
         """Those of them that are ready or failed, or gone."""
         return [row["track_id"] for row in await self._all("finished", ids=list(tracks))]
+
+    async def known_songs(self, listener_id: UUID) -> tuple[str, ...]:
+        """Feature files of all that the listener has, which no track of theirs may repeat; the newest first."""
+        rows = await self._all("song_features", listener_id=listener_id, limit=MAX_KNOWN)
+        return tuple(row["features_url"] for row in rows)
 
     async def mark_running(self, track_id: UUID) -> bool:
         """False if the track is finished or cancelled; so do the other marks."""

@@ -17,7 +17,7 @@ import structlog
 
 from schemas.base import Problem
 from schemas.events import TrackFailed, TrackFailedEvent, TrackMade, TrackMadeEvent
-from schemas.generation import Progress, TrackFacts
+from schemas.generation import GenerationRequest, Progress, TrackFacts
 from services.errors import BackendAway
 from services.gateway import metrics
 from services.gateway.board import Board
@@ -116,9 +116,11 @@ class TrackMaker:
     async def _ask_patiently(self, row: TrackRow) -> TrackFacts:
         pauses = backoff(0.5, 5.0)
         give_up_at: float | None = None
+        known = await _insisting(lambda: self._store.known_songs(row.track.listener_id))
+        request = row.request.model_copy(update={"known": known})
         while True:
             try:
-                return await self._ask(row)
+                return await self._ask(request)
             except EngineAway as error:
                 give_up_at = give_up_at or time.monotonic() + self._patience
                 if time.monotonic() >= give_up_at:
@@ -128,12 +130,12 @@ class TrackMaker:
                 self._board.post(row.track.track_id, Progress(stage="queued"))
                 await asyncio.sleep(max(next(pauses), error.retry_after_s * random.uniform(1, 1.5)))
 
-    async def _ask(self, row: TrackRow) -> TrackFacts:
-        async with aclosing(self._engine.make_track(row.request)) as answer:
+    async def _ask(self, request: GenerationRequest) -> TrackFacts:
+        async with aclosing(self._engine.make_track(request)) as answer:
             async for news in answer:
                 if isinstance(news, TrackFacts):
                     return news
-                self._board.post(row.track.track_id, news)
+                self._board.post(request.track_id, news)
         raise EngineAway("the answer broke off")
 
     async def _tell_ready(self, row: TrackRow, facts: TrackFacts) -> None:

@@ -47,6 +47,7 @@ class ToneEngine:
     `paused` stops songs, and tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end
     early, `busy` how many are a 503 that asks for a second's patience, `songs_busy` the same of songs
     and seven seconds; `mute` says nothing of prompts;
+    `older` is of the version before, which refuses `known`;
     `ready_s` is what it says of parts, which the tests store; the style of song n is (n, 1)."""
 
     asked: list[GenerationRequest] = field(default_factory=list)
@@ -55,6 +56,7 @@ class ToneEngine:
     paused: bool = False
     away: bool = False
     mute: bool = False
+    older: bool = False
     breaks_off: int = 0
     busy: int = 0
     songs_busy: int = 0
@@ -95,13 +97,19 @@ class ToneEngine:
             self.asked.append(request)
             if self.away:
                 return Response(status_code=503)
-            if self.busy > 0:
-                self.busy -= 1
-                problem = Problem(code="busy", message="The queue is full.")
-                return JSONResponse(problem.model_dump(), 503, {"Retry-After": "1"})
-            return StreamingResponse(self._lines(request), media_type="application/x-ndjson")
+            if self.older and "known" in request.model_fields_set:
+                problem = Problem(code="invalid", message="Extra inputs are not permitted", field="known")
+                return JSONResponse(problem.model_dump(), 422)
+            return self._begun(request)
 
         return app
+
+    def _begun(self, request: GenerationRequest) -> Response:
+        if self.busy > 0:
+            self.busy -= 1
+            problem = Problem(code="busy", message="The queue is full.")
+            return JSONResponse(problem.model_dump(), 503, {"Retry-After": "1"})
+        return StreamingResponse(self._lines(request), media_type="application/x-ndjson")
 
     async def status(self) -> Response:
         return Response(status_code=503) if self.away else JSONResponse({"replicas": [STATUS]})

@@ -48,6 +48,25 @@ def test_a_busy_engine_is_asked_again(gateway: Gateway, listener_id: str) -> Non
     assert len(gateway.engine.asked) == 2
 
 
+def test_an_engine_of_the_version_before_is_asked_without_what_it_does_not_know(
+    gateway: Gateway, listener_id: str
+) -> None:
+    gateway.upload(listener_id)
+    gateway.engine.older = True
+    assert gateway.finished(gateway.ask(listener_id)["track_id"])["status"] == "ready"
+    first, second = gateway.engine.asked
+    assert (len(first.known), second) == (1, first.model_copy(update={"known": ()}))
+
+
+def test_a_gateway_of_the_version_before_can_read_what_is_asked(gateway: Gateway, listener_id: str) -> None:
+    gateway.upload(listener_id)
+    gateway.finished(gateway.ask(listener_id)["track_id"])
+    with psycopg.connect(gateway.settings.postgres_dsn) as connection:
+        assert connection.execute("select request ? 'songs', request ? 'known' from gateway.tracks").fetchall() == [
+            (True, False)
+        ]
+
+
 def test_a_busy_engine_says_when_to_come_back(engine: ToneEngine, engine_url: str) -> None:
     request = GenerationRequest(track_id=uuid4(), listener_id=uuid4(), arm="base", seed=1, destination="file:///none")
 
