@@ -2,7 +2,7 @@
 snapshots.
 
 A snapshot is written anew without them and has another name then; files that no row names are removed. Every step may
-be repeated, so a process killed anywhere begins again and comes to the same end. The model registry is not its affair.
+be repeated, so a process killed anywhere begins again and comes to the same end. For the registry see `forgetting`.
 """
 
 import re

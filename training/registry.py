@@ -10,12 +10,14 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from schemas.registry import CANDIDATE, model_name
+from training.forgetting import Run
 
 EXPERIMENT: Final = "encore-factory"
 ROUND_TAG, SNAPSHOT_TAG, SHA256_TAG = "encore.round_id", "encore.snapshot_sha256", "encore.sha256"
 RESULT = TypeVar("RESULT")
 # MLflow's limits of one log_batch call.
 METRICS_PER_CALL, PARAMS_PER_CALL = 1000, 100
+RUNS_PER_CALL: Final = 1000
 
 
 class RegistryUnavailable(Exception):
@@ -57,6 +59,72 @@ class Registry:
 
     def finish(self, run_id: str) -> None:
         self._asked(lambda: self._client.set_terminated(run_id, "FINISHED"))
+
+    def runs(self) -> list[Run]:
+        """Of all rounds, also those that an operator has deleted and MLflow still keeps."""
+        return self._asked(self._runs)
+
+    def names(self, run_id: str, folder: str) -> list[str]:
+        """Of files and folders right below a folder of the run's artifacts."""
+        found = self._asked(lambda: self._client.list_artifacts(run_id, folder))
+        return [Path(each.path).name for each in found]
+
+    def read(self, run_id: str, path: str) -> bytes:
+        """An artifact's bytes."""
+        return self._asked(lambda: self._read(run_id, path))
+
+    def write(self, run_id: str, folder: str, name: str, data: bytes) -> None:
+        """An artifact; the same again is no error."""
+        self._asked(lambda: self._artifact(run_id, folder, name, data))
+
+    def remove(self, run_id: str, path: str) -> None:
+        """A file or a whole folder of the run's artifacts."""
+        self._asked(lambda: self._remove(run_id, path))
+
+    def name_snapshot(self, run_id: str, digest: str) -> None:
+        """The versions that came of a run, then the run, name this snapshot."""
+        self._asked(lambda: self._name_snapshot(run_id, digest))
+
+    def remove_model(self, listener_id: UUID) -> None:
+        """The listener's model with all its versions; none is no error."""
+        self._asked(lambda: self._remove_model(model_name(listener_id)))
+
+    def _runs(self) -> list[Run]:
+        from mlflow.entities import ViewType
+
+        found, token = [], None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment()], "", ViewType.ALL, max_results=RUNS_PER_CALL, page_token=token
+            )
+            found += [_run(each) for each in page]
+            token = page.token
+            if not token:
+                return found
+
+    def _read(self, run_id: str, path: str) -> bytes:
+        with tempfile.TemporaryDirectory() as scratch:
+            return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
+
+    def _remove(self, run_id: str, path: str) -> None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        root = self._client.get_run(run_id).info.artifact_uri
+        get_artifact_repository(root, self._client.tracking_uri).delete_artifacts(path)
+
+    def _name_snapshot(self, run_id: str, digest: str) -> None:
+        for each in self._client.search_model_versions(f"run_id = '{run_id}'"):
+            self._client.set_model_version_tag(each.name, each.version, SNAPSHOT_TAG, digest)
+        self._client.set_tag(run_id, SNAPSHOT_TAG, digest)
+
+    def _remove_model(self, name: str) -> None:
+        from mlflow.exceptions import RestException
+
+        try:
+            self._client.delete_registered_model(name)
+        except RestException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
 
     def _run_of(self, round_id: UUID, params: Mapping[str, object], snapshot: bytes, snapshot_sha256: str) -> str:
         from mlflow.entities import Param
@@ -143,6 +211,18 @@ class Registry:
             raise
         except (MlflowException, RequestException) as error:
             raise RegistryUnavailable(str(error)) from error
+
+
+def _run(found: Any) -> Run:
+    data = found.data
+    says = [word for pairs in (data.params, data.metrics, data.tags) for pair in pairs.items() for word in pair]
+    return Run(
+        run_id=found.info.run_id,
+        round_id=data.tags.get(ROUND_TAG, ""),
+        snapshot_sha256=data.tags.get(SNAPSHOT_TAG, ""),
+        active=found.info.lifecycle_stage == "active",
+        says="\n".join([str(found.info.run_name), *map(str, says)]),
+    )
 
 
 def version_tags(facts: Mapping[str, Any]) -> dict[str, str]:

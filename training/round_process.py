@@ -31,12 +31,7 @@ DONE, AWAY = 0, 75
 
 def main() -> int:
     """Works on the running round, if there is one and nobody else does."""
-    settings = Settings.model_validate_json(sys.stdin.readline())
-    configure(settings.log_level)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # MLflow's own retries would hold a round for minutes without a word.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    settings = begin()
     import psycopg
 
     from training.registry import RegistryUnavailable
@@ -47,6 +42,17 @@ def main() -> int:
         structlog.get_logger().warning("round_waits", reason=str(error))
         return AWAY
     return DONE
+
+
+def begin() -> Settings:
+    """What a process that the worker starts does first; it ends when the worker does."""
+    settings = Settings.model_validate_json(sys.stdin.readline())
+    configure(settings.log_level)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # MLflow's own retries would hold a round for minutes without a word.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    return settings
 
 
 def _work(settings: Settings) -> None:

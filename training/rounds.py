@@ -157,17 +157,14 @@ def _version(
 
 
 def _summary(trained: Result) -> dict[str, float]:
-    """Means over listeners of each score, then each listener's own held-out losses."""
+    """Means over listeners of each score. Nobody is named: a run's metrics cannot be removed, and each listener's own
+    scores are tags of their version, which can."""
     judged = [outcome for outcome in trained.outcomes if outcome.scores]
     names = sorted({name for outcome in judged for name in outcome.scores})
     summary = {}
     for name in names:
         values = [outcome.scores[name] for outcome in judged if name in outcome.scores]
         summary[f"mean_{name}"] = sum(values) / len(values)
-    for outcome in judged:
-        for name in ("base_loss", "adapter_loss"):
-            if name in outcome.scores:
-                summary[f"{name}/{outcome.listener_id}"] = outcome.scores[name]
     return summary | {"accepted": len(trained.outcomes) - _refused(trained), "refused": _refused(trained)}
 
 

@@ -20,6 +20,7 @@ import structlog
 from training.blobs import Blobs
 from training.due import decide
 from training.erasing import erase
+from training.forgetting import is_due
 from training.log import configure
 from training.metrics import FactoryMetrics
 from training.round_process import AWAY, DONE
@@ -28,6 +29,7 @@ from training.store import Round, Store
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_WAIT_S = 30.0
+FORGET_EVERY_S = 60.0
 Tell = Callable[[Mapping[str, Any]], None]
 
 
@@ -39,7 +41,7 @@ class Worker:
         self._blobs = Blobs(settings.store_url)
         self._log = structlog.get_logger()
         self._failures = 0
-        self._pause_until = 0.0
+        self._pause_until = self._forget_from = 0.0
 
     def poll(self) -> bool:
         """Goes on with the running round, or starts one that is due.
@@ -51,6 +53,7 @@ class Worker:
         current = self._store.running_round()
         if current is None:
             self._erase()
+            self._forget()
             self._start()
             current = self._store.running_round()
         self._metrics.due.set(len(current.listeners) if current else 0)
@@ -67,6 +70,15 @@ class Worker:
             erase(self._store, self._blobs, self._settings.factory_folder)
         except OSError as error:
             self._log.warning("erasing_put_off", reason=str(error))
+
+    def _forget(self) -> None:
+        """In the model registry, by a process of its own: only that one carries its client."""
+        if time.monotonic() < self._forget_from or not is_due(self._store):
+            return
+        code = run_process(self._settings, self._hear, "training.forgetting_process")
+        if code != DONE:
+            self._log.warning("forgetting_put_off", exit_code=code)
+        self._forget_from = time.monotonic() + FORGET_EVERY_S
 
     def _start(self) -> None:
         pending = self._store.release_pending()
@@ -137,19 +149,22 @@ def loop(config: dict[str, Any]) -> None:
             time.sleep(settings.factory_poll_s)
 
 
-def run_process(settings: Settings, hear: Callable[[str, Mapping[str, Any]], None]) -> int:
-    """Runs a round's process to its end.
+def run_process(
+    settings: Settings, hear: Callable[[str, Mapping[str, Any]], None], module: str = "training.round_process"
+) -> int:
+    """Runs a process to its end.
 
     Args:
         settings: sent to it.
         hear: called with each thing it says.
+        module: what it runs.
 
     Returns:
         Its exit code.
     """
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(settings.factory_threads or 1)}
     with subprocess.Popen(
-        [sys.executable, "-m", "training.round_process"],
+        [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

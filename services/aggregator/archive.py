@@ -4,24 +4,26 @@ A month goes in one transaction: its files are written, read back and compared, 
 schema `archived`, and only then is its table dropped. Killed before the end, it leaves the month as it was.
 
 Then files go whose own term is over: first their rows say so, then each file goes, then its row says that it is gone.
+At last the files are written anew without whoever was erased (`forgetting`).
 """
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 from pydantic import Field
 
 from schemas.blobs import Store as Blobs
+from services.aggregator.archive_files import Part, stored
 from services.aggregator.copies import stored_event
 from services.aggregator.fold import fold
-from services.aggregator.parquet import Row, rows_of, written
+from services.aggregator.forgetting import forget
+from services.aggregator.parquet import Row
 from services.aggregator.tables import Tables
 from services.errors import BackendAway
 from services.postgres import Limits, Pool, load_queries, open_pool, transaction
@@ -43,16 +45,6 @@ class ArchiveSettings(Settings):
     """Months that raw events stay in Postgres after their own; then they are files."""
     archive_kept_months: Annotated[int, Field(ge=0)] = 0
     """Months that those files stay after the events' own; 0: for ever."""
-
-
-class Part(NamedTuple):
-    """A file of a month."""
-
-    month: date
-    part: int
-    url: str
-    sha256: str
-    events: int
 
 
 def months(pool: Pool, before: date) -> list[date]:
@@ -77,11 +69,12 @@ def archive(pool: Pool, blobs: Blobs, month: date, size: int = PART) -> list[Par
         ValueError: a file does not hold what was written; the month is as it was.
     """
     with transaction(pool) as connection:
+        connection.execute(QUERIES["alone"])
         connection.execute(QUERIES["share"])
         connection.execute(QUERIES["hold"], {"month": month})
         parts, tables = [], Tables("archived")
         for number, rows in enumerate(_portions(connection, month, size)):
-            part = _stored(blobs, month, number, rows)
+            part = stored(blobs, month, number, rows)
             tables.merge(connection, fold(map(stored_event, map(dict, rows))))
             connection.execute(QUERIES["add_part"], part._asdict())
             parts.append(part)
@@ -116,35 +109,11 @@ def parts(connection: Connection[DictRow]) -> list[Part]:
     return [Part(**row) for row in connection.execute(QUERIES["parts"]).fetchall()]
 
 
-def opened(blobs: Blobs, part: Part) -> Iterator[Row]:
-    """The rows of a file.
-
-    Raises:
-        OSError: the blob store is away, or has lost it.
-        ValueError: it is not what was stored.
-    """
-    data = blobs.read(part.url)
-    if hashlib.sha256(data).hexdigest() != part.sha256:
-        raise ValueError(f"{part.url} is not what was stored")
-    return rows_of(data)
-
-
 def _portions(connection: Connection[DictRow], month: date, size: int) -> Iterator[list[Row]]:
     with connection.cursor("month", row_factory=dict_row) as cursor:
         cursor.execute(QUERIES["rows"], {"month": month})
         while rows := cursor.fetchmany(size):
             yield list(rows)
-
-
-def _stored(blobs: Blobs, month: date, number: int, rows: Sequence[Row]) -> Part:
-    data = written(rows)
-    sha256 = hashlib.sha256(data).hexdigest()
-    url = blobs.url(f"events/{month:%Y-%m}/{number:05d}-{sha256}.parquet")
-    blobs.write_once(url, data)
-    part = Part(month, number, url, sha256, len(rows))
-    if list(opened(blobs, part)) != [dict(row) for row in rows]:
-        raise ValueError(f"{url} does not hold what was written")
-    return part
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -161,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 sys.stdout.flush()
             kept = settings.archive_kept_months
             gone = expire(pool, blobs, _ago(today, kept)) if kept else []
+            erased = forget(pool, blobs)
     except (BackendAway, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from error
@@ -168,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(f"No month before {before:%Y-%m} is left to take out.\n")
     if gone:
         sys.stdout.write(f"{len(gone)} files are gone, since their term was over.\n")
+    if erased:
+        sys.stdout.write(f"{erased} erased listeners are in no file any more.\n")
 
 
 def _parser() -> argparse.ArgumentParser:

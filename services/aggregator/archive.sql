@@ -7,6 +7,10 @@ where i.inhparent = 'feedback.events'::regclass and c.relname ~ '^events_\d{4}_\
   and to_date(substr(c.relname, 8), 'YYYY_MM') < %(before)s
 order by month;
 
+-- name: alone
+-- Held to the transaction's end by whoever writes or removes files of months; before the next, which others wait for.
+select pg_advisory_xact_lock(hashtextextended('encore.archives', 0));
+
 -- name: share
 -- Nobody is erased meanwhile: whoever is has gone from the month, or is found in its files.
 select gateway.share_erasures();

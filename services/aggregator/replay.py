@@ -20,7 +20,8 @@ from psycopg.rows import DictRow
 
 from schemas.blobs import Store as Blobs
 from schemas.topics import FEEDBACK
-from services.aggregator.archive import ArchiveSettings, Part, expired, opened, parts
+from services.aggregator.archive import ArchiveSettings, expired, parts
+from services.aggregator.archive_files import Part, opened
 from services.aggregator.audit import messages
 from services.aggregator.batch import Batch, DeadLetter, halves, sort_out
 from services.aggregator.columns import columns

@@ -213,7 +213,7 @@ def test_migrations_run_before_everything_and_need_nothing_of_the_chart(render: 
 
 def test_months_are_archived_on_a_schedule_by_one_job_at_a_time(render: Render) -> None:
     (job,) = named(render(), "CronJob").values()
-    assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("30 3 2 * *", "Etc/UTC")
+    assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("30 3 * * *", "Etc/UTC")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
     assert job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] == "Never"
     (pod,) = pods(render())["archive"]

@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.training.test_forgetting import begin
 from training import worker
 from training.metrics import FactoryMetrics, Published
 from training.round_process import AWAY, DONE
@@ -93,3 +94,33 @@ def test_the_workers_numbers_are_served_by_another_process(tmp_path: Path) -> No
     }
     assert samples["encore_factory_adapters_total", None] == 3
     assert samples["encore_factory_phase_seconds_total", "training"] == 2.5
+
+
+def test_who_is_due_in_the_registry_has_a_process_of_its_own_and_is_tried_again_later(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(_settings: Settings, _hear: object, module: str) -> int:
+        asked.append(module)
+        return AWAY
+
+    monkeypatch.setattr(worker, "run_process", run)
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection, Store(postgres_dsn) as store:
+        polling = worker.Worker(settings(tmp_path, postgres_dsn), store, FactoryMetrics(tmp_path), lambda _: None)
+        polling.poll()
+        assert asked == []
+        begin(connection, uuid4())
+        polling.poll()
+        polling.poll()
+        assert asked == ["training.forgetting_process"]
+        monkeypatch.setattr(worker, "FORGET_EVERY_S", 0.0)
+        polling._forget_from = 0.0
+        polling.poll()
+        polling.poll()
+    assert asked == ["training.forgetting_process"] * 3
+
+
+def test_the_process_of_the_registry_waits_when_a_backend_is_away(tmp_path: Path) -> None:
+    away = settings(tmp_path, "postgresql://nobody@127.0.0.1:1/none")
+    assert worker.run_process(away, lambda *_: None, "training.forgetting_process") == AWAY

@@ -14,7 +14,8 @@ from psycopg import sql
 from infra.local.postgres import with_database
 from schemas.blobs import Store as Blobs
 from schemas.topics import FEEDBACK, PARTITIONS, PLAYS
-from services.aggregator.archive import LIMITS, archive, expire, months, opened
+from services.aggregator.archive import LIMITS, archive, expire, months
+from services.aggregator.archive_files import opened
 from services.aggregator.fold import Event
 from services.aggregator.main import GROUP
 from services.aggregator.parquet import rows_of
