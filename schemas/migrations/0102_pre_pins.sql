@@ -4,4 +4,4 @@ alter table rollout.actions
     add column version integer,
     drop constraint actions_action_check,
     add constraint actions_action_check check (action in (
-        'pause', 'resume', 'stop', 'start', 'opt_out', 'opt_in', 'serve', 'serve_previous', 'pin', 'unpin'));
+        'pause', 'resume', 'stop', 'start', 'opt_out', 'opt_in', 'ramp', 'serve', 'serve_previous', 'pin', 'unpin'));

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from services.errors import ServiceError
 from services.gateway import store as module
 from services.gateway.store import Reach, Store
 from services.postgres import open_async_pool
@@ -118,6 +119,9 @@ def test_a_request_writes_nothing_of_anybody_else(gateway: Gateway, reach: Reach
         return await store.rows("select * from audit.entries")
 
     assert within(dsn, reach, changed) == []
-    for forbidden in (added, read_audit):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            within(dsn, reach, forbidden)
+    with pytest.raises(ServiceError, match="No such listener"):
+        within(dsn, reach, added)
+    with psycopg.connect(dsn) as owner:
+        assert owner.execute("select from gateway.taste_corrections").fetchall() == []
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        within(dsn, reach, read_audit)
