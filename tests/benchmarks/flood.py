@@ -1,0 +1,146 @@
+"""How long a well-behaved listener waits while somebody floods, over how long alone.
+
+    python -m tests.benchmarks.flood --postgres DSN [--requests 100] [--rounds 3] [--width 16] [--budget 12000]
+
+A service, a listener, an operator and an analyst flood in turn, `--width` requests at any time, from a process of their
+own; a listener of another service sends one request after the other from a third process. Each block of theirs has a
+block without a flood before it. `--budget` is how many requests a principal has, a service too: a small one is spent
+soon, and shows what refusals cost. The DSN's user must be allowed to create databases; one is made, and dropped.
+Milliseconds.
+"""
+
+import argparse
+import logging
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from schemas.topics import PARTITIONS, RETENTION_MS
+from services.audit import Kind
+from services.gateway.app import create_app
+from services.gateway.outbox import Outbox
+from services.gateway.settings import GatewaySettings
+from services.principals.keys import first
+from services.streams_memory import MemoryBroker
+from tests.benchmarks.aggregator import database
+from tests.services.gateway.conftest import served
+from tests.services.gateway.engine import ToneEngine
+from tests.services.gateway.floods import FLOODING, PATIENCE_S, Sender, behaved, flood, flooding
+
+SPAWN: Final = multiprocessing.get_context("spawn")
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--postgres", required=True, metavar="DSN")
+    parser.add_argument("--requests", type=int, default=100, help="of the well-behaved one, in each block")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--width", type=int, default=16, help="requests of the flood at any time")
+    parser.add_argument("--budget", type=int, default=12_000, help="requests of a principal")
+    options = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    broker = MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))
+    with (
+        database(options.postgres) as dsn,
+        tempfile.TemporaryDirectory() as folder,
+        served(ToneEngine().app()) as engine,
+    ):
+        settings = GatewaySettings(
+            postgres_dsn=dsn,
+            keys_file=Path(folder) / "keys.json",
+            arm_salt="a secret for measuring",
+            engine_url=engine,
+            store_url=f"file://{folder}/store",
+            budget_requests=options.budget,
+            budget_service_factor=1,
+        )
+        first(settings.keys_file)
+        app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")))
+        with served(app) as url, ProcessPoolExecutor(1, SPAWN) as beside:
+            measure(url, settings.keys_file, beside, options)
+
+
+def measure(url: str, keys_file: Path, beside: Executor, options: argparse.Namespace) -> None:
+    """Prints a row for each kind."""
+
+    def block() -> tuple[list[float], Counter[int]]:
+        return beside.submit(timed, behaved(url, keys_file), options.requests).result()
+
+    alone: dict[Kind, list[float]] = defaultdict(list)
+    during: dict[Kind, list[float]] = defaultdict(list)
+    answers: dict[Kind, Counter[int]] = defaultdict(Counter)
+    quiet: dict[Kind, Counter[int]] = defaultdict(Counter)
+    block()  # only warms
+    for _ in range(options.rounds):
+        for kind in FLOODING:
+            alone[kind] += block()[0]
+            with flooded(flooding(url, keys_file, kind), options.width, answers[kind].update):
+                milliseconds, statuses = block()
+            during[kind] += milliseconds
+            quiet[kind].update(statuses)
+    print("| flood of | p95 alone | p95 beside it | ratio | the flood's answers | the other's answers |")
+    print("|---|---|---|---|---|---|")
+    for kind in FLOODING:
+        without, beside_it = p95(alone[kind]), p95(during[kind])
+        told = f"{shown(answers[kind])} | {shown(quiet[kind])}"
+        print(f"| {kind} | {without:.1f} | {beside_it:.1f} | {beside_it / without:.2f} | {told} |")
+
+
+def timed(sender: Sender, count: int) -> tuple[list[float], Counter[int]]:
+    """Milliseconds of so many requests, one after the other, and their answers by status."""
+    milliseconds: list[float] = []
+    answers: Counter[int] = Counter()
+    with closing(sender.connection()) as connection:
+        for number in range(count):
+            began = time.perf_counter()
+            status, _ = sender.send(connection, sender.requests[number % len(sender.requests)])
+            milliseconds.append(1000 * (time.perf_counter() - began))
+            answers[status] += 1
+    return milliseconds, answers
+
+
+@contextmanager
+def flooded(sender: Sender, width: int, told: Callable[[Counter[int]], None]) -> Iterator[None]:
+    """The flood goes on, in a process of its own, while this is open; its answers are told at the end."""
+    began, ends, answers = SPAWN.Event(), SPAWN.Event(), SPAWN.SimpleQueue()
+    process = SPAWN.Process(target=_flood, args=(sender, width, began, ends, answers), daemon=True)
+    process.start()
+    try:
+        assert began.wait(PATIENCE_S), "the flood never began"
+        yield
+    finally:
+        ends.set()
+        told(answers.get())
+        process.join()
+
+
+def _flood(sender: Sender, width: int, began: Event, ends: Event, answers: "SimpleQueue[Counter[int]]") -> None:
+    with flood(sender, width) as going:
+        going.began.wait()
+        began.set()
+        ends.wait()
+    answers.put(going.answers)
+
+
+def p95(milliseconds: list[float]) -> float:
+    return statistics.quantiles(milliseconds, n=20, method="inclusive")[18]
+
+
+def shown(answers: Counter[int]) -> str:
+    return ", ".join(f"{times} of {status}" for status, times in sorted(answers.items()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
