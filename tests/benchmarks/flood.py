@@ -2,11 +2,11 @@
 
     python -m tests.benchmarks.flood --postgres DSN [--requests 100] [--rounds 3] [--width 16] [--budget 12000]
 
-A service, a listener, an operator and an analyst flood in turn, `--width` requests at any time, from a process of their
-own; a listener of another service sends one request after the other from a third process. Each block of theirs has a
-block without a flood before it. `--budget` is how many requests a principal has, a service too: a small one is spent
-soon, and shows what refusals cost. The DSN's user must be allowed to create databases; one is made, and dropped.
-Milliseconds.
+A service, a listener, an operator and an analyst flood in turn, `--width` requests at any time; a listener of another
+service sends one request after the other. They, the gateway and the scripted engine have a process each. Each block of
+that listener has one without a flood before it. `--budget` is how many requests a principal has, a service too: a small
+one is spent soon, and shows what refusals cost. The DSN's user must be allowed to create databases; one is made, and
+dropped. Milliseconds.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> None:
     with (
         database(options.postgres) as dsn,
         tempfile.TemporaryDirectory() as folder,
-        served(ToneEngine().app()) as engine,
+        engine_beside() as engine,
     ):
         settings = GatewaySettings(
             postgres_dsn=dsn,
@@ -82,11 +82,12 @@ def measure(url: str, keys_file: Path, beside: Executor, options: argparse.Names
     during: dict[Kind, list[float]] = defaultdict(list)
     answers: dict[Kind, Counter[int]] = defaultdict(Counter)
     quiet: dict[Kind, Counter[int]] = defaultdict(Counter)
+    floods = {kind: flooding(url, keys_file, kind) for kind in FLOODING}
     block()  # only warms
     for _ in range(options.rounds):
         for kind in FLOODING:
             alone[kind] += block()[0]
-            with flooded(flooding(url, keys_file, kind), options.width, answers[kind].update):
+            with flooded(floods[kind], options.width, answers[kind].update):
                 milliseconds, statuses = block()
             during[kind] += milliseconds
             quiet[kind].update(statuses)
@@ -132,6 +133,25 @@ def _flood(sender: Sender, width: int, began: Event, ends: Event, answers: "Simp
         began.set()
         ends.wait()
     answers.put(going.answers)
+
+
+@contextmanager
+def engine_beside() -> Iterator[str]:
+    """The address of a scripted engine in a process of its own."""
+    told, ends = SPAWN.SimpleQueue(), SPAWN.Event()
+    process = SPAWN.Process(target=_engine, args=(told, ends), daemon=True)
+    process.start()
+    try:
+        yield told.get()
+    finally:
+        ends.set()
+        process.join()
+
+
+def _engine(told: "SimpleQueue[str]", ends: Event) -> None:
+    with served(ToneEngine().app()) as url:
+        told.put(url)
+        ends.wait()
 
 
 def p95(milliseconds: list[float]) -> float:
