@@ -14,7 +14,8 @@ Side = Literal["champion", "candidate"]
 
 class VersionView(Frozen):
     """A version of a listener's adapter. `standing` is what it is to the listener now, null: nothing any more;
-    `releases` are those that tried it; `mlflow_url` is its view in MLflow, null where nobody says where that is."""
+    `pinned`: an operator holds them to it; `releases` are those that tried it; `mlflow_url` is its view in MLflow, null
+    where nobody says where that is."""
 
     listener_id: UUID
     version: int
@@ -25,6 +26,7 @@ class VersionView(Frozen):
     scores: dict[str, float]
     created_at: AwareDatetime
     standing: Standing | None
+    pinned: bool
     releases: list[UUID]
     mlflow_url: str | None
 

@@ -3,6 +3,7 @@
 select a.listener_id, a.version, a.round_id, a.rank, a.base_hash, a.snapshot_sha256, a.scores, a.created_at,
        case a.version when m.champion_version then 'champion' when m.candidate_version then 'candidate'
                       when m.previous_version then 'previous' end as standing,
+       coalesce(m.pinned and a.version = m.champion_version, false) as pinned,
        array(select b.release_id from rollout.members b
              where b.listener_id = a.listener_id and b.candidate_version = a.version) as releases
 from training.adapters a left join rollout.listener_models m using (listener_id)

@@ -9,5 +9,4 @@ const isShare = (unit, { scale }) => scale === "relative" || unit !== "stars";
 export const formats = (state, unit) =>
   isShare(unit, state) ? { say: percent, tick: "+.0%" } : { say: signed, tick: "+.2~f" };
 
-export const axis = ({ arm, baseline, metric, unit }, { scale }) =>
-  t.analyse.axis(t.analyse.arms[arm], t.analyse.arms[baseline], t.analyse.metrics[metric], scale === "absolute" ? unit : t.analyse.shareOfBaseline);
+export const axis = (answer, { scale }) => t.analyse.axis(answer, scale === "absolute" ? answer.unit : t.analyse.shareOfBaseline);

@@ -2,19 +2,27 @@
 
 const toGo = ({ to_go_s: seconds }) => (seconds ? `, about ${Math.ceil(seconds)} s to go` : "");
 
+const less = ({ arm, baseline }) => `${en.analyse.arms[arm]} less ${en.analyse.arms[baseline]}`;
+
 export const en = {
   rooms: {
     listen: {
       name: "Listen", title: "Listen",
       lead: "Bring a song or two, press play. Your ratings teach the model what you want to hear again.",
+      offline: "You are offline. What you hear and rate is kept here and sent when the network is back.",
     },
-    operate: { name: "Operate", title: "Operate", lead: "What runs, what is due, and what was decided." },
-    analyse: { name: "Analyse", title: "Analyse", lead: "What ratings say of each release and cohort." },
+    operate: {
+      name: "Operate", title: "Operate", lead: "What runs, what is due, and what was decided.",
+      offline: "You are offline. What stands here is from before; it is renewed when the network is back.",
+    },
+    analyse: {
+      name: "Analyse", title: "Analyse", lead: "What ratings say of each release and cohort.",
+      offline: "You are offline. What is shown stays; another picture can be had when the network is back.",
+    },
   },
   shell: {
     brand: "Encore", rooms: "Rooms", skip: "Skip to the content",
     title: (name) => `Encore: ${name}`,
-    offline: "You are offline. What you hear and rate is kept here and sent when the network is back.",
   },
   enter: {
     title: "Enter",
@@ -26,6 +34,7 @@ export const en = {
   errors: {
     away: "Encore does not answer. Check the network and try again.",
     status: (status) => `The server answered ${status}.`,
+    spent: (seconds) => `That is as much as you may have for now. ${seconds ? `There is more in ${seconds} s.` : "There is more in a while."}`,
     expected: (message, expected) => `${message} Expected: ${expected}.`,
     uploadBroke: "The upload broke off. Drop the file again.",
   },
@@ -117,12 +126,13 @@ export const en = {
     surprise: "A surprise, twice", legend: "Which would you rather hear again?",
     first: "A", second: "B", tie: "Equally good", both_bad: "Both bad",
     hear: (seconds) => `Hear at least ${seconds} seconds of both, then vote.`, counted: "Your vote is counted.",
+    lost: "One of the two cannot be heard, so there is nothing to vote on.",
   },
   four: {
     surprise: "A surprise, four times", legend: "Which would you rather hear again?", take: (n) => `Take ${n}`, none: "None of them",
     keys: "While you are in this card, the keys 1 to 4 play a take.",
     hear: (seconds, left) => `Hear at least ${seconds} seconds of each, then pick. Still to hear: ${left.join(", ")}.`,
-    open: "Pick one, or none.", lost: "None of them could be made.", counted: "Your pick is counted. You may pick another.",
+    open: "Pick one, or none.", lost: "None of them can be heard, so there is nothing to pick.", counted: "Your pick is counted.", again: "You may pick another.",
   },
   operate: {
     places: "Places of this room",
@@ -140,7 +150,7 @@ export const en = {
       refused: (action, says) => `${action}: ${says}`,
       lag: (events) => `${events} events are not counted yet. See whether the aggregator runs.`,
       unread: (events) => `${events} events could not be read; they are kept in feedback.dead_letters.`,
-      near: (release, what, p, allowed) => `Release ${release}, ${what}: p ${p}, and ${allowed} ends it. Hear both sides, or pause it.`,
+      near: (release, what, p, allowed) => `Release ${release}, ${what}: chance alone would show as much against it in ${p} of releases that are no worse; at ${allowed} it ends. Hear both sides, or pause it.`,
       noReplica: "No replica answers. Tracks wait until one does; see whether the engine runs.",
       queue: (replica, tracks) => `${tracks} tracks wait at replica ${replica}. More replicas would shorten the line.`,
       ended: (release, reason) => `Release ${release}: ${reason}`,
@@ -162,7 +172,9 @@ export const en = {
     guardrails: {
       title: "Guardrails as they run",
       name: { stars: "Stars and votes", skips: "Early skips", completions: "Heard to the end", failures: "Failures" },
-      says: (p, allowed) => `p ${p}, ${allowed} ends the release`,
+      hint: "How much speaks against the candidate. The fuller a bar, the less it looks like chance; a full one ends the release.",
+      says: (p, allowed) => `Chance alone would show as much in ${p} of releases that are no worse; at ${allowed} this one ends.`,
+      silent: "Nothing speaks against the candidate.",
     },
     looks: {
       information: "Share of the planned comparisons", difference: "Candidate less champion, stars and votes", boundary: "promotes when its bound is above",
@@ -217,7 +229,7 @@ export const en = {
       title: "Versions", list: "Versions, newest first", listener: "Listener", source: "Learned from this song or track", find: "Find", all: "All of them",
       hint: "What each version learned from, and which versions learned from a song or track.",
       made: "Made", version: "Version", standing: "Now", round: "Round", release: "Release", loss: "Loss, base to own", from: "From", none: "No version yet. A training round makes them.",
-      standings: { champion: "Champion", candidate: "Candidate", previous: "The one before" }, past: "In the past",
+      standings: { champion: "Champion", candidate: "Candidate", previous: "The one before" }, past: "In the past", pinned: "pinned",
       sources: "What it learned from", sourcesOf: (version, listener) => `What version ${version} of ${listener} learned from`,
       says: (total, version, snapshot) => `${total} songs and ratings, starting from ${version === null ? "the base" : `version ${version}`}. Snapshot ${snapshot}.`,
       kind: "Kind", kinds: { song: "Song", track: "Rated track" }, which: "Which", words: "Words", stars: "Stars", heard: "Heard", when: "When",
@@ -240,9 +252,9 @@ export const en = {
     scales: { absolute: "Absolute", relative: "Relative to the baseline" },
     boundsOf: { own: "Of each cell alone", family: "Of all cells together" },
     shareOfBaseline: "share of the baseline", releaseOf: (id, started) => `${id}, ${started}`,
-    axis: (arm, baseline, metric, unit) => `${metric}: ${arm} less ${baseline}, ${unit}`,
-    saysForest: (answer, told, silent, bounds) => `${answer.arm} less ${answer.baseline} in ${told} cells, squares with 95 % intervals ${bounds === "family" ? `that hold for all ${answer.family} cells together` : "of each cell alone"}, diamonds drawn to the mean of the cells${silent ? `; ${silent} cells cannot be told` : ""}.`,
-    saysTime: (answer, cells) => `${answer.arm} less ${answer.baseline} over time in ${cells} cells, with 95 % intervals.`,
+    axis: (answer, unit) => `${en.analyse.metrics[answer.metric]}: ${less(answer)}, ${unit}`,
+    saysForest: (answer, told, silent, bounds) => `${less(answer)} in ${told} cells, squares with 95 % intervals ${bounds === "family" ? `that hold for all ${answer.family} cells together` : "of each cell alone"}, diamonds drawn to the mean of the cells${silent ? `; ${silent} cells cannot be told` : ""}.`,
+    saysTime: (answer, cells) => `${less(answer)} over time in ${cells} cells, with 95 % intervals.`,
     interval: {
       anytime: "The intervals stay true however often they are looked at while feedback comes.",
       fixed: "The release is over: the intervals are to be read once.",
@@ -254,7 +266,7 @@ export const en = {
     observations: "Observations", range: (low, high) => `${low} to ${high}`,
     heterogeneity: (q, free, share, tau) => `Between cells: Q = ${q} on ${free} degrees of freedom, ${share} of the spread is not chance (I²), true differences spread by ${tau} (tau).`,
     csv: "Download as CSV", page: "Download as one page", commands: "As Parquet, as Arrow, or the whole release as a page",
-    pageTitle: ({ arm, baseline, metric }, when) => `Encore: ${metric}, ${arm} less ${baseline}, ${when}`, link: "Copy a link to this picture", copied: "Copied", sql: "The SQL that gives these numbers",
+    pageTitle: (answer, when) => `Encore: ${en.analyse.metrics[answer.metric]}, ${less(answer)}, ${when}`, link: "Copy a link to this picture", copied: "Copied", sql: "The SQL that gives these numbers",
     empty: "Nothing to compare here yet. Uplift appears when listeners have rated tracks of both arms; choose another release or comparison.",
     none: "No rows.",
   },

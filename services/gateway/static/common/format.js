@@ -20,8 +20,8 @@ export const decimal = known(decimals);
 export const signed = known(signs);
 export const count = known(counts);
 
-const littles = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
-export const small = known(littles);
+const chances = new Intl.NumberFormat(language, { style: "percent", maximumSignificantDigits: 2 });
+export const chance = known(chances);
 
 const parts = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
 export const percent = known(parts);

@@ -3,11 +3,13 @@
 import { authorization, exchange } from "./session.js";
 import { t } from "./strings.js";
 
-// The gateway refused; `code` and `field` are for programs.
+// The gateway refused; `code` and `field` are for programs. `retryAfter` is its header, in seconds.
 export class Refused extends Error {
-  constructor(status, problem) {
-    super(problem.expected ? t.errors.expected(problem.message, problem.expected) : problem.message);
+  constructor(status, problem, retryAfter = null) {
+    const seconds = Number(retryAfter) || 0;
+    super(problem.code === "over_budget" ? t.errors.spent(seconds) : problem.expected ? t.errors.expected(problem.message, problem.expected) : problem.message);
     this.status = status;
+    this.retryAfterMs = seconds * 1000;
     this.code = problem.code;
     this.field = problem.field;
   }
@@ -20,12 +22,18 @@ export class Away extends Error {
   }
 }
 
+// Whether the same may go well later: nobody answers, the gateway has trouble, or a budget is spent for now.
+export const isPassing = (error) => error instanceof Away || (error instanceof Refused && (error.status >= 500 || error.status === 429));
+
+// The milliseconds until one tries again: `pause`, unless the gateway asks for more.
+export const pauseAfter = (error, pause) => Math.max(pause, error?.retryAfterMs ?? 0);
+
 const unexplained = (status) => ({ message: t.errors.status(status) });
 
 async function answered(response) {
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
-  throw new Refused(response.status, body.code ? body : (body.rejected?.[0]?.problem ?? unexplained(response.status)));
+  throw new Refused(response.status, body.code ? body : (body.rejected?.[0]?.problem ?? unexplained(response.status)), response.headers.get("retry-after"));
 }
 
 // `options` are fetch's.
@@ -68,7 +76,7 @@ export async function upload(path, file, onProgress) {
     request.onload = () =>
       request.status < 300
         ? resolve(request.response)
-        : reject(new Refused(request.status, request.response ?? unexplained(request.status)));
+        : reject(new Refused(request.status, request.response ?? unexplained(request.status), request.getResponseHeader("retry-after")));
     const form = new FormData();
     form.append("file", file);
     request.send(form);

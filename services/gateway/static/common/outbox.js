@@ -2,7 +2,7 @@
 // lost networks; repeats are harmless, so what was not acknowledged is sent again.
 
 import uuid7 from "../vendor/uuid/v7.js";
-import { call, post, Refused } from "./http.js";
+import { call, isPassing, pauseAfter, post, Refused } from "./http.js";
 import { session } from "./session.js";
 
 const KEPT = "encore-event-"; // then the event's id; one entry an event, so that two tabs do not overwrite each other
@@ -46,13 +46,14 @@ async function send() {
   for (let pause = FIRST_PAUSE_MS; mine().length; ) {
     await new Promise((resolve) => setTimeout(resolve, MOMENT_MS));
     const batch = mine().slice(0, BATCH);
+    if (!batch.length) return; // who was here has left
     try {
       settle(batch, await post("/v1/events", stamped(batch)));
     } catch (error) {
-      if (error instanceof Refused && error.status < 500 && error.status !== 401 && error.status !== 429) {
+      if (error instanceof Refused && !isPassing(error) && error.status !== 401) {
         batch.forEach((each) => each.reject(error));
       } else {
-        await new Promise((resolve) => { wakeUp = resolve; setTimeout(resolve, pause); });
+        await new Promise((resolve) => { wakeUp = resolve; setTimeout(resolve, pauseAfter(error, pause)); });
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
         continue;
       }

@@ -11,7 +11,7 @@ const ROOMS = [["listen", "/"], ["operate", "/operate/"], ["analyse", "/analyse/
 let enterRoom = () => {};
 let welcomeTo = null;
 const notices = h("p", { id: "notice", class: "notice", role: "alert", hidden: true });
-const offline = h("p", { id: "offline", class: "notice", role: "status", hidden: true }, t.shell.offline);
+const offline = h("p", { id: "offline", class: "notice", role: "status", hidden: true });
 const main = h("main", { id: "main", tabIndex: -1 });
 
 export function notice(text) {
@@ -28,11 +28,7 @@ export async function act(work, control) {
   try {
     return await work();
   } catch (error) {
-    if (error.status === 401) {
-      forgetToken();
-      enterAsOneself();
-    }
-    notice(error.message);
+    if (!leftFor(error)) notice(error.message);
   } finally {
     if (control) control.disabled = false;
     if (held && document.activeElement === document.body) { // a disabled control loses it
@@ -40,6 +36,16 @@ export async function act(work, control) {
       else if (part?.isConnected) focusLike(control, part);
     }
   }
+}
+
+// Who is not known, or no longer, is asked for a login; true then.
+export function leftFor(error) {
+  if (error.status !== 401) return false;
+  const isAsked = !token() && main.querySelector("#enter");
+  forgetToken();
+  if (!isAsked) enterAsOneself();
+  notice(error.message);
+  return true;
 }
 
 // Builds the page of a room. `begin(main)` fills it once somebody has signed in; `welcome(main, enter)`, where there is
@@ -68,6 +74,7 @@ export function room(name, begin, welcome) {
 }
 
 function online() {
+  offline.textContent = t.rooms[document.body.dataset.room].offline;
   offline.hidden = navigator.onLine;
 }
 

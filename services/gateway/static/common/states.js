@@ -1,6 +1,7 @@
 // What a part of a page shows while it has nothing to show: it waits, there is nothing yet, or it went wrong.
 
 import { fill, h } from "./dom.js";
+import { leftFor } from "./shell.js";
 import { t } from "./strings.js";
 
 export const waiting = (text = t.states.loading) => h("p", { class: "state waiting", role: "status" }, text);
@@ -20,7 +21,10 @@ export async function shown(place, load) {
   place.setAttribute("aria-busy", "true");
   const asking = load();
   newest.set(place, asking);
-  const found = await asking.catch((error) => failed(error, () => shown(place, load)));
+  const found = await asking.catch((error) => {
+    leftFor(error);
+    return failed(error, () => shown(place, load));
+  });
   if (newest.get(place) !== asking) return;
   fill(place, [found].flat());
   place.removeAttribute("aria-busy");

@@ -1,6 +1,7 @@
 // A part of a page that renews itself while it is looked at.
 
 import { fill } from "./dom.js";
+import { leftFor } from "./shell.js";
 import { shown } from "./states.js";
 
 const EVERY_MS = 10_000;
@@ -23,7 +24,7 @@ export function watched(place, load, draw) {
       const parts = [await renew()].flat();
       if (parts[0] !== place.firstChild) fill(place, parts);
     } catch (error) {
-      console.warn(error); // what was there stays; the next time may be better
+      if (!leftFor(error)) console.warn(error); // what was there stays; the next time may be better
     }
   }, EVERY_MS);
   return first;

@@ -12,7 +12,10 @@ export function takeOver(player) {
   tabs.postMessage("started");
 }
 
-tabs.onmessage = () => sounding?.interrupt();
+// Nothing sounds any more.
+export const silence = () => sounding?.interrupt();
+
+tabs.onmessage = silence;
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) return;
@@ -20,6 +23,6 @@ document.addEventListener("visibilitychange", () => {
   tellAtLast();
 });
 addEventListener("pagehide", () => {
-  sounding?.interrupt();
+  silence();
   tellAtLast();
 });

@@ -36,13 +36,19 @@ export function trackCard(listenerId, track, likeThis) {
   return card;
 }
 
+// Whether what became of a track can be heard: it is finished, and its sound is kept.
+export const isHeard = (finished) => Boolean(finished && !finished.audio_expired_at);
+
 // Follows the track and offers its player as soon as there is something to hear; resolves to the finished track, or null
 // when there is no audio.
 export async function fillCard(card, listenerId, track, onHeard) {
   const place = card.querySelector(".player");
+  const say = (error) => (card.querySelector(".state").textContent = error?.message ?? t.track.told(player.track.status, player.track));
   let player = null;
   const offer = (known) => {
-    player ??= new Player(card, listenerId, known, { onHeard: (ms) => onHeard?.(ms, player.track.seconds) });
+    player ??= new Player(card, listenerId, known, {
+      onHeard: (ms) => onHeard?.(ms, player.track.seconds), onTrouble: say,
+    });
     place.hidden = false;
   };
   const finished = await followed(card, track, () => offer(track));
@@ -51,9 +57,9 @@ export async function fillCard(card, listenerId, track, onHeard) {
     place.hidden = true;
     return null;
   }
-  if (finished.audio_expired_at) return finished;
+  if (!isHeard(finished)) return finished;
   offer(finished);
-  player.finish(finished).catch((error) => (card.querySelector(".state").textContent = error.message));
+  player.tried(player.finish(finished));
   return finished;
 }
 

@@ -3,7 +3,7 @@
 import { h } from "../common/dom.js";
 import { tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
-import { bareCard, fillCard } from "./card.js";
+import { bareCard, fillCard, isHeard } from "./card.js";
 import { ENOUGH_S, isEnough } from "./enough.js";
 import { keep, kept } from "./kept.js";
 
@@ -16,7 +16,7 @@ export function fourCard(listenerId, four) {
     const take = bareCard(track, t.four.take(place + 1));
     take.querySelector(".play").setAttribute("aria-keyshortcuts", String(place + 1));
     fillCard(take, listenerId, track, (ms, seconds) => isEnough(ms, seconds) && poll.heard(place))
-      .then((ready) => ready || poll.lost(place));
+      .then((ready) => isHeard(ready) || poll.lost(place));
     return take;
   });
   const play = (event) => {
@@ -39,7 +39,7 @@ function picking(listenerId, four) {
       choice === NONE ? t.four.none : t.four.take(place + 1)));
   let picked = kept(four.four_id);
   const said = (isOpen) => {
-    if (picked) return t.four.counted;
+    if (picked) return isOpen ? `${t.four.counted} ${t.four.again}` : t.four.counted;
     if (isOpen) return t.four.open;
     return unheard.size ? t.four.hear(ENOUGH_S, [...unheard].map((place) => place + 1)) : t.four.lost;
   };

@@ -9,12 +9,13 @@ const STEP_S = 10;
 export function offerKeys(player, next) {
   if (!session) return;
   session.metadata = new MediaMetadata({ title: player.title, artist: t.shell.brand });
+  const seek = (seconds) => player.tried(player.seek(seconds));
   const actions = {
-    play: () => player.play(),
+    play: () => player.tried(player.play()),
     pause: () => player.pause(),
-    seekto: ({ seekTime }) => player.seek(seekTime),
-    seekbackward: ({ seekOffset }) => player.seek(player.at - (seekOffset ?? STEP_S)),
-    seekforward: ({ seekOffset }) => player.seek(player.at + (seekOffset ?? STEP_S)),
+    seekto: ({ seekTime }) => seek(seekTime),
+    seekbackward: ({ seekOffset }) => seek(player.at - (seekOffset ?? STEP_S)),
+    seekforward: ({ seekOffset }) => seek(player.at + (seekOffset ?? STEP_S)),
     nexttrack: next,
   };
   for (const [name, act] of Object.entries(actions)) session.setActionHandler(name, act);

@@ -5,6 +5,7 @@ import { get } from "../common/http.js";
 import { session } from "../common/session.js";
 import { room } from "../common/shell.js";
 import { t } from "../common/strings.js";
+import { silence } from "./alone.js";
 import { asking } from "./ask.js";
 import { consent } from "./consent.js";
 import { farewell } from "./erase.js";
@@ -42,6 +43,7 @@ async function listenAs(place, listener) {
 
 // After the listener was erased: nothing plays, and nothing of them is asked for again.
 function leave() {
+  silence();
   radio.close();
   radio = null;
   fill(main, farewell()).querySelector("h2").focus();

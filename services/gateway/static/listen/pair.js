@@ -3,7 +3,7 @@
 import { h } from "../common/dom.js";
 import { tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
-import { bareCard, fillCard } from "./card.js";
+import { bareCard, fillCard, isHeard } from "./card.js";
 import { ENOUGH_S, isEnough } from "./enough.js";
 import { keep, kept } from "./kept.js";
 import { stars } from "./stars.js";
@@ -11,7 +11,8 @@ import { stars } from "./stars.js";
 const CHOICES = [["first", ""], ["second", ""], ["tie", "quiet"], ["both_bad", "quiet"]];
 const SIDES = ["first", "second"];
 
-// Where one votes, once enough of both was heard: `element`, and `heard(side, ms, seconds)` to be told of it.
+// Where one votes, once enough of both was heard: `element`, `heard(side, ms, seconds)` to be told of it, and
+// `lost()` to be told that one of them cannot be heard.
 export function ballot(listenerId, pair, onVoted = () => {}) {
   const enough = { first: false, second: false };
   const state = h("p", { class: "state", role: "status" }, t.pair.hear(ENOUGH_S));
@@ -45,7 +46,8 @@ export function ballot(listenerId, pair, onVoted = () => {}) {
       enough[side] = isEnough(ms, seconds);
       show();
     },
-    isOpen: () => !vote,
+    lost: () => { if (!vote) state.textContent = t.pair.lost; },
+    mayVote,
   };
 }
 
@@ -53,8 +55,10 @@ export function pairCard(listenerId, pair) {
   const votes = ballot(listenerId, pair);
   const halves = SIDES.map((side) => {
     const half = bareCard(pair[side], t.pair[side]);
-    fillCard(half, listenerId, pair[side], (ms, seconds) => votes.heard(side, ms, seconds)).then((ready) =>
-      ready && half.append(stars(listenerId, ready, (text) => (half.querySelector(".state").textContent = text))));
+    fillCard(half, listenerId, pair[side], (ms, seconds) => votes.heard(side, ms, seconds)).then((ready) => {
+      if (!isHeard(ready)) votes.lost();
+      if (ready) half.append(stars(listenerId, ready, (text) => (half.querySelector(".state").textContent = text)));
+    });
     return half;
   });
   return h("article", { class: "card pair", tabIndex: -1, "data-pair": pair.pair_id },

@@ -16,18 +16,20 @@ const BEFORE_END_S = 0.05;
 
 export class Player {
   // root: the element that holds .play, .wave and .clock; audio: the element to sound with; from: seconds to begin at;
-  // onHeard(ms) is told how much was heard so far, onEnd() that it ended; next() skips.
+  // onHeard(ms) is told how much was heard so far, onEnd() that it ended, onTrouble(error) why it does
+  // not play, and null once it does; next() skips.
   constructor(root, listenerId, track, options = {}) {
-    const { audio = new Audio(), from = 0, onHeard = () => {}, onEnd = () => {}, next = null } = options;
-    Object.assign(this, { listenerId, track, from, onEnd, next, file: audio });
+    const { audio = new Audio(), from = 0, onHeard = () => {}, onEnd = () => {}, onTrouble = console.warn, next = null } = options;
+    Object.assign(this, { listenerId, track, from, onEnd, onTrouble, next, file: audio });
     this.button = root.querySelector(".play");
     this.clock = root.querySelector(".clock");
+    this.troubled = null; // why it does not play
     this.untold = []; // the gateway takes no events of a track that may still fail
     this.heard = new Heard((kind, data) => this.report(kind, data), onHeard);
     this.wave = new Wave(root.querySelector(".wave"), track.seconds, {
-      seek: (seconds) => this.seek(seconds), toggle: () => this.toggle(),
+      seek: (seconds) => this.tried(this.seek(seconds)), toggle: () => this.tried(this.toggle()),
     });
-    this.button.onclick = () => this.toggle();
+    this.button.onclick = () => this.tried(this.toggle());
     this.use(this.isReady ? this.file : new LiveSound(track.track_id));
     this.stopped();
     this.show();
@@ -95,6 +97,12 @@ export class Player {
       this.loading = null;
       throw error;
     }
+  }
+
+  // Tells what trouble there is with some work, and when it is over; to be paused before it sounds is none.
+  tried(work) {
+    const tell = (error) => this.onTrouble(this.troubled = error);
+    work.then(() => this.troubled && tell(null), (error) => error.name === "AbortError" || tell(error));
   }
 
   async toggle() {

@@ -1,6 +1,7 @@
 // The station as one hears it: what plays stays at the foot of the page, is rated there, and survives a reload.
 
 import { fill, h } from "../common/dom.js";
+import { isPassing } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { playerView } from "./card.js";
 import { kept } from "./kept.js";
@@ -18,7 +19,7 @@ export class Radio {
     this.listener = listener;
     this.bar = bar;
     this.audio = new Audio(); // one for all tracks: a phone lets only that one go on that a finger started
-    this.ballot = null; // of the last pair; it stays until it is voted on
+    this.ballot = null; // of the last pair; it stays until it is voted on, if enough of both was heard
     this.upNext = h("p", { class: "state next" });
     this.state = h("p", { class: "state", role: "status" });
     setInterval(() => this.keep(), KEEP_MS);
@@ -90,14 +91,15 @@ export class Radio {
     const track = station.present?.track;
     if (this.player && !this.player.isReady && track.status === "ready") this.finish(track);
     if (!this.player && this.isAudible(station.present)) this.offer(station.present);
+    if (isPassing(this.player?.troubled) && station.present.isHere) this.start();
     this.say(this.told());
-    this.upNext.textContent = t.station.next(station.upcoming.filter((item) => item.track.status === "ready").length);
+    this.upNext.textContent = this.toldNext();
     this.keep();
   }
 
   // What is heard live is ready.
   finish(track) {
-    this.player.finish(track).catch((error) => this.say(error.message));
+    this.player.tried(this.player.finish(track));
     this.fillActions(this.item);
   }
 
@@ -107,10 +109,18 @@ export class Radio {
 
   told() {
     const { present, trouble } = this.station;
+    const troubled = this.player?.troubled;
+    if (troubled) return troubled.name === "NotAllowedError" ? t.station.press : troubled.message; // no page may sound before it was touched
     if (trouble && present?.track.status !== "ready") return trouble.message;
     if (!present) return t.station.asking;
     if (present.side) return t.station.side[present.side];
     return present.track.status === "ready" ? "" : t.track.told(present.news?.event ?? "queued", present.news?.data ?? {});
+  }
+
+  toldNext() {
+    const { present, trouble, upcoming } = this.station;
+    const ready = upcoming.filter(({ track }) => track.status === "ready").length;
+    return trouble && present?.track.status === "ready" && !ready ? trouble.message : t.station.next(ready);
   }
 
   isAudible(item) {
@@ -154,7 +164,7 @@ export class Radio {
     if (item?.pair && this.ballot?.pairId !== item.pair.pair_id) {
       this.ballot = { pairId: item.pair.pair_id, ...ballot(this.listener.listener_id, item.pair) };
     }
-    return item?.pair || this.ballot?.isOpen() ? this.ballot.element : null;
+    return item?.pair || this.ballot?.mayVote() ? this.ballot.element : null;
   }
 
   offer(item) {
@@ -162,11 +172,16 @@ export class Radio {
     this.view.hidden = false;
     this.player = new Player(this.view, this.listener.listener_id, item.track, {
       audio: this.audio, from: this.from ?? 0, next: () => this.skip(), onEnd: () => this.skip(),
-      onHeard: (ms) => votes?.heard(item.side, ms, item.track.seconds),
+      onHeard: (ms) => votes?.heard(item.side, ms, item.track.seconds), onTrouble: () => this.say(this.told()),
     });
     this.from = 0;
     this.fillActions(item);
-    const begin = this.wanted ? this.player.play() : this.player.isLive ? null : this.player.load();
-    begin?.catch((error) => this.say(error.name === "NotAllowedError" ? t.station.press : error.message));
+    this.start();
+  }
+
+  start() {
+    this.player.troubled = null;
+    if (this.wanted) this.player.tried(this.player.play());
+    else if (!this.player.isLive) this.player.tried(this.player.load());
   }
 }

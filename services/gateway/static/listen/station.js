@@ -1,6 +1,6 @@
 // A station: tracks without end, the next ones always in the making, now and then two to be compared blind.
 
-import { Away, get, post, Refused } from "../common/http.js";
+import { get, isPassing, pauseAfter, post, Refused } from "../common/http.js";
 import { follow } from "../common/stream.js";
 import { sound } from "./sounds.js";
 
@@ -51,11 +51,11 @@ export class Station {
         for (const item of await this.asked()) this.take(item);
         this.trouble = null;
       } catch (error) {
-        if (error instanceof Refused && error.status < 500 && error.status !== 429) this.close();
-        else if (!(error instanceof Away || error instanceof Refused)) throw error;
+        if (!isPassing(error) && !(error instanceof Refused)) throw error;
+        if (!isPassing(error)) this.close();
         this.trouble = error;
         this.onNews();
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        await new Promise((resolve) => setTimeout(resolve, pauseAfter(error, PAUSE_MS)));
       }
     }
     this.filling = false;
@@ -93,13 +93,14 @@ export class Station {
 
   // What can be heard without the network.
   async fetched(item) {
-    while (!this.isOver) {
+    while (!this.isOver && !item.isHere) {
       try {
         await sound(item.track.track_id);
-        break;
+        item.isHere = true;
+        this.onNews();
       } catch (error) {
-        if (!(error instanceof Away)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        if (!isPassing(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pauseAfter(error, PAUSE_MS)));
       }
     }
   }
@@ -111,6 +112,7 @@ export class Station {
       this.close();
     }
     this.items = this.items.filter((other) => other !== item);
+    for (const other of this.items) if (item.pair && other.pair?.pair_id === item.pair.pair_id) other.pair = other.side = null;
     this.fill();
     this.onNews();
   }

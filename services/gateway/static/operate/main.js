@@ -9,6 +9,7 @@ import { engine } from "./engine.js";
 import { feedback } from "./feedback.js";
 import { now } from "./now.js";
 import { orders } from "./orders.js";
+import { goTo } from "./places.js";
 import { releases } from "./releases.js";
 import { rounds } from "./rounds.js";
 import { switches } from "./switches.js";
@@ -21,7 +22,7 @@ function begin(main) {
     h("section", { id: name, "aria-labelledby": `${name}-title` },
       h("h2", { id: `${name}-title` }, t.operate[name].title), part()));
   const places = h("nav", { class: "places", "aria-label": t.operate.places }, Object.keys(PARTS).map((name) =>
-    h("button", { type: "button", class: "quiet small", onclick: () => document.getElementById(name).scrollIntoView() }, t.operate[name].title)));
+    h("button", { type: "button", class: "quiet small", onclick: () => goTo(name) }, t.operate[name].title)));
   fill(main, places, parts);
 }
 

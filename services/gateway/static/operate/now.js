@@ -1,10 +1,12 @@
 // What needs someone now, the most pressing first; each with what to do about it.
 
 import { h } from "../common/dom.js";
-import { count, date, short, small } from "../common/format.js";
+import { chance, count, date, short } from "../common/format.js";
 import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { watched } from "../common/watch.js";
+import { isNear } from "./near.js";
+import { goTo } from "./places.js";
 
 const HOUR_MS = 3_600_000;
 const WAITS_LONG_MS = HOUR_MS / 4;
@@ -12,7 +14,6 @@ const RUNS_LONG_MS = 2 * HOUR_MS;
 const RECENT_MS = 48 * HOUR_MS;
 const MUCH_WAITING = 1000; // events
 const BATCHES_WAITING = 4; // so many full batches in line
-const NEAR = 5; // times its bound
 const ASKED = {
   releases: "/v1/releases?limit=20", rounds: "/v1/rounds?limit=20", feedback: "/v1/feedback",
   switches: "/v1/switches?thrown=true", orders: "/v1/orders?limit=20",
@@ -34,14 +35,9 @@ export function now() {
     ? h("ul", { class: "plain needs" }, found.map(({ kind, says, where }) =>
       h("li", { "data-kind": kind },
         h("span", {}, h("strong", {}, t.operate.now.kind[kind]), ` ${says}`),
-        h("a", { href: `#${where}`, onclick: (event) => go(event, where) }, t.operate.now.look))))
+        h("a", { href: `#${where}`, onclick: (event) => { event.preventDefault(); goTo(where); } }, t.operate.now.look))))
     : h("p", { class: "state calm" }, t.operate.now.calm));
   return place;
-}
-
-function go(event, where) {
-  event.preventDefault();
-  document.getElementById(where).scrollIntoView();
 }
 
 // Pure: what of all this needs someone, the most pressing first.
@@ -65,14 +61,15 @@ export function needs({ releases, rounds, feedback, switches, orders, engine }, 
     if (each.waiting > BATCHES_WAITING * each.most_rows) add("engine", words.queue(each.replica, count(each.waiting)), "engine");
   }
   for (const each of releases) {
+    const at = `release-${each.release_id}`;
     if (each.status === "canary" || each.watched) {
-      for (const { name, p, allowed } of each.guardrails.filter((one) => one.p <= NEAR * one.allowed)) {
-        add("near", words.near(short(each.release_id), t.operate.guardrails.name[name], small(p), small(allowed)), "releases");
+      for (const { name, p, allowed } of each.guardrails.filter(isNear)) {
+        add("near", words.near(short(each.release_id), t.operate.guardrails.name[name], chance(p), chance(allowed)), at);
       }
     }
     const last = each.decisions.at(-1);
-    if (["rolled_back", "reverted"].includes(each.status) && age(last?.decided_at) < RECENT_MS) add(each.status, words.ended(short(each.release_id), last?.reason ?? ""), "releases");
-    if (each.status === "canary") add("canary", last ? words.canary(short(each.release_id), last.look, last.reason) : words.young(short(each.release_id)), "releases");
+    if (["rolled_back", "reverted"].includes(each.status) && age(last?.decided_at) < RECENT_MS) add(each.status, words.ended(short(each.release_id), last?.reason ?? ""), at);
+    if (each.status === "canary") add("canary", last ? words.canary(short(each.release_id), last.look, last.reason) : words.young(short(each.release_id)), at);
   }
   return found;
 }

@@ -1,11 +1,12 @@
 // Releases, newest first: state, looks against the boundary, the reason, and what may be ordered.
 
 import { h } from "../common/dom.js";
-import { count, date, decimal, percent, short, small } from "../common/format.js";
+import { chance, count, date, decimal, percent, short } from "../common/format.js";
 import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { watched } from "../common/watch.js";
+import { nearFrom, nearness } from "./near.js";
 import { ordering } from "./orders.js";
 import { versionsOf } from "./versions.js";
 
@@ -57,18 +58,17 @@ function inside(release) {
   ].filter(Boolean);
 }
 
-// Full where a guardrail ends the release; empty where nothing speaks against the candidate.
-const nearness = ({ p, allowed }) => Math.min(1, Math.max(0, Math.log(p) / Math.log(allowed)));
+const ALMOST = 0.9; // of the way to its bound
 
 function near(guardrails) {
   const words = t.operate.guardrails;
   return h("section", {},
-    h("h3", {}, words.title),
+    h("h3", {}, words.title), h("p", { class: "hint" }, words.hint),
     h("ul", { class: "plain guardrails" }, guardrails.map((each) => {
-      const says = words.says(small(each.p), small(each.allowed));
+      const says = each.p < 1 ? words.says(chance(each.p), chance(each.allowed)) : words.silent;
       return h("li", {},
         h("span", {}, words.name[each.name]),
-        h("meter", { min: 0, max: 1, value: nearness(each), "aria-label": `${words.name[each.name]}: ${says}` }),
+        h("meter", { min: 0, max: 1, low: nearFrom(each), high: ALMOST, optimum: 0, value: nearness(each), "aria-label": `${words.name[each.name]}: ${says}` }),
         h("span", { class: "hint" }, says));
     })));
 }

@@ -8,6 +8,7 @@ import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { lesson } from "./lesson.js";
 import { ordering } from "./orders.js";
+import { goTo } from "./places.js";
 
 const PAGE = 50;
 
@@ -16,7 +17,7 @@ let find = () => {};
 // Shows the versions of a round, of a listener, or that learned from a song or track, and goes there.
 export function versionsOf(asked) {
   find(asked);
-  document.getElementById("versions").scrollIntoView();
+  goTo("versions");
 }
 
 export function versions() {
@@ -80,7 +81,7 @@ function row(version, detail) {
   return [
     date(version.created_at),
     h("button", { type: "button", class: "link", title: version.listener_id, onclick: () => versionsOf({ listener_id: version.listener_id }) }, short(version.listener_id)),
-    count(version.version), version.standing ? words.standings[version.standing] : words.past,
+    count(version.version), [version.standing ? words.standings[version.standing] : words.past, version.pinned ? words.pinned : null].filter(Boolean).join(", "),
     h("button", { type: "button", class: "link", onclick: () => versionsOf({ round_id: version.round_id }) }, short(version.round_id)),
     h("span", {}, version.releases.map((id) => h("a", { href: `#release-${id}` }, short(id)))),
     scores.base_loss === undefined ? "" : words.ways(decimal(scores.base_loss), decimal(scores.adapter_loss)),

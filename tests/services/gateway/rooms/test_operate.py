@@ -66,6 +66,15 @@ def test_a_listener_is_pinned_with_a_reason(house: Gateway, enter: Opened, learn
     assert (order["reason"], order["by"]) == ("they asked for it", "anna")
     expect(page.locator("#orders")).to_contain_text(f"Version 1 of listener {learned['listener'][-8:]}")
     assert violations(page) == []
+    rows = part.get_by_role("region", name="Versions, newest first").get_by_role("row")
+    expect(rows.filter(has_text="pinned")).to_have_count(0)
+    with psycopg.connect(house.settings.postgres_dsn) as connection:  # as the rollout does then
+        connection.execute(
+            "insert into rollout.listener_models (listener_id, champion_version, pinned) values (%s, 1, true)",
+            (learned["listener"],),
+        )
+    part.get_by_role("button", name="Find").click()
+    expect(rows.filter(has_text="Champion, pinned")).to_have_count(1)
 
 
 def test_a_round_shows_its_curve_and_its_versions(enter: Opened, learned: dict[str, Any]) -> None:
