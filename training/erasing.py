@@ -5,6 +5,7 @@ A snapshot is written anew without them and has another name then; files that no
 be repeated, so a process killed anywhere begins again and comes to the same end. For the registry see `forgetting`.
 """
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from training.blobs import Blobs
-from training.snapshot import Snapshot, load, sha256
+from training.snapshot import canonical, sha256
 from training.store import Store, named
 
 SNAPSHOTS: Final = "snapshots"
@@ -42,15 +43,13 @@ def erase(store: Store, blobs: Blobs, folder: Path) -> int:
     return len(due)
 
 
-def without(snapshot: Snapshot, listener: UUID) -> Snapshot:
-    """The same round as if it had not reached this listener, nor heard of them."""
-    return snapshot.model_copy(
-        update={
-            "listeners": tuple(each for each in snapshot.listeners if each.facts.listener_id != listener),
-            "left_out": tuple(each for each in snapshot.left_out if each.listener_id != listener),
-            "others": tuple(each for each in snapshot.others if each.listener_id != listener),
-        }
-    )
+def without(snapshot: bytes, listener: UUID) -> bytes:
+    """The same round as if it had not reached this listener, nor heard of them. Its document may be of an older version
+    that is not read as a `Snapshot` any more: of each of its lists an item is of one listener."""
+    whole = json.loads(snapshot)
+    parts = {name: part for name, part in whole.items() if isinstance(part, list)}
+    kept = {name: [each for each in part if str(listener) not in json.dumps(each)] for name, part in parts.items()}
+    return canonical({**whole, **kept})
 
 
 def _remove_files(store: Store, blobs: Blobs, folder: Path, listener: UUID) -> None:
@@ -70,7 +69,10 @@ def _rewrite(store: Store, blobs: Blobs, before: str, listener: UUID) -> None:
         return
     if str(listener).encode() not in data:
         return
-    kept = without(load(data, before), listener).dump()
+    if sha256(data) != before:  # damaged: nobody can read it
+        blobs.remove(f"{SNAPSHOTS}/{before}.json")
+        return
+    kept = without(data, listener)
     after = sha256(kept)
     blobs.write_once(f"{SNAPSHOTS}/{after}.json", kept)
     names: dict[str, Any] = {"before": before, "after": after}

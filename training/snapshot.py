@@ -6,7 +6,7 @@ names its snapshot names exactly the songs, ratings, weights and settings that m
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
@@ -136,8 +136,12 @@ class Snapshot(Frozen):
 
     def dump(self) -> bytes:
         """The canonical bytes."""
-        body = self.model_dump(mode="json")
-        return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return canonical(self.model_dump(mode="json"))
+
+
+def canonical(body: Mapping[str, object]) -> bytes:
+    """The one form of a document of these JSON values."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def sha256(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Of an erased listener the factory keeps neither rows nor files; the others' snapshots stay whole under a new name."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -221,3 +222,26 @@ def test_who_was_only_heard_of_is_in_no_snapshot_either(
     left = snapshot.load(blobs.read(blobs.url(f"snapshots/{after}.json")), after)
     assert [each.facts.listener_id for each in left.listeners] == [OTHER]
     assert left.others == ()
+
+
+def test_what_was_written_by_another_version_and_what_is_damaged_hold_up_nobody(
+    owner: psycopg.Connection, store: Store, blobs: Blobs, tmp_path: Path
+) -> None:
+    """The factory starts rounds only after it has erased, so one such file would end learning for all."""
+    round_of = (
+        "insert into training.rounds (round_id, status, listeners, snapshot_sha256) values (%s, 'trained', '{}', %s)"
+    )
+    made = json.loads(snapshot.build(BASE, Recipe(), map(facts, (WHO, OTHER)), method).dump())
+    other = snapshot.canonical({**made, "recipe": {"epochs": 3}, "mentors": [{"who": str(WHO), "taste": 1}]})
+    for digest, data in ((snapshot.sha256(other), other), ("d" * 64, f'{{"listeners": ["{WHO}'.encode())):
+        blobs.write_once(f"snapshots/{digest}.json", data)
+        owner.execute(round_of, (uuid4(), digest))
+    begin(owner)
+    assert erase(store, blobs, tmp_path / "factory") == 1
+    assert confirmed(owner)
+    assert traces(owner, tmp_path / "store", WHO) == []
+    [left] = blobs.names("snapshots")
+    kept = blobs.read(blobs.url(f"snapshots/{left}"))
+    assert left == f"{snapshot.sha256(kept)}.json"
+    listeners = [each for each in made["listeners"] if each["facts"]["listener_id"] == str(OTHER)]
+    assert json.loads(kept) == {**made, "recipe": {"epochs": 3}, "mentors": [], "listeners": listeners}
