@@ -85,13 +85,13 @@ class Round:
         self, owner: psycopg.Connection, registry: Searched, *who: UUID, others: tuple[UUID, ...] = ()
     ) -> None:
         self._owner, self.round_id = owner, uuid4()
-        self.made = snapshot.build(BASE, Recipe(), map(facts, who), method, map(facts, others))
-        self.digest = snapshot.sha256(self.made.dump())
+        self.made = snapshot.build(BASE, Recipe(), map(facts, who), method, map(facts, others)).dump()
+        self.digest = snapshot.sha256(self.made)
         owner.execute(
             "insert into training.rounds (round_id, status, listeners, snapshot_sha256) values (%s, 'trained', %s, %s)",
             (self.round_id, list(who), self.digest),
         )
-        self.run_id = registry.run_of(self.round_id, {"listeners": len(who)}, self.made.dump(), self.digest)
+        self.run_id = registry.run_of(self.round_id, {"listeners": len(who)}, self.made, self.digest)
         tags = {"encore.sha256": self.digest, "encore.snapshot_sha256": self.digest}
         for each in who:
             registry.version(self.run_id, self.round_id, each, str(each).encode(), tags, candidate=True)
@@ -100,7 +100,7 @@ class Round:
         """What the factory's own step leaves of it; the digest of its snapshot then."""
         for each in gone:
             self.made = without(self.made, each)
-        self.digest = snapshot.sha256(self.made.dump())
+        self.digest = snapshot.sha256(self.made)
         self._owner.execute(
             "update training.rounds set snapshot_sha256 = %s where round_id = %s", (self.digest, self.round_id)
         )
@@ -143,7 +143,7 @@ def test_neither_model_nor_artifact_names_them_and_the_others_keep_theirs(
     assert sorted(tags["encore.snapshot_sha256"] for tags in registry.versions(kept)) == sorted(after)
     for each, digest in zip((both, told, untouched), after, strict=True):
         assert registry.names(each.run_id, "snapshot") == [f"{digest}.json"]
-        assert snapshot.load(registry.read(each.run_id, f"snapshot/{digest}.json"), digest) == each.made
+        assert snapshot.load(registry.read(each.run_id, f"snapshot/{digest}.json"), digest).dump() == each.made
         assert registry.names(each.run_id, "adapters") == [str(kept)]
     named = {run.run_id: run.snapshot_sha256 for run in registry.runs()}
     assert [named[each.run_id] for each in (both, told, untouched)] == after
