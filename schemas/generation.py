@@ -86,6 +86,12 @@ class GenerationRequest(Frozen):
     destination: str
 
 
+class ForgetRequest(Frozen):
+    """Of whom the engine is to keep nothing at hand. They ask for nothing any more, nor does anybody for them."""
+
+    listeners: Annotated[list[UUID], Field(min_length=1)]
+
+
 class PromptRequest(Frozen):
     """Can the engine's text encoder read the whole of it?"""
 

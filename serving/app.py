@@ -18,10 +18,11 @@ from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 from ray.serve.handle import DeploymentHandle
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, PromptRequest, SongRequest
+from schemas.generation import ForgetRequest, GenerationRequest, Progress, PromptRequest, SongRequest
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.deployment import Denoiser, Refusal
+from serving.errors import Refused
 from serving.exposition import merge
 from serving.published import Published
 from serving.replicas import AWAY, GONE, SILENT, Replicas
@@ -68,6 +69,7 @@ class Ingress:
             "/prompts": self.prompts,
             "/tracks": self.tracks,
             "/adapters": self.adapters,
+            "/forget": self.forget,
         }
         gets: dict[str, Callable[..., Any]] = {
             "/health": self.health,
@@ -138,6 +140,19 @@ class Ingress:
             await asyncio.to_thread(self._published.note, good)
         self._answers.labels("/adapters", 200).inc()
         return JSONResponse({"replicas": len(results), "adapters": body})
+
+    async def forget(self, request: ForgetRequest) -> Response:
+        """Answers 204 when no replica keeps anything of these listeners at hand, and none will load it ahead; 503 when
+        one may: to be asked again."""
+        async with self._noting:
+            try:
+                await asyncio.to_thread(self._published.forget, request.listeners)
+            except Refused as refusal:
+                return self._refuse("/forget", Refusal(refusal.status, refusal.problem, refusal.retry_after_s))
+        if not await self._replicas.all("forget", request, within_s=ADAPTERS_S):
+            return self._refuse("/forget", AWAY)
+        self._answers.labels("/forget", 204).inc()
+        return Response(status_code=204)
 
     async def health(self) -> Response:
         """200 when at least one replica answers."""

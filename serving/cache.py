@@ -8,6 +8,7 @@ import hashlib
 import os
 import threading
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -57,6 +58,17 @@ class DiskCache:
             self._trim()
         except OSError as error:
             LOG.warning("adapter_cache_away", error=str(error))
+
+    def clear(self) -> None:
+        """Removes every file; those of writers that are at it come afterwards.
+
+        Raises:
+            OSError: the folder cannot be read or written.
+        """
+        with self._trimming, suppress(FileNotFoundError):
+            for entry in os.scandir(self._folder):
+                Path(entry.path).unlink(missing_ok=True)
+            self.size = 0
 
     def _trim(self) -> None:
         """Removes the longest unused files above the bound; what killed writers left counts and goes like the rest."""

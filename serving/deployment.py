@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, PromptRequest, SongFacts, SongRequest
+from schemas.generation import ForgetRequest, GenerationRequest, Progress, PromptRequest, SongFacts, SongRequest
 from schemas.registry import AdapterRef, model_name
 from serving.alive import repeated
 from serving.errors import Refused
@@ -162,6 +162,18 @@ class Denoiser:
     async def adapters(self, refs: list[AdapterRef]) -> list[Problem | None]:
         """Makes adapters resident ahead of their first request: None, or what is wrong, for each."""
         return list(await asyncio.gather(*(self._adapter(ref) for ref in refs)))
+
+    async def forget(self, request: ForgetRequest) -> bool:
+        """Keeps nothing of these listeners at hand; False while a track of theirs is made. What names nobody, such as
+        features of songs, goes as a whole and is read again."""
+        await asyncio.to_thread(self._preloading.join)
+        self._tracks.forget()
+        listeners = {str(each) for each in request.listeners}
+        try:
+            return await asyncio.to_thread(self._studio.registry.forget, listeners)
+        except OSError as error:
+            LOG.warning("adapter_cache_away", error=str(error))
+            return False
 
     async def _adapter(self, ref: AdapterRef) -> Problem | None:
         try:

@@ -68,6 +68,10 @@ class Originals:
         """
         return [notes for url in features_urls if (notes := await self._of(beside(url))) is not None]
 
+    def forget(self) -> None:
+        """Remembers no song's notes any more."""
+        self._notes.clear()
+
     async def require_new(self, waveform: Tensor, songs: Sequence[Tensor]) -> None:
         """Raises RepeatsError where the track [samples] repeats one of the songs [frames, NOTES]."""
         if songs and await self._studio.decode(_closest, waveform, self._studio.base.codec.sample_rate, songs) >= MOST:

@@ -3,6 +3,9 @@
 A hint. Requests name exact versions and load what is missing, so a list that is old, short or gone costs milliseconds.
 """
 
+from collections.abc import Collection
+from uuid import UUID
+
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,13 +31,35 @@ class Published:
     def newest(self) -> list[AdapterRef]:
         """Newest last; empty when there is no list or it cannot be read."""
         try:
-            return _REFS.validate_json(self._blobs.read(self._url, field="published"))[-self._most :]
+            return self._noted()[-self._most :]
         except Refused as refusal:
-            if refusal.status != 404:
-                LOG.warning("published_unreadable", error=refusal.problem.message)
+            LOG.warning("published_unreadable", error=refusal.problem.message)
         except ValidationError as error:
             LOG.warning("published_unreadable", error=str(error))
         return []
+
+    def forget(self, listeners: Collection[UUID]) -> None:
+        """Takes these listeners' from the list.
+
+        Raises:
+            Refused: the store is away.
+        """
+        try:
+            noted = self._noted()
+        except ValidationError:
+            noted = []  # nobody can read it either, and the next who notes writes it anew
+            self._blobs.replace(NAME, b"[]")
+        kept = [ref for ref in noted if ref.listener_id not in listeners]
+        if len(kept) < len(noted):
+            self._blobs.replace(NAME, _REFS.dump_json(kept))
+
+    def _noted(self) -> list[AdapterRef]:
+        try:
+            return _REFS.validate_json(self._blobs.read(self._url, field="published"))
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            return []
 
     def note(self, refs: list[AdapterRef]) -> None:
         """Adds to the list; those that are in it already become its newest."""

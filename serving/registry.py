@@ -4,9 +4,10 @@ Three tiers: the pool, copies on a local disk where the blob store is remote, th
 """
 
 import asyncio
+import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -57,6 +58,7 @@ class Registry:
         self._observe = observe
         self._loading: dict[AdapterKey, asyncio.Future[None]] = {}
         self._beside: OrderedDict[AdapterKey, Adapter] = OrderedDict()
+        self._installing = threading.Lock()
 
     async def ensure(self, ref: AdapterRef) -> AdapterKey:
         """Makes an adapter resident; many requests for one adapter load it once.
@@ -97,6 +99,24 @@ class Registry:
                 LOG.info("adapter_not_preloaded", model_version=ref.model_version, code=refusal.problem.code)
         return loaded
 
+    def forget(self, listeners: Collection[str]) -> bool:
+        """Forgets these listeners' versions, and every copy on the disk, which does not say whose it is. Blocks.
+
+        Returns:
+            Whether none is left; one is that a track needs at this moment.
+
+        Raises:
+            OSError: the folder of copies cannot be read or written.
+        """
+        with self._installing:  # a version is there with all that it holds, or is not there
+            forgotten = self._engine.forget(listeners)
+            resident = set(self._engine.state().resident)
+            for key in [key for key in self._beside if key.listener in listeners and key not in resident]:
+                del self._beside[key]
+        if self._cache is not None:
+            self._cache.clear()
+        return forgotten
+
     def _require_base(self, ref: AdapterRef) -> None:
         expected = self._engine.base.manifest.base_hash
         if ref.base_hash != expected:
@@ -117,8 +137,9 @@ class Registry:
                 sha256=ref.sha256 if copy is None else None,
                 listener_id=str(ref.listener_id),
             )
-            self._remember(key_of(ref), adapter)
-            engine.install(key_of(ref), adapter.factors)
+            with self._installing:
+                self._remember(key_of(ref), adapter)
+                engine.install(key_of(ref), adapter.factors)
         except AdapterError as error:
             raise refused(422, f"adapter_{error.reason}", error.message, field="adapter") from error
         except (NoFreeSlotError, StoppedError):

@@ -36,6 +36,15 @@ class Replicas:
 
     async def every(self, method: str, *arguments: object, within_s: float) -> list[Any]:
         """The answers of the replicas that give one in time."""
+        return [answer for answer in await self._told(method, *arguments, within_s=within_s) if answer is not None]
+
+    async def all(self, method: str, *arguments: object, within_s: float) -> bool:
+        """Whether there are replicas and each of them answers true in time."""
+        told = await self._told(method, *arguments, within_s=within_s)
+        return bool(told) and all(told)
+
+    async def _told(self, method: str, *arguments: object, within_s: float) -> list[Any]:
+        """What each replica answers, None for one that does not."""
         ends_at = asyncio.get_running_loop().time() + within_s
         try:
             async with asyncio.timeout_at(ends_at):
@@ -44,7 +53,7 @@ class Replicas:
         except (*GONE, TimeoutError):
             return []
         asked = [asyncio.create_task(_answer(method, call, ends_at)) for call in calls]
-        return [answer for answer in await asyncio.gather(*asked) if answer is not None]
+        return await asyncio.gather(*asked)
 
     async def track(self, request: GenerationRequest) -> AsyncGenerator[Progress | Refusal, None]:
         """What a replica says of a track; asked for once more if the replica does not see it through.

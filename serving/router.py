@@ -52,7 +52,8 @@ class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]  # Ray has 
         self._chosen: dict[asyncio.Future[Any], Any] = {}
         # By replica: when it was first sent something after it was last heard of.
         self._unheard_since: dict[Any, float] = {}
-        self._had: OrderedDict[str, Any] = OrderedDict()
+        # By a session's hash: a name would keep its listener's id here after it is to be forgotten.
+        self._had: OrderedDict[int, Any] = OrderedDict()
 
     async def choose_replicas(self, candidate_replicas: list[Any], pending_request: Any = None) -> list[list[Any]]:
         """One rank a replica, best first."""
@@ -96,7 +97,7 @@ class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]  # Ray has 
     def _worth_asking(self, ring: list[Any], of: str) -> list[Any]:
         """Without replicas that stand still and the one that had this session, as long as others are left."""
         awake = [replica_id for replica_id in ring if not self._stands_still(replica_id)] or ring
-        return [replica_id for replica_id in awake if replica_id != self._had.get(of)] or awake
+        return [replica_id for replica_id in awake if replica_id != self._had.get(hash(of))] or awake
 
     def _stands_still(self, replica_id: Any) -> bool:
         since = self._unheard_since.get(replica_id)
@@ -125,7 +126,7 @@ class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]  # Ray has 
         self._chosen[future] = replica_id
 
     def _remember(self, of: str, replica_id: Any) -> None:
-        self._had[of] = replica_id
-        self._had.move_to_end(of)
+        self._had[hash(of)] = replica_id
+        self._had.move_to_end(hash(of))
         while len(self._had) > REMEMBERED:
             self._had.popitem(last=False)

@@ -75,6 +75,11 @@ class Tracks:
                 return
         raise given_up()
 
+    def forget(self) -> None:
+        """Remembers no song any more."""
+        self._songs.clear()
+        self._originals.forget()
+
     async def _attempt(
         self, request: GenerationRequest, deadline: float, known: list[Tensor], *, live: bool
     ) -> AsyncGenerator[Progress, None]:

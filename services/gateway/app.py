@@ -143,7 +143,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, s
         maker.run(),
         Finished(told, store, board).run(),
         tidy(store, blobs, claims, ledger, settings.terms),
-        keep_erasing(store, blobs, claims),
+        keep_erasing(store, blobs, engine, claims),
         bookkeeper.run(),
     )
     for work in works:

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import httpx
 import structlog
@@ -12,13 +13,14 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.api import EngineView, PoolView, ReplicaView
 from schemas.base import Problem
-from schemas.generation import GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
+from schemas.generation import ForgetRequest, GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
 
 log = structlog.get_logger()
 
 _CONNECT_S: Final = 2.0
 _HEALTH_S: Final = 5.0
 _SONG_S: Final = 180.0
+_FORGET_S: Final = 15.0
 _SILENCE_S: Final = 120.0
 _ASK_AGAIN_S: Final = 1.0
 _PASSING: Final = frozenset({"busy", "engine_away"})  # a replica died, or there is no room: another try may succeed
@@ -100,6 +102,19 @@ class Engine:
             return EngineView(replicas=[_replica(told) for told in answer.json()["replicas"]])
         except (ValueError, KeyError, TypeError) as error:
             raise EngineAway("an answer that is no status") from error
+
+    async def forget(self, listeners: Sequence[UUID]) -> None:
+        """Has every replica keep nothing of these listeners at hand.
+
+        Raises:
+            EngineAway: one may keep something still.
+        """
+        request = ForgetRequest(listeners=list(listeners))
+        try:
+            answer = await self._http.post("/forget", json=request.model_dump(mode="json"), timeout=_FORGET_S)
+        except httpx.HTTPError as error:
+            raise EngineAway(repr(error)) from error
+        _require_success(answer)
 
     async def take_song(self, request: SongRequest) -> SongFacts:
         """Normalises one upload and computes its features.

@@ -4,10 +4,11 @@ owner finds the job in its ordinary loop and confirms its step.
 From that moment nobody finds the listener, and nothing of theirs is taken: what is left of their id is a keyed hash.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Protocol, get_args
 from uuid import UUID
 
 from schemas.erasures import ErasedStore, ErasureView
@@ -23,12 +24,18 @@ STORES: Final[tuple[ErasedStore, ...]] = get_args(ErasedStore)
 NAMELESS: Final[tuple[ErasedStore, ...]] = ("kafka",)
 """Stores of which no process of ours searches for the listener's id."""
 _WRITERS: Final[tuple[ErasedStore, ...]] = ("blobs", "rollout", "training")
-"""Stores whose owners write about a listener into the audit until they have confirmed."""
+"""Stores whose owners write about a listener into the audit, or name them to the engine, until they have confirmed."""
 _OWN: Final = (
     "forget_requests", "forget_in_requests", "forget_switches", "forget_orders", "forget_budgets", "forget_logins",
     "forget_consents", "forget_corrections", "forget_cold_starts", "forget_pairs", "forget_fours", "forget_tracks",
     "forget_withdrawn_songs", "forget_songs", "forget_listener",
 )  # fmt: skip
+
+
+class Forgetful(Protocol):
+    """What is asked of the engine."""
+
+    async def forget(self, listeners: Sequence[UUID]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,22 @@ async def go_on(store: Store, blobs: Blobs) -> None:
             await execute(sql["forget_in_audit"], row)
             await execute(sql["confirm"], {**row, "store": "audit"})
     await store.rows(sql["forget_ids"], {"nameless": list(NAMELESS)})
+
+
+async def forget_at_hand(store: Store, engine: Forgetful) -> None:
+    """Has the engine keep nothing at hand of whoever nobody can name to it any more.
+
+    Raises:
+        BackendAway: Postgres is away.
+        EngineAway: all of them are due again.
+    """
+    sql = _queries()
+    due = await store.rows(sql["at_hand_due"], {"writers": list(_WRITERS)})
+    if not due:
+        return
+    await engine.forget([row["listener_id"] for row in due])
+    for row in due:
+        await store.rows(sql["confirm"], {**row, "store": "engine"})
 
 
 def reach(by: Principal) -> dict[str, Any]:

@@ -144,6 +144,16 @@ where e.listener is not null
                   where s.erasure_id = e.erasure_id and s.store = any(%(writers)s) and s.confirmed_at is null)
 order by e.asked_at;
 
+-- name: at_hand_due
+-- Once nobody is left who would name the listener to the engine, and nothing of theirs is in the making.
+select e.erasure_id, e.listener as listener_id
+from gateway.erasures e
+join gateway.erasure_steps a on a.erasure_id = e.erasure_id and a.store = 'engine' and a.confirmed_at is null
+where e.listener is not null
+  and not exists (select from gateway.erasure_steps s
+                  where s.erasure_id = e.erasure_id and s.store = any(%(writers)s) and s.confirmed_at is null)
+order by e.asked_at;
+
 -- name: forget_spent
 -- A token that still lasts may spend once more.
 delete from gateway.budgets b using gateway.erasures e where b.owner = 'listener:' || e.listener::text;

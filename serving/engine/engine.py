@@ -8,7 +8,7 @@ Not for audio, files or HTTP: latents go in, latents come out.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
@@ -161,6 +161,14 @@ class Engine:
             if key not in self._slots:
                 self._writes[self._slots.assign(key)] = factors
                 self._changed.notify_all()
+
+    def forget(self, listeners: Collection[str]) -> bool:
+        """Empties the slots of these listeners before the next step; False if a job has one of them pinned."""
+        with self._changed:
+            self._writes |= {slot: {} for slot in self._slots.forget(listeners)}
+            left = any(key.listener in listeners for key in self._slots.resident)
+            self._changed.notify_all()
+        return not left
 
     def resident(self, key: AdapterKey) -> bool:
         """Whether a job may name the adapter now."""

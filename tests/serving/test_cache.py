@@ -79,3 +79,13 @@ def test_a_disk_that_fails_costs_only_the_copy(folder: Path) -> None:
     cache = DiskCache(folder, 100)
     cache.put(b"adapter")
     assert cache.get(named(b"adapter")) is None
+
+
+def test_cleared_it_holds_nothing_and_is_written_to_again(folder: Path) -> None:
+    cache = DiskCache(folder, 100)
+    cache.clear()
+    cache.put(b"adapter")
+    cache.clear()
+    assert list(folder.iterdir()) == []
+    cache.put(b"another")
+    assert cache.get(named(b"another")) == b"another"

@@ -5,6 +5,7 @@ Bookkeeping only: the tensors are `pool.Pool`'s. Not thread-safe.
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Collection
 from typing import NamedTuple
 
 from serving.engine.adapters.pool import BASE_SLOT
@@ -83,6 +84,14 @@ class Slots:
         self._slot[key] = self._free.pop()
         self.loaded += 1
         return self._slot[key]
+
+    def forget(self, listeners: Collection[str]) -> list[int]:
+        """The slots of these listeners' keys that nobody has pinned; they are free now."""
+        idle = [key for key in self._slot if key.listener in listeners and key not in self._pins]
+        freed = [self._slot.pop(key) for key in idle]
+        self._free += freed
+        self.evicted += len(freed)
+        return freed
 
     def _evict(self) -> None:
         victim = next((key for key in self._slot if key not in self._pins), None)

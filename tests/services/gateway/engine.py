@@ -20,6 +20,7 @@ from schemas.base import Problem
 from schemas.generation import (
     ActionDrawn,
     Competitor,
+    ForgetRequest,
     GenerationRequest,
     Progress,
     PromptRequest,
@@ -53,6 +54,7 @@ class ToneEngine:
     asked: list[GenerationRequest] = field(default_factory=list)
     songs: list[SongRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     paused: bool = False
     away: bool = False
     mute: bool = False
@@ -75,6 +77,7 @@ class ToneEngine:
             return Response(status_code=503 if self.away else 200)
 
         app.add_api_route("/status", self.status, response_model=None)
+        app.add_api_route("/forget", self.forget, methods=["POST"], response_model=None)
 
         @app.post("/songs")
         async def take_song(request: SongRequest) -> Any:
@@ -113,6 +116,12 @@ class ToneEngine:
 
     async def status(self) -> Response:
         return Response(status_code=503) if self.away else JSONResponse({"replicas": [STATUS]})
+
+    async def forget(self, request: ForgetRequest) -> Response:
+        if self.away:
+            return Response(status_code=503)
+        self.forgotten += [str(each) for each in request.listeners]
+        return Response(status_code=204)
 
     async def _taken(self, request: SongRequest) -> Any:
         if self.away:

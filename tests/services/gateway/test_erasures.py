@@ -143,6 +143,35 @@ def test_what_is_not_confirmed_is_said_to_be_open(gateway: Gateway, listener_id:
     assert job(gateway, answer["erasure_id"])["done_at"] is None
 
 
+def others_confirm(gateway: Gateway, erasure_id: str, *stores: str) -> None:
+    """As the owners of these stores do."""
+    with psycopg.connect(gateway.settings.postgres_dsn) as connection:
+        connection.execute(
+            "update gateway.erasure_steps set confirmed_at = now() where erasure_id = %s and store = any(%s)",
+            (erasure_id, list(stores)),
+        )
+
+
+def test_the_engine_forgets_once_nobody_names_them_to_it_any_more(gateway: Gateway, listener_id: str) -> None:
+    erasure_id = ask(gateway, listener_id).json()["erasure_id"]
+    others_confirm(gateway, erasure_id, "rollout")
+    until(lambda: confirmed(job(gateway, erasure_id)) == OWN | {"rollout"})
+    assert gateway.engine.forgotten == []
+    others_confirm(gateway, erasure_id, "training")
+    until(lambda: confirmed(job(gateway, erasure_id)) >= {"engine", "audit"})
+    assert gateway.engine.forgotten == [listener_id]
+
+
+def test_an_engine_that_is_away_is_asked_again(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.away = True
+    erasure_id = ask(gateway, listener_id).json()["erasure_id"]
+    others_confirm(gateway, erasure_id, "rollout", "training")
+    until(lambda: "audit" in confirmed(job(gateway, erasure_id)))
+    assert "engine" not in confirmed(job(gateway, erasure_id))
+    gateway.engine.away = False
+    until(lambda: "engine" in confirmed(job(gateway, erasure_id)))
+
+
 def test_who_may(gateway: Gateway) -> None:
     who, sibling = owned(gateway, SERVICE), owned(gateway, SERVICE)
     for kind, name in (("service", "another-product"), ("listener", sibling.listener_id)):

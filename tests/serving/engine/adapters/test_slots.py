@@ -70,3 +70,13 @@ def test_a_thousand_random_moves_lose_no_slot() -> None:
     for number in range(100, 105):
         slots.assign(key(number))
     assert sorted(slots.slot(key(number)) for number in range(100, 105)) == [1, 2, 3, 4, 5]
+
+
+def test_who_is_forgotten_loses_every_slot_that_is_not_pinned() -> None:
+    slots = Slots(5)
+    theirs, pinned, others = AdapterKey("a", 1, "x"), AdapterKey("a", 2, "y"), AdapterKey("b", 1, "z")
+    taken = [slots.assign(each) for each in (theirs, pinned, others)]
+    slots.pin(pinned)
+    assert slots.forget({"a"}) == taken[:1]
+    assert slots.resident == (others, pinned)
+    assert [slots.assign(key(number)) for number in range(2)] == [taken[0], 4]
