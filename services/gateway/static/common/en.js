@@ -78,6 +78,7 @@ export const en = {
   stars: {
     legend: "Your rating", of: (n) => `${n} of 5`, label: (n) => `${n} of 5 stars`,
     rated: (n) => `Rated ${n} of 5. You may change it.`,
+    waits: (n) => `${n} of 5 is kept here, and sent when the network is back.`,
   },
   station: {
     title: "Your station", play: "Play the station", bar: "Now playing",
@@ -132,7 +133,7 @@ export const en = {
     surprise: "A surprise, four times", legend: "Which would you rather hear again?", take: (n) => `Take ${n}`, none: "None of them",
     keys: "While you are in this card, the keys 1 to 4 play a take.",
     hear: (seconds, left) => `Hear at least ${seconds} seconds of each, then pick. Still to hear: ${left.join(", ")}.`,
-    open: "Pick one, or none.", lost: "None of them can be heard, so there is nothing to pick.", counted: "Your pick is counted.", again: "You may pick another.",
+    open: "Pick one, or none.", lost: "None of them can be heard, so there is nothing to pick.", counted: "Your pick is counted.", again: "You may pick another.", waits: "Your pick is kept here, and sent when the network is back.",
   },
   operate: {
     places: "Places of this room",

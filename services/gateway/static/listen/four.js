@@ -53,6 +53,7 @@ function picking(listenerId, four) {
     });
   };
   const pick = async (choice) => {
+    if (!navigator.onLine) state.textContent = t.four.waits;
     try {
       await tell(listenerId, "encore.four.picked", { four_id: four.four_id, choice });
       keep(four.four_id, choice);

@@ -155,7 +155,10 @@ export class Radio {
     const again = () => here(() => this.fillActions(item));
     const heart = h("button", {
       type: "button", class: "heart", "aria-label": t.station.heart, "aria-pressed": String(kept(item.track.track_id) === MOST_STARS),
-      onclick: () => rate(id, item.track, MOST_STARS, say).then(again, () => {}),
+      onclick: () => {
+        rate(id, item.track, MOST_STARS, say).catch(again);
+        again();
+      },
     });
     return [heart, stars(id, item.track, say, again)];
   }

@@ -24,14 +24,17 @@ export function stars(listenerId, track, say, onRated = () => {}) {
   return h("fieldset", { class: "stars" }, h("legend", {}, t.stars.legend), choices);
 }
 
-// Resolves once the rating counts; what went wrong is said and thrown on.
+// Resolves once the rating counts; what went wrong is said and thrown on. It is kept, and seen, from the first.
 export async function rate(listenerId, track, value, say) {
+  const before = kept(track.track_id);
+  keep(track.track_id, value);
+  if (!navigator.onLine) say(t.stars.waits(value));
   try {
     await tell(listenerId, "encore.rating.given", { track_id: track.track_id, stars: value });
   } catch (error) {
+    if (kept(track.track_id) === value) keep(track.track_id, before);
     say(error.message);
     throw error;
   }
-  keep(track.track_id, value);
   say(t.stars.rated(value));
 }

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from schemas.topics import PLAYS
+from schemas.topics import FOURS, PLAYS, RATINGS
 from tests.services.gateway.conftest import Gateway, until
 from tests.services.gateway.rooms.conftest import Opened, violations
 from tests.services.gateway.rooms.test_four import asked_for_four, heard_all
@@ -225,3 +225,25 @@ def test_each_room_says_what_being_offline_means_there(enter: Opened, listener: 
     expect(page.locator("#offline")).to_contain_text(says)
     page.context.set_offline(False)
     expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_what_is_said_without_a_network_is_seen_at_once_and_sent_later(
+    house: Gateway, enter: Opened, listener: str
+) -> None:
+    page = enter(listener=listener)
+    card = asked_for_four(page, "a slow air")
+    heard_all(page, card)
+    long_tuned(page)
+    page.context.set_offline(True)
+    expect(page.locator("#offline")).to_be_visible()
+    heart = page.get_by_role("button", name="Love it: five stars")
+    heart.click()
+    expect(heart).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".bar .now")).to_contain_text("5 of 5 is kept here")
+    card.get_by_role("button", name="Take 3", exact=True).click()
+    expect(card).to_contain_text("Your pick is kept here")
+    page.context.set_offline(False)
+    expect(card).to_contain_text("Your pick is counted")
+    until(lambda: [each["data"]["stars"] for each in of(house, RATINGS, listener)] == [5])
+    until(lambda: [each["data"]["choice"] for each in of(house, FOURS, listener)] == ["third"])
+    expect(heart).to_have_attribute("aria-pressed", "true")
