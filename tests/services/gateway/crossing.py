@@ -165,7 +165,7 @@ class Crossing:
         kind = self.draw.choice(("rating.given", "pair.voted", "four.picked"))
         data = {"track_id": self.anyone("track_id"), "stars": 1}
         if kind == "pair.voted":
-            data = {"pair_id": self.anyone("pair_id"), "vote": "first"}
+            data = {"pair_id": self.anyone("pair_id"), "choice": "first"}
         if kind == "four.picked":
             data = {"four_id": self.anyone("four_id"), "choice": "first"}
         return {**told, "type": f"encore.{kind}", "subject": self.anyone(), "data": data}
