@@ -1,5 +1,6 @@
 """Each room's main job by keys alone: what has the focus is seen, and it is never lost when a part is drawn anew."""
 
+import re
 from typing import Any
 
 import pytest
@@ -110,12 +111,12 @@ def test_analysing(house: Gateway, enter: Opened) -> None:
     expect(page.locator(".chart svg").first).to_be_visible()
     tab_to(page, "Age band")
     page.keyboard.press("Space")
-    until(lambda: "age_band" in page.url)
+    expect(page).to_have_url(re.compile("age_band"))
     expect(page.get_by_role("row")).to_have_count(14)
     assert focused(page)["name"] == "Age band"
     tab_to(page, "Over")
     page.keyboard.press("End")
-    until(lambda: "baseline=base" in page.url)
+    expect(page).to_have_url(re.compile("baseline=base"))
     expect(page.locator("#picture[aria-busy]")).to_have_count(0)
     assert focused(page)["name"].startswith("Over")
     tab_to(page, "Download as CSV")
