@@ -58,7 +58,8 @@ class Originals:
 
     def __init__(self, studio: "Studio") -> None:
         self._studio = studio
-        self._notes: OrderedDict[str, Tensor] = OrderedDict()
+        # None: a song from before notes were taken, which will never have any.
+        self._notes: OrderedDict[str, Tensor | None] = OrderedDict()
 
     async def notes(self, features_urls: Sequence[str]) -> list[Tensor]:
         """The notes of those songs that have any [frames, NOTES] each.
@@ -79,17 +80,19 @@ class Originals:
 
     async def _of(self, url: str) -> Tensor | None:
         if url not in self._notes:
-            try:
-                data = await self._studio.read(self._studio.blobs.read, url, field="songs")
-            except Refused as refusal:
-                if refusal.status == 404:
-                    return None
-                raise
-            self._notes[url] = _parsed(data)
+            self._notes[url] = await self._read(url)
         self._notes.move_to_end(url)
         while len(self._notes) > REMEMBERED:
             self._notes.popitem(last=False)
         return self._notes[url]
+
+    async def _read(self, url: str) -> Tensor | None:
+        try:
+            return _parsed(await self._studio.read(self._studio.blobs.read, url, field="songs"))
+        except Refused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
 
 
 def _closest(waveform: Tensor, sample_rate: int, songs: Sequence[Tensor]) -> float:

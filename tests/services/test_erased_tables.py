@@ -1,16 +1,16 @@
 """Whatever table comes to hold something of a listener, its owner erases it: tables are found by the catalogue."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-import pytest
-from psycopg.rows import scalar_row
 
 from infra.local.home import PROJECT
 from tests.benchmarks.erasure import measured
+from tests.services.test_grants import MONTH, owner
+
+__all__ = ["owner"]  # a fixture
 
 ERASING: Final = {
     "gateway": "services/gateway/erasures.sql",
@@ -20,14 +20,7 @@ ERASING: Final = {
     "training": "training/erasing.sql",
 }
 JOB: Final = "gateway.erasures"
-"""It keeps the id while a step is open: MLflow's, the engine's and Kafka's are."""
-MONTH: Final = r"^events_(other|\d{4}_\d{2})$"
-
-
-@pytest.fixture
-def owner(postgres_dsn: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(postgres_dsn, row_factory=scalar_row) as connection:
-        yield connection
+"""It keeps the id while a step is open: here nobody carries out those of the registry and the engine."""
 
 
 def test_every_table_that_says_whose_a_row_is_is_erased_by_its_owner(owner: psycopg.Connection[Any]) -> None:

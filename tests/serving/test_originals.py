@@ -24,7 +24,7 @@ from serving.engine.ticket import Notify, Ticket
 from serving.errors import Refused
 from serving.features import dump_features
 from serving.judge import Sound, heard
-from serving.originals import ATTEMPTS, beside
+from serving.originals import ATTEMPTS, Originals, beside
 from serving.songs import take_song
 from serving.studio import Studio
 from serving.tracks import Tracks
@@ -143,6 +143,23 @@ def test_songs_without_notes_and_songs_that_are_gone_are_not_compared(
     known = (song.features_url, f"{tmp_path.as_uri()}/songs/gone/features.safetensors")
     assert made(studio, again, known=known)[-1].stage == "done"
     assert again.times == 0
+
+
+def test_that_a_song_has_no_notes_is_found_once(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    read = studio.blobs.read
+
+    def counted(url: str, field: str) -> bytes:
+        asked.append(url)
+        return read(url, field=field)
+
+    monkeypatch.setattr(studio.blobs, "read", counted)
+    originals = Originals(studio)
+    for _ in range(2):
+        assert asyncio.run(originals.notes([f"{tmp_path.as_uri()}/songs/x/features.safetensors"])) == []
+    assert len(asked) == 1
 
 
 def test_what_are_no_notes_is_refused(studio: Studio, tmp_path: Path) -> None:

@@ -7,15 +7,9 @@ from fastapi import APIRouter, Body, Response
 
 from schemas.api import Four, FourCreate
 from services.errors import ServiceError
-from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.parts import At, By
-from services.gateway.routes.tracks import (
-    require_engine,
-    require_open_slots,
-    require_readable,
-    require_storable,
-)
+from services.gateway.routes.tracks import wishing
 from services.gateway.wishes import TAKES, make_four
 from services.identifiers import uuid7
 
@@ -32,18 +26,10 @@ async def create_four(
 ) -> Four:
     """Asks for four takes of one prompt. They differ by nothing but chance, so that the pick teaches what is liked; it
     says first to fourth, or none, and may be changed. They cost four times one track's sound, and have no stars."""
-    require_storable(body.prompt)
-    await require_engine(parts)
-    await require_readable(parts, body.prompt)
     four_id = uuid7()
-    async with parts.store.planning(body.listener_id) as planning:
-        if planning is None:
-            raise unknown_listener()
-        await require_open_slots(planning, parts.settings.open_tracks_per_listener, TAKES)
-        await parts.budgets.audio(by, body.listener_id, TAKES * body.seconds)
+    async with wishing(parts, by, body, TAKES) as (planning, _):
         own = (await planning.taste()).outside_releases()
         tracks = await make_four(planning, parts, body, own, four_id)
-    parts.maker.wake()
     response.headers["Location"] = f"/v1/fours/{four_id}"
     return Four(four_id=four_id, tracks=tracks)
 

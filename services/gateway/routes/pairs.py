@@ -7,16 +7,10 @@ from fastapi import APIRouter, Body, Response
 
 from schemas.api import Pair, TrackCreate
 from services.errors import ServiceError
-from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.assignment import draw_pair
 from services.gateway.parts import At, By
-from services.gateway.routes.tracks import (
-    require_engine,
-    require_open_slots,
-    require_readable,
-    require_storable,
-)
+from services.gateway.routes.tracks import wishing
 from services.gateway.wishes import Drawn, make
 from services.identifiers import uuid7
 
@@ -32,22 +26,14 @@ async def create_pair(
     body: Annotated[TrackCreate, Body(openapi_examples=_EXAMPLE)], parts: At, by: By, response: Response
 ) -> Pair:
     """Asks for two tracks to be compared. Which is which is not told; the vote says first, second, tie or both bad."""
-    require_storable(body.prompt)
-    await require_engine(parts)
-    await require_readable(parts, body.prompt)
     pair_id = uuid7()
-    async with parts.store.planning(body.listener_id) as planning:
-        if planning is None:
-            raise unknown_listener()
-        await require_open_slots(planning, parts.settings.open_tracks_per_listener, 2)
-        await parts.budgets.audio(by, body.listener_id, 2 * body.seconds)
+    async with wishing(parts, by, body, 2) as (planning, _):
         own = await planning.taste()
         if len(own.pair_shares) < 2:
             raise nothing_to_compare()
         salt = own.salt or parts.settings.arm_salt.get_secret_value()
         draws = draw_pair(salt, body.listener_id, pair_id, own.pair_shares)
         first, second = await make(planning, parts, body, own, Drawn(draws, (uuid7(), uuid7()), pair_id))
-    parts.maker.wake()
     response.headers["Location"] = f"/v1/pairs/{pair_id}"
     return Pair(pair_id=pair_id, first=first, second=second)
 

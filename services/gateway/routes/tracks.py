@@ -1,6 +1,7 @@
 """Tracks: asked for, followed, heard, cancelled. Which arm a track is made with is drawn here and never told."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from schemas.api import Track, TrackCreate, TrackProgress
+from schemas.api import FourCreate, Track, TrackCreate, TrackProgress
 from schemas.base import Problem
 from schemas.generation import Progress
 from services.errors import BackendAway, ServiceError
@@ -19,6 +20,7 @@ from services.gateway.parts import At, By, Parts
 from services.gateway.routes.listeners import require_listener
 from services.gateway.store import Planning, TrackRow
 from services.gateway.wishes import drawn, make
+from services.principals.principal import Principal
 
 router = APIRouter(prefix="/v1", tags=["tracks"])
 
@@ -55,17 +57,9 @@ async def create_track(
     has both in the order in which they are to be offered: let the listener hear this one, offer the other as another
     take, and ask for stars and a vote. `twin: false` in the wish prevents it.
     """
-    require_storable(body.prompt)
-    await require_engine(parts)
-    await require_readable(parts, body.prompt)
-    async with parts.store.planning(body.listener_id) as planning:
-        if planning is None:
-            raise unknown_listener()
-        free = await require_open_slots(planning, parts.settings.open_tracks_per_listener, 1)
-        await parts.budgets.audio(by, body.listener_id, body.seconds)
+    async with wishing(parts, by, body, 1) as (planning, free):
         own = await planning.taste()
         track, *_ = await make(planning, parts, body, own, await drawn(planning, parts, body, own, twice=free > 1))
-    parts.maker.wake()
     response.headers["Location"] = f"/v1/tracks/{track.track_id}"
     return track
 
@@ -150,6 +144,29 @@ def _with_progress(parts: Parts, track: Track) -> Track:
         return track
     progress = TrackProgress.model_validate(latest[1].model_dump(include=set(TrackProgress.model_fields)))
     return track.model_copy(update={"progress": progress})
+
+
+@asynccontextmanager
+async def wishing(
+    parts: Parts, by: Principal, body: TrackCreate | FourCreate, tracks: int
+) -> AsyncIterator[tuple[Planning, int]]:
+    """A transaction in which so many tracks of a wish, which are paid for, are planned, and how many the listener may
+    have in the making; they are made once it has ended.
+
+    Raises:
+        ServiceError: a prompt that cannot be read, no such listener, too many open tracks, or a spent budget.
+        BackendAway: the engine or Postgres is away.
+    """
+    require_storable(body.prompt)
+    await require_engine(parts)
+    await require_readable(parts, body.prompt)
+    async with parts.store.planning(body.listener_id) as planning:
+        if planning is None:
+            raise unknown_listener()
+        free = await require_open_slots(planning, parts.settings.open_tracks_per_listener, tracks)
+        await parts.budgets.audio(by, body.listener_id, tracks * body.seconds)
+        yield planning, free
+    parts.maker.wake()
 
 
 async def require_engine(parts: Parts) -> None:
