@@ -15,6 +15,7 @@ import psutil
 from infra.local.down import down
 from infra.local.home import Home
 from infra.local.kafka import ensure_artifacts
+from infra.local.logins import owner_of
 from infra.local.part import Stack
 from infra.local.up import up
 from services.audit import Kind
@@ -37,6 +38,10 @@ class RunningStack:
     ray_address: str
     kafka_bootstrap: str
     postgres_dsn: str
+
+    def told(self, part: str) -> dict[str, str]:
+        """What the launcher tells a part by its environment."""
+        return {**self.stack.environment, **self.stack.part(part).environment}
 
     def token(self, kind: Kind, name: str = "encore") -> str:
         """A token of this kind for an hour."""
@@ -83,7 +88,7 @@ def start(home: Home, *parts: str, settings: dict[str, str] | None = None) -> Ru
         mlflow_url=environment["ENCORE_MLFLOW_URL"],
         ray_address=environment["ENCORE_RAY_ADDRESS"],
         kafka_bootstrap=environment["ENCORE_KAFKA_BOOTSTRAP"],
-        postgres_dsn=environment["ENCORE_POSTGRES_DSN"],
+        postgres_dsn=owner_of(home, stack),
     )
 
 

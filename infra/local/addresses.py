@@ -4,7 +4,7 @@ from pathlib import Path
 
 from infra.local.home import Home
 from infra.local.part import Stack
-from infra.local.plan import KEY_OF_RAY
+from infra.local.told import KEY_OF_RAY
 from services.principals.keys import KeysError, load
 from services.principals.login import LoginError, login_url
 

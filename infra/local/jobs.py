@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from infra.local import kafka, logins, postgres
+from infra.local import kafka, logins, mlflow, postgres
 from infra.local.errors import StackError
 from infra.local.home import PROJECT, Home
 from infra.local.part import Stack
@@ -24,17 +24,18 @@ class Job:
 
 def jobs(home: Home, stack: Stack, environ: Mapping[str, str]) -> tuple[Job, ...]:
     """All jobs of a stack."""
-    dsn = stack.environment["ENCORE_POSTGRES_DSN"]
+    dsn = logins.owner_of(home, stack)
     bootstrap = stack.environment["ENCORE_KAFKA_BOOTSTRAP"]
     server = postgres.with_database(dsn, "postgres") if stack.part("postgres").is_ours else dsn
     databases = [postgres.DATABASE] if stack.part("postgres").is_ours else []
     if stack.part("mlflow").is_ours:
-        databases.append(postgres.MLFLOW_DATABASE)
+        databases.append(mlflow.DATABASE)
     return (
         Job("data folder of postgres", lambda: postgres.make_data_folder(home, environ)),
         Job("data folder of kafka", lambda: _make_kafka_folder(home, stack)),
         Job("databases", lambda: postgres.make_databases(server, databases), after=("postgres",)),
         Job("schema", lambda: migrate(dsn), after=("databases",)),
+        Job("database of mlflow", lambda: _hand_over(home, stack), after=("databases",)),
         Job("logins", lambda: _make_logins(home, stack), after=("schema",)),
         Job("topics", lambda: kafka.make_topics(bootstrap), after=("kafka",)),
     )
@@ -49,7 +50,7 @@ def migrate(dsn: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "services.migrate"],
         cwd=PROJECT,
-        env=os.environ | {"ENCORE_POSTGRES_DSN": dsn},
+        env=os.environ | {logins.DSN: dsn},
         capture_output=True,
         text=True,
         check=False,
@@ -65,4 +66,9 @@ def _make_kafka_folder(home: Home, stack: Stack) -> None:
 
 def _make_logins(home: Home, stack: Stack) -> None:
     if stack.part("postgres").is_ours:
-        logins.make_logins(home, stack.environment["ENCORE_POSTGRES_DSN"])
+        logins.make_logins(home, logins.owner_of(home, stack))
+
+
+def _hand_over(home: Home, stack: Stack) -> None:
+    if stack.part("postgres").is_ours and stack.part("mlflow").is_ours:
+        mlflow.hand_over(home, logins.owner_of(home, stack))

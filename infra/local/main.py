@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from infra.local import addresses, engine_status, kafka, logs, status, system
+from infra.local import addresses, engine_status, kafka, logins, logs, status, system
 from infra.local.cli import IN_STACK, parse
 from infra.local.down import down
 from infra.local.errors import StackError
@@ -23,6 +23,8 @@ from services.audit import Kind
 from services.principals.keys import load
 from services.principals.tokens import minted
 
+# Commands that read every table, as no process may.
+OF_THE_OWNER: Final = ("services.aggregator.trace",)
 PICTURES: Final = "tests/services/gateway/rooms/pictures.py"
 
 
@@ -134,13 +136,22 @@ def _token(stack: Stack, kind: Kind, name: str) -> str:
 def _in_stack(home: Home, options: Namespace, caller: Path) -> int:
     """A command in the environment of the stack that runs or that is named, in the folder that it was given in."""
     stack = Stack.load(home.stack_file)
-    environment = os.environ | dict(stack.environment) | {"PYTHONPATH": str(PROJECT)}
+    module = IN_STACK[options.command]
+    environment = os.environ | dict(stack.environment) | _login(home, stack, module) | {"PYTHONPATH": str(PROJECT)}
     if gateway := next((part.address for part in stack.parts if part.name == "gateway"), None):
         environment["ENCORE_URL"] = gateway
     if options.command == "uplift":
         environment["ENCORE_ANALYST_TOKEN"] = _token(stack, "analyst", "local")
-    command = [sys.executable, "-m", IN_STACK[options.command], *options.options]
+    command = [sys.executable, "-m", module, *options.options]
     return subprocess.run(command, cwd=caller, env=environment, check=False).returncode
+
+
+def _login(home: Home, stack: Stack, module: str) -> dict[str, str]:
+    """How a command enters the database: as the process that it belongs to, or not at all."""
+    if module in OF_THE_OWNER:
+        return {logins.DSN: logins.owner_of(home, stack)}
+    process = module.split(".")[1]
+    return {logins.DSN: stack.part(process).environment[logins.DSN]} if process in logins.ROLES else {}
 
 
 def _alone(module: str, options: Namespace, caller: Path) -> int:

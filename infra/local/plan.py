@@ -5,8 +5,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from infra.local import kafka, logins, postgres
-from infra.local.home import PROJECT, Home
+from infra.local import kafka, logins, mlflow, postgres, told
+from infra.local.home import Home
 from infra.local.part import Part, Probe, Stack
 from infra.local.ports import LOOPBACK, Claim, choose
 from infra.local.probes import host_and_port
@@ -16,7 +16,6 @@ LIGHT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
 # Logical: replicas and trainers of the stack share the machine's cores whatever their number.
 RAY_CPUS = 8
-KEY_OF_RAY = "ray.token"
 # Those that write to others stop before them.
 STOP_ORDER = (
     ("watchdog",),
@@ -34,59 +33,21 @@ def plan(home: Home, environ: Mapping[str, str], claim: Claim, *, usual_ports: b
         StackError: there are no fitting PostgreSQL binaries.
     """
     ports = choose(home.ports_file, claim, usual=usual_ports)
-    shared = _environment(home, environ, ports)
+    shared, alone = told.to_all(home, environ, ports), told.to_each(home, environ, ports)
     parts = (
         _postgres(home, environ, ports),
         _kafka(home, environ, ports),
         _ray(home, environ, ports),
         _mlflow(home, environ, ports, shared),
-        *_as_themselves(home, environ, shared, _processes(ports, shared)),
+        *_processes(ports, shared),
         _watchdog(),
     )
-    return Stack(shared, parts, ports)
-
-
-def _environment(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
-    """What every part is told: the caller's own ENCORE_ settings, and ours where the caller has none."""
-    defaults = {
-        "ENCORE_POSTGRES_DSN": postgres.dsn(home, ports["postgres"]),
-        "ENCORE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:{ports['kafka']}",
-        "ENCORE_MLFLOW_URL": f"http://{LOOPBACK}:{ports['mlflow']}",
-        "ENCORE_RAY_ADDRESS": f"{LOOPBACK}:{ports['ray']}",
-        "ENCORE_ENGINE_URL": f"http://{LOOPBACK}:{ports['engine']}",
-        "ENCORE_GATEWAY_HOST": LOOPBACK,
-        "ENCORE_GATEWAY_PORT": str(ports["gateway"]),
-        "ENCORE_STORE_URL": home.blobs.as_uri(),
-        "ENCORE_BASE_FOLDER": str(PROJECT / "serving" / "base"),
-        "ENCORE_KEYS_FILE": environ.get("ENCORE_KEYS_FILE") or str(home.keys()),
-        "ENCORE_ARM_SALT": environ.get("ENCORE_ARM_SALT") or home.secret("arm.salt"),
-        # Who listens here runs it: they would have to agree with themselves.
-        "ENCORE_CONSENT_DEFAULT": "training;analysis",
-        "ENCORE_LOG_LEVEL": "info",
-        "ENCORE_METRICS_HOST": LOOPBACK,
-        "ENCORE_FACTORY_FOLDER": str(home.folder / "factory"),
-        "ENCORE_HARDWARE_FOLDER": str(home.folder / "hardware"),
-    }
-    ours = {name: value for name, value in environ.items() if name.startswith("ENCORE_") and value}
-    of_the_launcher = {"ENCORE_PART", "ENCORE_VENV"}
-    fixed = {
-        "ENCORE_HOME": str(home.folder),
-        "PYTHONUNBUFFERED": "1",
-        # Process titles must not overwrite the environment by which leftovers are known (setproctitle's setting).
-        "SPT_NOENV": "1",
-    }
-    if not environ.get("ENCORE_RAY_ADDRESS"):
-        # Whoever reaches a port of Ray without a token runs code there, and Serve's replicas listen on all interfaces.
-        fixed |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": home.secret(KEY_OF_RAY)}
-        # Ray puts the machine's outer address in the place of 127.0.0.1 and then listens everywhere, unless it is told
-        # not to think of clusters; the variable names other systems, its effect here is the one that we want.
-        fixed["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    kept = {name: value for name, value in ours.items() if name not in of_the_launcher}
-    return defaults | kept | fixed
+    each = (replace(part, environment={**part.environment, **alone.get(part.name, {})}) for part in parts)
+    return Stack(shared, tuple(each), ports)
 
 
 def _postgres(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:
-    given = environ.get("ENCORE_POSTGRES_DSN")
+    given = environ.get(logins.DSN)
     if given:
         return _elsewhere("postgres", postgres.without_password(given), Probe("postgres", given))
     return postgres.part(home, ports["postgres"], environ)
@@ -104,35 +65,9 @@ def _mlflow(home: Home, environ: Mapping[str, str], ports: Mapping[str, int], sh
     probe = Probe("http", f"{url}/health")
     if environ.get("ENCORE_MLFLOW_URL"):
         return _elsewhere("mlflow", url, probe)
-    database = postgres.with_database(shared["ENCORE_POSTGRES_DSN"], postgres.MLFLOW_DATABASE)
-    return Part(
-        name="mlflow",
-        command=(
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            LOOPBACK,
-            "--port",
-            str(ports["mlflow"]),
-            "--workers",
-            "1",
-            "--serve-artifacts",
-            "--artifacts-destination",
-            (home.blobs / "mlflow").as_uri(),
-        ),
-        address=url,
-        probe=probe,
-        after=("databases",),
-        environment=LIGHT
-        | {
-            "MLFLOW_BACKEND_STORE_URI": database,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-        },
-        patience_s=300,
-    )
+    given = environ.get(logins.DSN)
+    database = postgres.with_database(given, mlflow.DATABASE) if given else mlflow.dsn(home, ports["postgres"])
+    return mlflow.part(home, ports["mlflow"], database, LIGHT)
 
 
 def _ray(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:
@@ -240,21 +175,6 @@ def _processes(ports: Mapping[str, int], shared: Mapping[str, str]) -> tuple[Par
         _with_metrics("aggregator", "services.aggregator.main", ports["aggregator"], ("logins", "topics"), LIGHT),
         _with_metrics("rollout", "services.rollout.main", ports["rollout"], ("logins", "topics", "mlflow"), LIGHT),
         _with_metrics("factory", "training.main", ports["factory"], ("logins", "mlflow", "ray"), {}, follows="ray"),
-    )
-
-
-def _as_themselves(
-    home: Home, environ: Mapping[str, str], shared: Mapping[str, str], parts: tuple[Part, ...]
-) -> tuple[Part, ...]:
-    """The processes with a login of their own at our database; the owner's is for migrations and for commands."""
-    if environ.get("ENCORE_POSTGRES_DSN"):
-        return parts
-    owner = shared["ENCORE_POSTGRES_DSN"]
-    return tuple(
-        replace(part, environment={**part.environment, "ENCORE_POSTGRES_DSN": logins.dsn_of(home, part.name, owner)})
-        if part.name in logins.ROLES
-        else part
-        for part in parts
     )
 
 

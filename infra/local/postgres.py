@@ -21,7 +21,6 @@ from services.private_files import write_private
 
 USER = "encore"
 DATABASE = "encore"
-MLFLOW_DATABASE = "mlflow"
 # Bits of the capability mask (capabilities(7)) and their names for setpriv.
 _READ_ANYWHERE = {2: "dac_read_search", 1: "dac_override"}
 
@@ -41,7 +40,7 @@ def part(home: Home, port: int, environ: Mapping[str, str]) -> Part:
         name="postgres",
         command=(*_as_server_user(home, program), str(program), "-D", str(data), "-p", str(port), *options),
         address=f"127.0.0.1:{port}",
-        probe=Probe("postgres", with_database(dsn(home, port), "postgres")),
+        probe=Probe("postgres", f"postgresql://127.0.0.1:{port}/postgres"),
         after=("data folder of postgres",),
         stop_signal="INT",
         stop_whole_group=False,

@@ -100,7 +100,9 @@ class Supervisor:
         configuration = self._home.run / "supervisord.conf"
         configuration.write_text(render(self._home, stack.parts))
         self._home.supervisor_socket.unlink(missing_ok=True)
-        environment = dict(environ) | dict(stack.environment) | {"ENCORE_PART": "supervisor"}
+        # Every part inherits this. What of the caller's settings all may know is in the stack's environment.
+        inherited = {name: value for name, value in environ.items() if not name.startswith("ENCORE_")}
+        environment = inherited | dict(stack.environment) | {"ENCORE_PART": "supervisor"}
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
         result = subprocess.run(
             command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

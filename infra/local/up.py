@@ -66,12 +66,18 @@ def _join(home: Home, environ: Mapping[str, str]) -> Stack:
     known = {name: value for name, value in environ.items() if name.startswith("ENCORE_")}
     other = [
         name
-        for name in running.environment.keys() & known.keys()
-        if known[name] and known[name] != running.environment[name] and name != "ENCORE_HOME"
+        for name, value in known.items()
+        if value and name != "ENCORE_HOME" and (told := _told(running, name)) and value not in told
     ]
     if other:
         raise StackError(f"The stack runs with another {', '.join(sorted(other))}: ./encore down first, then up.")
     return running
+
+
+def _told(stack: Stack, name: str) -> set[str]:
+    """What its parts are told under this name, all of them or each alone."""
+    environments = (stack.environment, *(part.environment for part in stack.parts))
+    return {environment[name] for environment in environments if name in environment}
 
 
 def _bring_up(

@@ -23,6 +23,7 @@ from tests.stacks import RunningStack
 pytestmark = pytest.mark.e2e
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/security.md"
+SECRET = (".password", ".token", ".salt")
 # Processes whose ports Ray chooses, by the beginning of their title or the name of their program.
 RAYS_OWN = ("ray::", "raylet", "gcs_server")
 
@@ -89,7 +90,7 @@ def test_every_door_is_named_and_on_loopback_or_on_the_short_list(stack: Running
 
 
 def test_a_replica_refuses_whoever_has_no_token(stack: RunningStack) -> None:
-    token = stack.stack.environment["RAY_AUTH_TOKEN"]
+    token = stack.told("ray")["RAY_AUTH_TOKEN"]
     replicas = [door for door in doors(stack) if door.is_open_to_others]
     for host in ["127.0.0.1", *outer_addresses()]:
         for door in replicas:
@@ -100,10 +101,31 @@ def test_a_replica_refuses_whoever_has_no_token(stack: RunningStack) -> None:
 
 def test_rays_dashboard_takes_no_job_without_the_token(stack: RunningStack) -> None:
     url = f"{stack.stack.part('ray').address}/api/jobs/"
-    told = {"Authorization": f"Bearer {stack.stack.environment['RAY_AUTH_TOKEN']}"}
+    told = {"Authorization": f"Bearer {stack.told('ray')['RAY_AUTH_TOKEN']}"}
     assert httpx.post(url, json={}, timeout=60).status_code == 401
     assert httpx.post(url, json={}, headers={"Authorization": "Bearer wrong"}, timeout=60).status_code == 403
     assert httpx.post(url, json={}, headers=told, timeout=60).status_code == 400
+
+
+def test_no_process_is_told_another_ones_secret(stack: RunningStack) -> None:
+    """As the kernel shows the environment of each; that of PostgreSQL's is its titles."""
+    secrets = {file.name: file.read_text() for file in stack.home.folder.iterdir() if file.suffix in SECRET}
+    found: dict[str, set[str]] = {}
+    for process in leftovers.find(stack.home.folder):
+        try:
+            environment = process.environ()
+        except psutil.NoSuchProcess:
+            continue
+        seen = {name for name, secret in secrets.items() if any(secret in value for value in environment.values())}
+        found.setdefault(environment.get("ENCORE_PART", "postgres"), set()).update(seen)
+    assert "postgres.password" in secrets
+    assert {part: seen for part, seen in found.items() if part not in ("supervisor", "postgres")} == {
+        part.name: {name for name, secret in secrets.items() if secret in "".join(part.environment.values())}
+        for part in stack.stack.parts
+        if part.name != "postgres"
+    }
+    assert found["supervisor"] == set()
+    assert not any("postgres.password" in seen for seen in found.values())
 
 
 def test_every_address_that_is_shown_answers(stack: RunningStack) -> None:

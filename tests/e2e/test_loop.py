@@ -97,7 +97,7 @@ def test_each_track_has_the_arm_that_its_listeners_salt_draws_and_that_arms_mode
         )
     }
     asked: dict[UUID, int] = defaultdict(int)
-    draws = _drawn(tracks, watched, played.stack.stack.environment["ENCORE_ARM_SALT"])
+    draws = _drawn(tracks, watched, played.stack.told("gateway")["ENCORE_ARM_SALT"])
     for track in tracks:
         in_canary = track["release_id"] is not None
         before_release = asked[track["listener_id"]] < PLAN.hear

@@ -1,10 +1,13 @@
 """The plan of the stack: what is given is used and not started, everything stays on loopback, nothing is forgotten."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from infra.local import logins
 from infra.local.addresses import addresses
 from infra.local.home import Home
 from infra.local.jobs import jobs
@@ -13,6 +16,7 @@ from infra.local.plan import STOP_ORDER, plan
 from infra.local.ports import Claim, claims
 from services.principals.keys import load
 
+SECRET = (".password", ".token", ".salt")
 GIVEN = {
     "ENCORE_POSTGRES_DSN": "postgresql://me:secret@db.example:5433/music",
     "ENCORE_KAFKA_BOOTSTRAP": "kafka.example:9092",
@@ -40,7 +44,10 @@ def test_what_is_given_is_used_and_not_started(home: Home, claim: Claim) -> None
     elsewhere = {part.name: part.address for part in stack.parts if not part.is_ours}
     assert elsewhere.keys() == {"postgres", "kafka", "mlflow", "ray"}
     assert "secret" not in elsewhere["postgres"]
-    assert {name: stack.environment[name] for name in GIVEN} == GIVEN
+    shared = {name: value for name, value in GIVEN.items() if name != logins.DSN}
+    assert shared.items() <= stack.environment.items()
+    assert {part.name for part in stack.parts if logins.DSN in part.environment} == logins.ROLES.keys()
+    assert {logins.owner_of(home, stack), stack.part("rollout").environment[logins.DSN]} == {GIVEN[logins.DSN]}
 
 
 def test_without_settings_every_part_is_ours_and_on_loopback(home: Home, claim: Claim) -> None:
@@ -64,14 +71,40 @@ def test_needs_are_known_and_stop_order_is_complete(home: Home, claim: Claim) ->
 
 
 def test_secrets_are_kept_and_given_ones_win(home: Home, claim: Claim) -> None:
-    first, second = (plan(home, {}, claim, usual_ports=False).environment for _ in range(2))
-    assert first["ENCORE_ARM_SALT"] == second["ENCORE_ARM_SALT"]
-    assert len(first["ENCORE_ARM_SALT"]) >= 32
-    assert load(Path(first["ENCORE_KEYS_FILE"])).keys
+    first, second = (plan(home, {}, claim, usual_ports=False) for _ in range(2))
+    salt = first.part("gateway").environment["ENCORE_ARM_SALT"]
+    assert salt == second.part("gateway").environment["ENCORE_ARM_SALT"]
+    assert len(salt) >= 32
+    assert load(Path(first.environment["ENCORE_KEYS_FILE"])).keys
     for name in ("arm.salt", "keys.json"):
         assert (home.folder / name).stat().st_mode & 0o077 == 0
-    given = {"ENCORE_ARM_SALT": "mine", "ENCORE_KEYS_FILE": "/mine.json"}
-    assert given.items() <= plan(home, given, claim).environment.items()
+    given = plan(home, {"ENCORE_ARM_SALT": "mine", "ENCORE_KEYS_FILE": "/mine.json"}, claim, usual_ports=False)
+    assert given.part("gateway").environment["ENCORE_ARM_SALT"] == "mine"
+    assert given.environment["ENCORE_KEYS_FILE"] == "/mine.json"
+
+
+def test_each_part_is_told_the_secrets_of_the_doors_that_it_knocks_at(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    secrets = {file.name: file.read_text() for file in home.folder.iterdir() if file.suffix in SECRET}
+    whole = json.dumps(stack.environment)
+    assert [name for name, secret in secrets.items() if secret in whole] == []
+    known = {
+        part.name: {name for name, secret in secrets.items() if secret in json.dumps(asdict(part))}
+        for part in stack.parts
+    }
+    assert known == {
+        "postgres": set(),
+        "kafka": set(),
+        "ray": {"ray.token"},
+        "mlflow": {"postgres.mlflow.password"},
+        "engine": {"ray.token"},
+        "gateway": {"postgres.gateway.password", "arm.salt"},
+        "aggregator": {"postgres.aggregator.password"},
+        "rollout": {"postgres.rollout.password"},
+        "factory": {"postgres.factory.password", "ray.token"},
+        "watchdog": set(),
+    }
+    assert "postgres.password" in secrets
 
 
 def test_the_keys_that_are_there_stay(home: Home, claim: Claim) -> None:
@@ -81,22 +114,24 @@ def test_the_keys_that_are_there_stay(home: Home, claim: Claim) -> None:
 
 def test_our_ray_asks_for_a_secret_of_this_stack_whatever_the_caller_has(home: Home, claim: Claim) -> None:
     callers = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": "another"}
-    first, second = (plan(home, callers, claim, usual_ports=False).environment for _ in range(2))
+    plans = (plan(home, callers, claim, usual_ports=False) for _ in range(2))
+    first, second = (stack.part("engine").environment for stack in plans)
     assert (first["RAY_AUTH_MODE"], first["RAY_AUTH_TOKEN"]) == ("token", second["RAY_AUTH_TOKEN"])
     assert len(first["RAY_AUTH_TOKEN"]) >= 32
     assert (home.folder / "ray.token").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_given_ray_is_spoken_to_as_its_owner_says(home: Home, claim: Claim) -> None:
-    told = plan(home, GIVEN | {"RAY_AUTH_MODE": "token"}, claim, usual_ports=False).environment
+    stack = plan(home, GIVEN | {"RAY_AUTH_MODE": "token"}, claim, usual_ports=False)
+    told = {*stack.environment, *stack.part("engine").environment}
     assert not any(name.startswith("RAY_AUTH") for name in told)  # the caller's own environment reaches the parts
 
 
 def test_settings_of_the_caller_reach_the_parts_but_not_the_launchers_own(home: Home, claim: Claim) -> None:
     environment = plan(
-        home, {"ENCORE_ARM_SALT": "x", "ENCORE_PART": "shell", "HOME": "/"}, claim, usual_ports=False
+        home, {"ENCORE_LOG_LEVEL": "debug", "ENCORE_PART": "shell", "HOME": "/"}, claim, usual_ports=False
     ).environment
-    assert environment["ENCORE_ARM_SALT"] == "x"
+    assert environment["ENCORE_LOG_LEVEL"] == "debug"
     assert "ENCORE_PART" not in environment
     assert "HOME" not in environment
 

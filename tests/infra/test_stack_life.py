@@ -56,7 +56,7 @@ def test_up_on_a_running_stack_changes_nothing(running: RunningStack) -> None:
 
 @pytest.mark.e2e
 def test_after_the_supervisor_was_killed_up_goes_on_with_the_data(running: RunningStack) -> None:
-    with psycopg.connect(running.stack.part("postgres").probe.target, autocommit=True) as connection:
+    with psycopg.connect(running.postgres_dsn, autocommit=True) as connection:
         connection.execute("create table kept (word text)")
         connection.execute("insert into kept values ('here')")
     orphan = psutil.Process(_pid(running.home, "kafka"))
@@ -65,7 +65,7 @@ def test_after_the_supervisor_was_killed_up_goes_on_with_the_data(running: Runni
     supervisor.wait(PATIENCE_S)
     again = start(running.home, *PARTS)
     assert not orphan.is_running()
-    with psycopg.connect(again.stack.part("postgres").probe.target) as connection:
+    with psycopg.connect(again.postgres_dsn) as connection:
         assert connection.execute("select word from kept").fetchall() == [("here",)]
 
 

@@ -43,7 +43,7 @@ def deploy(stack: RunningStack, count: int) -> None:
     """Puts new replicas in the place of those that run, by a second driver that is killed when they are there."""
     before = {replica["pid"] for replica in replicas(stack)}
     told = {"ENCORE_ENGINE_REPLICAS": str(count), "ENCORE_ENGINE_DRAIN_S": "120", "ENCORE_ENGINE_STUCK_S": "10"}
-    environment = clean_environment() | dict(stack.stack.environment) | told
+    environment = clean_environment() | stack.told("engine") | told
     driver = subprocess.Popen([sys.executable, "-m", "serving.main"], cwd=PROJECT, env=environment)
 
     def replaced() -> bool:

@@ -11,7 +11,8 @@ import pytest
 from psycopg import sql
 
 from infra.local.home import Home
-from infra.local.postgres import MLFLOW_DATABASE, with_database
+from infra.local.mlflow import DATABASE
+from infra.local.postgres import with_database
 from schemas.registry import model_name
 from tests.training.memory_registry import MemoryRegistry
 from tests.training.test_erasing import BASE, facts, method
@@ -61,7 +62,7 @@ def registry(request: pytest.FixtureRequest) -> Searched:
         return MemoryRegistry()
     url = request.getfixturevalue("mlflow_url")
     home: Home = request.getfixturevalue("servers_home")
-    dsn = with_database(request.getfixturevalue("postgres_server"), MLFLOW_DATABASE)
+    dsn = with_database(request.getfixturevalue("postgres_server"), DATABASE)
     return Mlflow(url, dsn, home.blobs / "mlflow")
 
 

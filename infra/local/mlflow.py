@@ -1,0 +1,81 @@
+"""MLflow as a part, and the database that is its own: its login owns that one and has no right in ours."""
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from infra.local import logins, postgres
+from infra.local.errors import StackError
+from infra.local.home import Home
+from infra.local.part import Part, Probe
+from infra.local.ports import LOOPBACK
+
+DATABASE: Final = "mlflow"
+_PROCESS: Final = "mlflow"
+
+
+def part(home: Home, port: int, database: str, environment: Mapping[str, str]) -> Part:
+    """The server process on `port`, with its rows in `database` (a DSN)."""
+    url = f"http://{LOOPBACK}:{port}"
+    return Part(
+        name="mlflow",
+        command=(
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            LOOPBACK,
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            "--serve-artifacts",
+            "--artifacts-destination",
+            (home.blobs / "mlflow").as_uri(),
+        ),
+        address=url,
+        probe=Probe("http", f"{url}/health"),
+        after=("database of mlflow",),
+        environment={
+            **environment,
+            "MLFLOW_BACKEND_STORE_URI": database,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        },
+        patience_s=300,
+    )
+
+
+def dsn(home: Home, postgres_port: int) -> str:
+    """Its database on our own server, as itself."""
+    return logins.dsn_of(home, _PROCESS, postgres.with_database(postgres.dsn(home, postgres_port), DATABASE))
+
+
+def hand_over(home: Home, server: str) -> None:
+    """Make MLflow's login and leave it the owner of its database and of all that is in it, also where the owner of ours
+    made them. Nobody else may connect to it.
+
+    Args:
+        server: DSN of a superuser.
+
+    Raises:
+        StackError: that may not be.
+    """
+    login = sql.Identifier(logins.name_of(_PROCESS))
+    try:
+        with psycopg.connect(postgres.with_database(server, DATABASE), connect_timeout=10) as connection:
+            logins.make_login(home, connection, _PROCESS)
+            for statement in ("alter database {} owner to {}", "revoke all on database {} from public"):
+                connection.execute(sql.SQL(statement).format(sql.Identifier(DATABASE), login))
+            connection.execute(sql.SQL("alter schema public owner to {}").format(login))
+            for (table,) in connection.execute(_OF_OTHERS, (logins.name_of(_PROCESS),)).fetchall():
+                connection.execute(sql.SQL("alter table public.{} owner to {}").format(sql.Identifier(table), login))
+    except psycopg.Error as error:
+        raise StackError(f"MLflow cannot be given its database: {str(error).strip()}") from error
+
+
+_OF_OTHERS: Final = "select tablename from pg_tables where schemaname = 'public' and tableowner <> %s"

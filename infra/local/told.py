@@ -1,0 +1,62 @@
+"""What the parts are told by their environment: all of them, and each alone. What lets in somewhere is told to nobody
+who does not knock there."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from infra.local import logins, postgres
+from infra.local.home import PROJECT, Home
+from infra.local.ports import LOOPBACK
+
+KEY_OF_RAY: Final = "ray.token"
+ARM_SALT: Final = "ENCORE_ARM_SALT"
+_AT_RAY: Final = ("ray", "engine", "factory")
+# Of the launcher, or told to each alone.
+_NOT_FOR_ALL: Final = ("ENCORE_PART", "ENCORE_VENV", ARM_SALT, logins.DSN)
+
+
+def to_all(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
+    """What every part is told: the caller's own ENCORE_ settings, and ours where the caller has none; no secret."""
+    defaults = {
+        "ENCORE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:{ports['kafka']}",
+        "ENCORE_MLFLOW_URL": f"http://{LOOPBACK}:{ports['mlflow']}",
+        "ENCORE_RAY_ADDRESS": f"{LOOPBACK}:{ports['ray']}",
+        "ENCORE_ENGINE_URL": f"http://{LOOPBACK}:{ports['engine']}",
+        "ENCORE_GATEWAY_HOST": LOOPBACK,
+        "ENCORE_GATEWAY_PORT": str(ports["gateway"]),
+        "ENCORE_STORE_URL": home.blobs.as_uri(),
+        "ENCORE_BASE_FOLDER": str(PROJECT / "serving" / "base"),
+        "ENCORE_KEYS_FILE": environ.get("ENCORE_KEYS_FILE") or str(home.keys()),
+        # Who listens here runs it: they would have to agree with themselves.
+        "ENCORE_CONSENT_DEFAULT": "training;analysis",
+        "ENCORE_LOG_LEVEL": "info",
+        "ENCORE_METRICS_HOST": LOOPBACK,
+        "ENCORE_FACTORY_FOLDER": str(home.folder / "factory"),
+        "ENCORE_HARDWARE_FOLDER": str(home.folder / "hardware"),
+    }
+    ours = {name: value for name, value in environ.items() if name.startswith("ENCORE_") and value}
+    fixed = {
+        "ENCORE_HOME": str(home.folder),
+        "PYTHONUNBUFFERED": "1",
+        # Process titles must not overwrite the environment by which leftovers are known (setproctitle's setting).
+        "SPT_NOENV": "1",
+    }
+    if not environ.get("ENCORE_RAY_ADDRESS"):
+        # Ray puts the machine's outer address in the place of 127.0.0.1 and then listens everywhere, unless it is told
+        # not to think of clusters; the variable names other systems, its effect here is the one that we want.
+        fixed["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    kept = {name: value for name, value in ours.items() if name not in _NOT_FOR_ALL}
+    return defaults | kept | fixed
+
+
+def to_each(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
+    """By the name of a part, what is a secret between it and others. Ours are made once."""
+    given, owner = environ.get(logins.DSN), postgres.dsn(home, ports["postgres"])
+    alone = {process: {logins.DSN: given or logins.dsn_of(home, process, owner)} for process in logins.ROLES}
+    alone["gateway"][ARM_SALT] = environ.get(ARM_SALT) or home.secret("arm.salt")
+    if not environ.get("ENCORE_RAY_ADDRESS"):
+        # Whoever reaches a port of Ray without a token runs code there, and Serve's replicas listen on all interfaces.
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": home.secret(KEY_OF_RAY)}
+        for part in _AT_RAY:
+            alone[part] = alone.get(part, {}) | token
+    return alone
