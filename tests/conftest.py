@@ -7,16 +7,15 @@
 
 import faulthandler
 from collections.abc import Iterator
-from uuid import uuid4
+from contextlib import closing
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
-from psycopg import sql
 
 from infra.local.home import Home
 from infra.local.jobs import migrate
 from infra.local.postgres import make_databases, with_database
+from tests.databases import Databases
 from tests.stacks import RunningStack, start, temporary_home
 
 TEMPLATE = "encore_template"
@@ -52,23 +51,19 @@ def postgres_server(servers_home: Home) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
-    """Name of a migrated database that others are copied from."""
+def databases(postgres_server: str) -> Iterator[Databases]:
+    """Migrated databases: the migrations are applied once, and the result is copied."""
     make_databases(postgres_server, [TEMPLATE])
     migrate(with_database(postgres_server, TEMPLATE))
-    return TEMPLATE
+    with closing(Databases(postgres_server, TEMPLATE)) as made:
+        yield made
 
 
 @pytest.fixture
-def postgres_dsn(postgres_server: str, postgres_template: str) -> Iterator[str]:
+def postgres_dsn(databases: Databases) -> Iterator[str]:
     """A fresh, migrated database, dropped after the test."""
-    name = f"test_{uuid4().hex}"
-    create = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(postgres_template))
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(create)
-        yield with_database(postgres_server, name)
-        connection.execute(drop)
+    with databases.fresh() as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import subprocess
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,14 @@ def run_helm() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def render(run_helm: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
-    """The resources of a release named `r` with the values of the given file in `ci/`, or the defaults."""
+    """The resources of a release named `r` with the values of the given file in `ci/`, or the defaults. What was asked
+    for before is given again, as a copy."""
 
-    def rendered(values: str = "", *arguments: str) -> list[Resource]:
+    @cache
+    def rendered(values: str, *arguments: str) -> list[Resource]:
         chosen = ["--values", str(CHART / "ci" / f"{values}.yaml")] if values else []
         result = run_helm("template", "r", str(CHART), *chosen, *arguments)
         assert result.returncode == 0, result.stderr
         return [document for document in yaml.safe_load_all(result.stdout) if document]
 
-    return rendered
+    return lambda values="", *arguments: deepcopy(rendered(values, *arguments))

@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from infra.local.postgres import with_database
 from schemas.blobs import Store as Blobs
 from schemas.topics import FEEDBACK, PARTITIONS, PLAYS
 from services.aggregator.archive import LIMITS, archive, expire, months
@@ -25,6 +24,7 @@ from services.identifiers import derived_uuid7
 from services.postgres import Pool, open_pool
 from services.streams import Outgoing
 from services.streams_memory import MemoryBroker
+from tests.databases import Databases
 from tests.services.aggregator.rows import dead_letters, stored
 from tests.services.aggregator.samples import START, TRACKS, message_of, play, stream
 from tests.services.aggregator.test_main import drain, running
@@ -39,15 +39,10 @@ def pool(postgres_dsn: str) -> Iterator[Pool]:
 
 
 @pytest.fixture
-def empty(postgres_server: str, postgres_template: str) -> Iterator[Pool]:
+def empty(databases: Databases) -> Iterator[Pool]:
     """A second database."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        create = sql.SQL("create database {} template {}")
-        connection.execute(create.format(sql.Identifier(name), sql.Identifier(postgres_template)))
-        with open_pool(with_database(postgres_server, name), size=2) as pool:
-            yield pool
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with databases.fresh() as dsn, open_pool(dsn, size=2) as pool:
+        yield pool
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A gateway that serves on a free port in a thread, with what stands behind it in the test's hands."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -10,7 +11,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -19,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Page, sync_playwright
 
+from infra.documents.api import document
 from schemas.topics import PARTITIONS, RETENTION_MS
 from services.audit import Kind
 from services.gateway.app import create_app
@@ -48,6 +52,16 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 PATIENCE_MS = 90_000
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _prompt_ends() -> Iterator[None]:
+    """A server asks itself ten times a second whether it shall end, then waits as long for its connections to close:
+    nothing for one server, and minutes for the hundreds that end here."""
+    prompt = SimpleNamespace(**vars(asyncio) | {"sleep": lambda _: asyncio.sleep(0.01)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.server, "asyncio", prompt)
+        yield
 
 
 @contextmanager
@@ -214,10 +228,10 @@ def settings(postgres_dsn: str, engine_url: str, keys_file: Path, tmp_path: Path
 class Document:
     """Holds every answer that a test gets to the OpenAPI document: its status and its kind must be in it."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self) -> None:
         self._operations = {
             (method.upper(), re.compile(re.sub(r"\{\w+\}", "[^/]+", path))): operation["responses"]
-            for path, operations in document["paths"].items()
+            for path, operations in document()["paths"].items()
             for method, operation in operations.items()
         }
 
@@ -231,13 +245,19 @@ class Document:
                 assert not kinds or kind in kinds, (method, path.pattern, status, kind)
 
 
+@cache
+def described() -> Document:
+    """One for all gateways: the document takes longer to make than a gateway to start."""
+    return Document()
+
+
 @contextmanager
 def running(
     settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker, now: Now | None = None
 ) -> Iterator[Gateway]:
     app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")), now)
     with both_served(app, settings.gateway_connections) as (url, inside_url):
-        hooks: dict[str, list[Callable[..., Any]]] = {"response": [Document(app.openapi())]}
+        hooks: dict[str, list[Callable[..., Any]]] = {"response": [described()]}
         with httpx.Client(base_url=url, auth=ByRoute(settings.keys_file), timeout=120, event_hooks=hooks) as http:
             yield Gateway(url, inside_url, http, engine, broker, settings)
 

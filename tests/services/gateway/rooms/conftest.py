@@ -3,14 +3,11 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from psycopg import sql
 
-from infra.local.postgres import with_database
+from tests.databases import Databases
 from tests.services.gateway.conftest import FLAGS, PATIENCE_MS, Gateway, until
 from tests.services.gateway.rooms.house import furnished
 
@@ -22,14 +19,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="module")
-def database(postgres_server: str, postgres_template: str) -> Iterator[str]:
+def database(databases: Databases) -> Iterator[str]:
     """A fresh, migrated database, dropped after the module."""
-    name = f"rooms_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        copy = sql.SQL("create database {} template {}")
-        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(postgres_template)))
-        yield with_database(postgres_server, name)
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    with databases.fresh() as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="module")
