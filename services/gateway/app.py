@@ -29,6 +29,7 @@ from services.gateway.metering import Metered
 from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
+from services.gateway.placing import Placed
 from services.gateway.reports import Reports
 from services.gateway.routes import (
     analysts,
@@ -115,6 +116,7 @@ def create_app(settings: GatewaySettings, outbox: Outbox, now: Now | None = None
     # The last one added sees a request first.
     app.add_middleware(Bounded)
     app.add_middleware(Metered, public=app)
+    app.add_middleware(Placed)
     app.add_middleware(Guarded, public=app, doors=doors_of(_ROUTERS))
     app.add_middleware(Observed)
     app.add_middleware(Hardened)

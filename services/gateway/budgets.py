@@ -44,7 +44,7 @@ class Budgets:
             ServiceError: 429 `over_budget`, as from every method here.
             BackendAway: Postgres does not answer; likewise.
         """
-        await self._pay([self._charge(_owner(by), "requests", 1)])
+        await self._pay([self._charge(by.owner, "requests", 1)])
 
     async def audio(self, by: Principal, listener_id: UUID, seconds: float) -> None:
         """Pays for sound that is asked for."""
@@ -73,7 +73,7 @@ class Budgets:
         return Stream(self, charges)
 
     def _both(self, by: Principal, budget: Budget, amounts: Mapping[UUID, float], total: float) -> Iterable[Charge]:
-        yield self._charge(_owner(by), budget, total)
+        yield self._charge(by.owner, budget, total)
         if by.kind == "service":
             for listener_id, amount in amounts.items():
                 yield self._charge(f"listener:{listener_id}", budget, amount)
@@ -128,7 +128,3 @@ class Stream:
             return False
         self._paid_until = time.monotonic() + STREAM_SLICE_S
         return True
-
-
-def _owner(by: Principal) -> str:
-    return f"{by.kind}:{by.name if by.listener_id is None else by.listener_id}"

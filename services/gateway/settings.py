@@ -44,7 +44,8 @@ class GatewaySettings(Settings):
     song_audio_purpose: Annotated[str, Field(max_length=300)] = ""
     """Why the sound of a song is kept once it is measured, told in its listener's export; empty: it is not kept."""
     uploads_at_once: Annotated[int, Field(ge=1)] = 8
-    """Songs being sent or processed at the same time; one more is told to come back before its body is read."""
+    """Songs being sent or processed at the same time, at most half of them of one principal; one more is told to come
+    back before its body is read."""
     open_tracks_per_listener: Annotated[int, Field(ge=4)] = 12
     """Tracks a listener may have waiting or in the making; four takes are asked for at once."""
     engine_requests: Annotated[int, Field(ge=1)] = 32

@@ -55,3 +55,8 @@ class Principal:
     def actor(self) -> Actor:
         """The same, as the audit names it."""
         return Actor(self.kind, self.name, self.key_id)
+
+    @property
+    def owner(self) -> str:
+        """By which budgets and places are counted."""
+        return f"{self.kind}:{self.name if self.listener_id is None else self.listener_id}"

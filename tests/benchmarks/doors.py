@@ -2,12 +2,15 @@
 
     python -m tests.benchmarks.doors --postgres DSN [--requests 200] [--rounds 5]
 
-A token is read as `services.gateway.access` does. Then a gateway answers `GET /v1/listeners/{id}`, in turns with its
-ledger and with one that costs nothing, one request at a time and from 32 threads; client and gateway share a process.
+A request passes the gateway's door (`services.gateway.access`) to an application that does nothing, and reaches it
+without a door, in turns: the difference in processor time, in which no other process has a part, is what it costs to be
+let in. Then a gateway answers `GET /v1/listeners/{id}`, in turns with its ledger and with one that costs nothing, one
+request at a time and from 32 threads; client and gateway share a process.
 The DSN's user must be allowed to create databases; one is made, and dropped. Milliseconds.
 """
 
 import argparse
+import contextlib
 import logging
 import statistics
 import sys
@@ -18,21 +21,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway.app import create_app
+from services.gateway.access import Guarded, doors_of
+from services.gateway.app import _ROUTERS, create_app
 from services.gateway.buckets import Charge, Short
 from services.gateway.budgets import Budgets
 from services.gateway.outbox import Outbox
 from services.gateway.settings import GatewaySettings
-from services.principals.keys import first, load
-from services.principals.tokens import read
+from services.identifiers import uuid7
+from services.principals.keys import KeyFile, first
 from services.streams_memory import MemoryBroker
 from tests.benchmarks.aggregator import database
 from tests.services.gateway.conftest import served, token_of
@@ -70,11 +77,39 @@ def main(arguments: list[str]) -> None:
         first(settings.keys_file)
         print("| | p50 | p99 |\n|---|---|---|")
         token = token_of(settings.keys_file, "service", "a-product")
-        keys = load(settings.keys_file)
-        print(row("reading a token", [timed(lambda: read(token, keys)) for _ in range(READS)]))
-        used = [timed(lambda: read(token, keys), time.thread_time) for _ in range(READS)]
-        print(row("reading a token, processor time", used))
+        let_in(settings.keys_file, token)
         requests(settings, token, options.requests, options.rounds)
+
+
+def let_in(keys_file: Path, token: str) -> None:
+    """Prints a row for the same request with and without a door."""
+    public = FastAPI()
+    public.state.keys, public.state.provider = KeyFile(keys_file), None
+    guarded = Guarded(_nothing, public, doors_of(_ROUTERS))
+    path = f"/v1/listeners/{uuid7()}"
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    taken: dict[str, list[float]] = defaultdict(list)
+    for _ in range(READS):
+        for way, app in (("without a door", _nothing), ("let in", guarded)):
+            scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+            taken[way].append(timed(partial(_reached, app, scope), time.thread_time))
+    for way, milliseconds in taken.items():
+        print(row(f"a request, {way}, processor time", milliseconds))
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that answers nobody."""
+
+
+def _reached(app: ASGIApp, scope: Scope) -> None:
+    """Runs what waits for nothing."""
+    with contextlib.suppress(StopIteration):
+        app(scope, _unused, _unused).send(None)  # type: ignore[attr-defined]
+        raise AssertionError("it waited for something")
+
+
+async def _unused(*_: object) -> Any:
+    raise AssertionError("who is let in is answered by the application")
 
 
 def requests(settings: GatewaySettings, token: str, count: int, rounds: int) -> None:

@@ -60,7 +60,7 @@ async def upload_song(listener_id: UUID, request: Request, response: Response, p
     a budget; one that is too long for what is left answers 429 and is not kept.
     """
     await require_listener(parts, listener_id)
-    async with parts.uploads.one(), _paid(parts, by, listener_id, request) as upload:
+    async with parts.uploads.one(by.owner), _paid(parts, by, listener_id, request) as upload:
         known = await parts.store.song_of_upload(listener_id, upload.sha256)
         if known is None:
             await _require_room(parts, listener_id)

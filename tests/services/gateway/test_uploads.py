@@ -86,7 +86,7 @@ def test_every_header_gives_a_name_that_can_be_shown_and_stored(rest: bytes) -> 
 
 @pytest.fixture
 def settings(settings: GatewaySettings) -> GatewaySettings:
-    return settings.model_copy(update={"uploads_at_once": 2})
+    return settings.model_copy(update={"uploads_at_once": 4})
 
 
 def begun(gateway: Gateway, listener_id: str) -> socket.socket:
@@ -104,18 +104,29 @@ def begun(gateway: Gateway, listener_id: str) -> socket.socket:
 def test_too_many_uploads_at_once_are_told_to_come_back_before_their_bodies_are_read(
     gateway: Gateway, listener_id: str
 ) -> None:
+    """A service has half of the places, and another's listener finds one beside it."""
     gateway.engine.paused = True
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(3) as threads:
         taken = [threads.submit(gateway.upload, listener_id, wav(hertz=300.0 + number)) for number in range(2)]
         until(lambda: len(gateway.engine.songs) == 2)
         with begun(gateway, listener_id) as third:
             assert third.recv(9999).startswith(b"HTTP/1.1 503")
         answer = gateway.upload(listener_id)
+        taken.append(threads.submit(anothers, gateway))
+        until(lambda: len(gateway.engine.songs) == 3)
         gateway.engine.paused = False
     assert (answer.status_code, answer.json()["code"]) == (503, "too_many_uploads")
     assert int(answer.headers["retry-after"]) > 0
-    assert [upload.result().status_code for upload in taken] == [201, 201]
+    assert [upload.result().status_code for upload in taken] == [201, 201, 201]
     assert gateway.upload(listener_id).status_code == 201
+
+
+def anothers(gateway: Gateway) -> httpx.Response:
+    """What an upload of another service is answered."""
+    headers = {"Authorization": f"Bearer {gateway.token('service', 'another-product')}"}
+    made = gateway.http.post("/v1/listeners", json={}, headers=headers).raise_for_status().json()
+    songs = f"/v1/listeners/{made['listener_id']}/songs"
+    return gateway.http.post(songs, files={"file": ("song.wav", wav(), "audio/wav")}, headers=headers)
 
 
 def test_an_engine_that_takes_no_more_songs_is_busy_not_away(gateway: Gateway, listener_id: str) -> None:

@@ -1,0 +1,36 @@
+"""Each request of a known principal waits for a place before anything is asked of PostgreSQL for it."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.errors import ServiceError
+from services.gateway.admission import Admission
+from services.gateway.problems import answered
+from services.principals.principal import Principal
+
+
+class Placed:
+    """Holds a place until the answer begins: who listens, or follows a track, needs none."""
+
+    def __init__(self, app: ASGIApp, admission: Admission | None = None) -> None:
+        self._app = app
+        self._admission = admission or Admission()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        principal: Principal | None = scope.get("encore.principal")
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            place = await self._admission.place(principal.owner)
+        except ServiceError as error:
+            await answered(error, scope)(scope, receive, send)
+            return
+
+        async def begun(message: Message) -> None:
+            place.leave()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, begun)
+        finally:
+            place.leave()
