@@ -21,6 +21,7 @@ from services.gateway.claims import Claims
 from services.gateway.described import document_of
 from services.gateway.engine import Engine
 from services.gateway.erasing import keep_erasing
+from services.gateway.exports import AT_ONCE as EXPORTS
 from services.gateway.finished import Finished
 from services.gateway.hardening import Hardened
 from services.gateway.ledger import Now, PostgresLedger
@@ -52,7 +53,7 @@ from services.gateway.routes import (
     tracks,
 )
 from services.gateway.settings import GatewaySettings
-from services.gateway.slots import Slots
+from services.gateway.slots import Slots, too_many_exports, too_many_uploads
 from services.gateway.store import Store
 from services.gateway.tally import Bookkeeper
 from services.gateway.tidying import tidy
@@ -150,10 +151,23 @@ async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, s
     )
     for work in works:
         stack.push_async_callback(end, [asyncio.create_task(work)])
-    uploads = Slots(settings.uploads_at_once)
+    uploads, exports = Slots(settings.uploads_at_once, too_many_uploads), Slots(EXPORTS, too_many_exports)
     reports, analysis = Reports(Store(asked)), Analysis(Store(asked))
     lineage = Lineage(store, blobs, settings.mlflow_page)
     budgets = Budgets(settings, ledger)
     return Parts(
-        settings, store, blobs, engine, outbox, board, maker, reports, analysis, lineage, uploads, keys, budgets
+        settings,
+        store,
+        blobs,
+        engine,
+        outbox,
+        board,
+        maker,
+        reports,
+        analysis,
+        lineage,
+        uploads,
+        exports,
+        keys,
+        budgets,
     )

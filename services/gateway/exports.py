@@ -16,6 +16,7 @@ from uuid import UUID
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from services.gateway.blobs import Blobs
+from services.gateway.executes import Execute
 from services.gateway.store import Store
 from services.postgres import load_queries
 
@@ -35,6 +36,8 @@ BLIND: Final = frozenset(
     {"arm", "propensity", "release_id", "request", "selection", "action", "model_version", "own_version", "adapter"}
 )
 """Fields that tell which arm made a track."""
+AT_ONCE: Final = 8
+"""Archives that one gateway sends at the same time, at most half of them to one principal."""
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 1024 * 1024
 _OF_FILES: Final = ("audio_url", "features_url", "url")
@@ -85,14 +88,12 @@ class Export:
         for name, text in documents.items():
             async for piece in self._entry(f"{name}.json", ZIP_DEFLATED, _once(text.encode())):
                 yield piece
-        for row in await self._store.rows(QUERIES["tables"]):
-            table = f"{row['schema']}.{row['name']}"
-            if table not in LEFT_OUT:
-                with SpooledTemporaryFile(_IN_MEMORY) as file:
-                    await self._spool(table, cast("IO[bytes]", file))
-                    content = _read(cast("IO[bytes]", file))
-                    async for piece in self._entry(f"tables/{table}.json", ZIP_DEFLATED, content):
-                        yield piece
+        with SpooledTemporaryFile(_IN_MEMORY) as spooled:
+            file = cast("IO[bytes]", spooled)
+            for table, (start, stop) in (await self._spool(file)).items():
+                content = _read(file, start, stop)
+                async for piece in self._entry(f"tables/{table}.json", ZIP_DEFLATED, content):
+                    yield piece
         for url in self._urls:
             async for piece in self._file(url):
                 yield piece
@@ -101,24 +102,36 @@ class Export:
         self._zip.close()
         yield self._sink.taken()
 
-    async def _spool(self, table: str, file: IO[bytes]) -> None:
-        """Writes the rows of a table as one JSON array; read at once, so that a slow client holds no transaction."""
+    async def _spool(self, file: IO[bytes]) -> dict[str, tuple[int, int]]:
+        """Writes the rows of all tables, as they are at one moment; where in the file those of each begin and end. They
+        are read at once, so that a slow client holds no transaction."""
+        places: dict[str, tuple[int, int]] = {}
+        async with self._store.transaction(at_one_moment=True) as execute:
+            for row in await execute(QUERIES["tables"], {}):
+                table = f"{row['schema']}.{row['name']}"
+                if table not in LEFT_OUT:
+                    start = file.tell()
+                    await self._write(execute, table, file)
+                    places[table] = start, file.tell()
+        return places
+
+    async def _write(self, execute: Execute, table: str, file: IO[bytes]) -> None:
+        """The rows of a table as one JSON array."""
         named = ".".join(f'"{part}"' for part in table.split("."))
         separator = b"[\n"
-        async with self._store.transaction() as execute:
-            await execute(
-                "declare export no scroll cursor for select to_jsonb(t) as row from "  # noqa: S608 - the database's own names
-                + named
-                + " t where t.listener_id = %(listener_id)s",
-                {"listener_id": self._listener_id},
-            )
-            while rows := await execute("fetch 500 from export", {}):
-                for each in rows:
-                    self._note_files(each["row"])
-                    file.write(separator + json.dumps(blinded(each["row"]), ensure_ascii=False).encode())
-                    separator = b",\n"
+        await execute(
+            "declare export no scroll cursor for select to_jsonb(t) as row from "  # noqa: S608 - the database's own names
+            + named
+            + " t where t.listener_id = %(listener_id)s",
+            {"listener_id": self._listener_id},
+        )
+        while rows := await execute("fetch 500 from export", {}):
+            for each in rows:
+                self._note_files(each["row"])
+                file.write(separator + json.dumps(blinded(each["row"]), ensure_ascii=False).encode())
+                separator = b",\n"
+        await execute("close export", {})
         file.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
-        file.seek(0)
 
     def _note_files(self, row: dict[str, Any]) -> None:
         urls = {name: row[name] for name in _OF_FILES if row.get(name)}
@@ -180,6 +193,7 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _read(file: IO[bytes]) -> AsyncIterator[bytes]:
-    while piece := file.read(_PIECE):
+async def _read(file: IO[bytes], start: int, stop: int) -> AsyncIterator[bytes]:
+    file.seek(start)
+    while piece := file.read(min(_PIECE, stop - file.tell())):
         yield piece

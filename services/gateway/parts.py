@@ -35,6 +35,7 @@ class Parts:
     analysis: Analysis  # likewise
     lineage: Lineage
     uploads: Slots
+    exports: Slots
     keys: KeyFile
     budgets: Budgets
 

@@ -335,8 +335,11 @@ class Store:
         return rows[0] if rows else None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Execute]:
+    async def transaction(self, *, at_one_moment: bool = False) -> AsyncIterator[Execute]:
         """Statements that stand or fall together; it commits at the end of the block.
+
+        Args:
+            at_one_moment: all of them see what was there when the first began, not each what is there.
 
         Raises:
             ServiceError: 404 `unknown_listener`: whose row was to be written was erased meanwhile.
@@ -344,6 +347,8 @@ class Store:
         reach = self._reach or Reach()
         with reaching(), _there():
             async with self._pool.connection() as connection:
+                if at_one_moment:
+                    await connection.execute("set transaction isolation level repeatable read")
                 if self._reach is not None:
                     await connection.execute(_CONFINE, reach.parameters())
 

@@ -8,13 +8,11 @@ there. The DSN's user must be allowed to create databases; one is made, and drop
 """
 
 import argparse
-import asyncio
 import multiprocessing
 import random
 import stat
 import sys
 import tempfile
-import threading
 import time
 import zipfile
 from collections import Counter
@@ -27,18 +25,13 @@ from uuid import UUID
 import psycopg
 
 from schemas.blobs import Store as Files
-from services.aggregator.eraser import Eraser
 from services.aggregator.store import Store as Feedback
-from services.gateway.blobs import Blobs
-from services.gateway.erasures import forget_at_hand
-from services.gateway.exports import Export
-from services.gateway.store import Store
 from services.identifiers import uuid7
-from services.postgres import open_async_pool, open_pool
-from services.principals.keys import BETWEEN_S, first, load, rotated, save
-from services.rollout.erasing import erase as erase_in_rollout
+from services.postgres import open_pool
+from services.principals.keys import first
 from tests.benchmarks.aggregator import database
-from tests.benchmarks.erasure import asked, fold_all, gone_on, live
+from tests.benchmarks.erasure import fold_all, live
+from tests.services import killable
 from tests.services.halves import (
     ELSEWHERE,
     confirmed,
@@ -48,9 +41,6 @@ from tests.services.halves import (
     traces,
 )
 from tests.services.rollout.memory_registry import MemoryRegistry
-from training.blobs import Blobs as FactoryBlobs
-from training.erasing import erase as erase_in_factory
-from training.store import Store as FactoryStore
 
 TRACKS: Final = 3
 PATIENCE_S: Final = 300.0
@@ -67,7 +57,7 @@ class Killer:
 
     def __post_init__(self) -> None:
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload([__name__])
+        self._processes.set_forkserver_preload([killable.__name__])
 
     def run(self, work: Callable[..., None], *arguments: Any) -> bool:
         """Whether the work was done, and not killed."""
@@ -84,51 +74,6 @@ class Killer:
         assert process.exitcode == 0, f"{work.__name__} ended with {process.exitcode}"
         self.longest_s[work.__name__] = max(longest or 0.0, time.monotonic() - began)
         return True
-
-
-def erasure(dsn: str, store_url: str, folder: str, who: UUID) -> None:
-    """All steps of an erasure but those of MLflow and Kafka, asked for and gone on with."""
-    asyncio.run(asked(dsn, who))
-    asyncio.run(gone_on(dsn, store_url))
-    with open_pool(dsn) as pool:
-        Eraser(pool, threading.Event()).turn()
-        erase_in_rollout(pool, MemoryRegistry())
-    with FactoryStore(dsn) as store:
-        erase_in_factory(store, FactoryBlobs(store_url), Path(folder))
-    asyncio.run(gone_on(dsn, store_url))
-    asyncio.run(forgotten(dsn))
-
-
-class Forgetful:
-    """An engine that keeps nothing."""
-
-    async def forget(self, listeners: Sequence[UUID]) -> None:
-        """There is nothing to forget."""
-
-
-async def forgotten(dsn: str) -> None:
-    async with open_async_pool(dsn, size=1) as pool:
-        await forget_at_hand(Store(pool), Forgetful())
-
-
-def export(dsn: str, store_url: str, who: UUID, target: str) -> None:
-    """An archive, written as it comes."""
-
-    async def written() -> None:
-        async with open_async_pool(dsn, size=1) as pool:
-            archive = Export(Store(pool), Blobs(store_url), store_url, who)
-            async for piece in archive.pieces(listener="{}"):
-                file.write(piece)
-
-    with Path(target).open("wb", buffering=0) as file:
-        asyncio.run(written())
-
-
-def rotation(file: str) -> None:
-    """One rotation, so much later that it is not refused."""
-    path = Path(file)
-    keys = load(path)
-    save(path, rotated(keys, keys.keys[-1].made_at + 2 * BETWEEN_S))
 
 
 @dataclass
@@ -163,7 +108,9 @@ class House:
             before = traces(connection, self.store, ids)
             done = False
             while not done:
-                done = self.killer.run(erasure, self.dsn, self.files.address, str(self.folder / "factory"), who)
+                done = self.killer.run(
+                    killable.erasure, self.dsn, self.files.address, str(self.folder / "factory"), who
+                )
                 left, said = traces(connection, self.store, ids), confirmed(connection, who)
                 yield from halves_of_erasure(left, before, said)
             if left:
@@ -176,7 +123,7 @@ class House:
         """One export, whole or killed."""
         target = self.folder / "archive.zip"
         target.unlink(missing_ok=True)
-        done = self.killer.run(export, self.dsn, self.files.address, who, str(target))
+        done = self.killer.run(killable.export, self.dsn, self.files.address, who, str(target))
         yield from halves_of_archive(target, whole)
         if done and not is_read(target):
             yield "an export is done, and is not read"
@@ -187,7 +134,7 @@ class House:
         if not file.exists():
             first(file)
         before = file.read_text()
-        done = self.killer.run(rotation, str(file))
+        done = self.killer.run(killable.rotation, str(file))
         yield from halves_of_rotation(before, file.read_text(), stat.S_IMODE(file.stat().st_mode))
         if done and file.read_text() == before:
             yield "a rotation is done, and nothing has changed"
@@ -204,7 +151,7 @@ def killed(dsn: str, folder: Path, kills: int, seed: int) -> tuple[Counter[str],
     stays, ids = house.newcomer()
     with psycopg.connect(dsn, autocommit=True) as connection:
         before = traces(connection, house.store, ids)
-        killer.run(export, dsn, house.files.address, stays, str(folder / "whole.zip"))
+        killer.run(killable.export, dsn, house.files.address, stays, str(folder / "whole.zip"))
         whole = set(zipfile.ZipFile(folder / "whole.zip").namelist())
         works = {"erasures": house.erased, "exports": lambda: house.exported(stays, whole), "rotations": house.rotated}
         began, wrong = Counter[str](), list[str]()

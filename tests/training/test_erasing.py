@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from tests.training.examples import START
 from training import erasing, snapshot
 from training.blobs import Blobs
 from training.due import Rest
@@ -19,6 +18,7 @@ from training.snapshot import Example, LeftOut, ListenerFacts, Recipe, Song
 from training.store import Round, Store
 
 WHO, OTHER, BASE = UUID(int=11), UUID(int=12), "b" * 64
+CAME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def begin(owner: psycopg.Connection, who: UUID = WHO) -> None:
 
 
 def facts(who: UUID) -> ListenerFacts:
-    return ListenerFacts(listener_id=who, songs=(Song(song_id=who, features_url="file:///x", created_at=START),))
+    return ListenerFacts(listener_id=who, songs=(Song(song_id=who, features_url="file:///x", created_at=CAME),))
 
 
 def method(given: ListenerFacts) -> tuple[Example, ...]:

@@ -1,5 +1,6 @@
 """The audio of a finished track, whole or by byte range; of an unfinished one, what there is of it."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -69,10 +70,11 @@ async def _finished(request: Request, parts: Parts, row: TrackRow) -> Response:
     if row.track.audio_expired_at is not None:
         message = "The track's sound is kept no longer; its ratings are."
         raise ServiceError("audio_expired", message, status=410, field="track_id", expected="a newer track")
+    age = datetime.now(UTC) - row.track.created_at
     headers = {
         "ETag": f'"{row.sha256}"',
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=31536000, immutable",
+        "Cache-Control": f"private, max-age={parts.settings.terms.cached_s(age)}, immutable",
         "Content-Disposition": f'inline; filename="{row.track.track_id}.flac"',
     }
     if is_unchanged(request.headers.get("if-none-match"), headers["ETag"]):

@@ -1,9 +1,10 @@
 """Everything about a listener, to take away."""
 
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
 from services import audit
@@ -20,10 +21,19 @@ _DOCS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+async def _slot(parts: At, by: By) -> AsyncIterator[None]:
+    """Held until the archive is sent, or whoever asked has gone."""
+    async with parts.exports.one(by.owner):
+        yield
+
+
 @router.get("/{listener_id}/export", dependencies=needs("listen"), response_class=StreamingResponse, responses=_DOCS)
-async def export_listener(listener_id: UUID, parts: At, by: By) -> StreamingResponse:
+async def export_listener(
+    listener_id: UUID, parts: At, by: By, _: Annotated[None, Depends(_slot, scope="request")]
+) -> StreamingResponse:
     """A ZIP archive: rows and taste as JSON, audio as FLAC, adapters and features as safetensors, and a manifest with
-    the SHA-256 of each. Which arm made a track is not in it."""
+    the SHA-256 of each. Its rows are those of one moment. Which arm made a track is not in it. When many are being sent
+    at once, the answer is 503 with `Retry-After`."""
     listener = await require_listener(parts, listener_id)
     taste = await get_taste(listener_id, parts)
     async with parts.store.transaction() as execute:

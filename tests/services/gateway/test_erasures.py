@@ -267,8 +267,8 @@ class FusedStore(Store):
     fuse = Fuse(0)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Execute]:
-        async with super().transaction() as execute:
+    async def transaction(self, *, at_one_moment: bool = False) -> AsyncIterator[Execute]:
+        async with super().transaction(at_one_moment=at_one_moment) as execute:
 
             async def fused(sql: LiteralString, parameters: Mapping[str, Any]) -> Sequence[Row]:
                 return list(await self.fuse.around(lambda: execute(sql, parameters)))

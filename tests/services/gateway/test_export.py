@@ -1,20 +1,31 @@
 """What a listener takes away is whole, is theirs alone, and is read by other tools than ours."""
 
+import asyncio
 import hashlib
 import io
 import json
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zipfile import ZipFile
 
 import numpy as np
 import psycopg
+import pytest
 import soundfile
 from safetensors.numpy import load, save
 
-from services.gateway.exports import LEFT_OUT, blinded
-from tests.services.gateway.conftest import Gateway
+from services.gateway import app
+from services.gateway.blobs import Blobs
+from services.gateway.executes import Execute
+from services.gateway.exports import LEFT_OUT, Export, blinded
+from services.gateway.settings import GatewaySettings
+from services.gateway.store import Reach, Store
+from services.postgres import open_async_pool
+from services.streams_memory import MemoryBroker
+from tests.services.gateway.conftest import Gateway, running, until
+from tests.services.gateway.engine import ToneEngine
 
 
 def exported(gateway: Gateway, listener_id: str) -> ZipFile:
@@ -107,3 +118,43 @@ def test_what_is_gone_from_the_store_is_named_and_the_rest_is_there(gateway: Gat
 
 def test_nothing_tells_an_arm_at_any_depth() -> None:
     assert blinded({"a": [{"arm": 1, "b": 2}], "release_id": 3}) == {"a": [{"b": 2}]}
+
+
+def test_rows_are_those_of_one_moment(gateway: Gateway, listener_id: str) -> None:
+    before = gateway.ask(listener_id, seconds=2)["track_id"]
+    gateway.finished(before)
+
+    class Disturbed(Export):
+        async def _write(self, execute: Execute, table: str, file: IO[bytes]) -> None:
+            await super()._write(execute, table, file)
+            if table == "gateway.consents":  # tracks are read later
+                await asyncio.to_thread(gateway.ask, listener_id, seconds=2)
+
+    async def archive() -> bytes:
+        settings = gateway.settings
+        async with open_async_pool(settings.postgres_dsn, size=1) as pool:
+            store = Store(pool).within(Reach(listener_id=UUID(listener_id)))
+            export = Disturbed(store, Blobs(settings.store_url), settings.store_url, UUID(listener_id))
+            return b"".join([piece async for piece in export.pieces()])
+
+    rows = json.loads(ZipFile(io.BytesIO(asyncio.run(archive()))).read("tables/gateway.tracks.json"))
+    assert [row["track_id"] for row in rows] == [before]
+    assert len(gateway.http.get(f"/v1/listeners/{listener_id}/tracks").json()) == 2
+
+
+def test_archives_at_once_are_bounded_and_whoever_goes_gives_their_place_back(
+    settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "EXPORTS", 1)
+    with running(settings, engine, broker) as gateway:
+        listener_id = gateway.listener()
+        path = f"/v1/listeners/{listener_id}/export"
+        large = save({"scale": np.ones(16_000_000, np.float32)})
+        url = f"{settings.store_url}/adapters/{listener_id}/{'a' * 64}.safetensors"
+        add_adapter(gateway, listener_id, url, large)
+        with gateway.http.stream("GET", path) as sending:
+            assert sending.status_code == 200
+            answer = gateway.http.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "too_many_exports")
+            assert int(answer.headers["retry-after"]) > 0
+        until(lambda: gateway.http.get(path).status_code == 200)

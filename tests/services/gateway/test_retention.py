@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -15,7 +16,9 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.store import Store
 from services.gateway.terms import MEASURED_S, Terms
 from services.postgres import open_async_pool
-from tests.services.gateway.conftest import Gateway
+from services.streams_memory import MemoryBroker
+from tests.services.gateway.conftest import Gateway, running
+from tests.services.gateway.engine import ToneEngine
 
 DAY_S = 86_400.0
 
@@ -83,6 +86,20 @@ def test_a_track_whose_term_is_over_answers_gone_and_its_file_follows(gateway: G
     assert told[young]["audio_expired_at"] is None
     (entry,) = [row for row in gateway.http.get("/v1/audit").json() if row["action"] == "audio.expired"]
     assert entry["detail"]["tracks"] == 1
+
+
+def test_a_browser_keeps_sound_no_longer_than_we_do(
+    settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker
+) -> None:
+    with running(settings.model_copy(update={"track_audio_days": 30.0}), engine, broker) as gateway:
+        track_id = str(gateway.ask(gateway.listener(), seconds=2)["track_id"])
+        gateway.finished(track_id)
+        told = gateway.http.get(f"/v1/tracks/{track_id}/audio").headers["cache-control"]
+    assert 29 * DAY_S < int(told.split("max-age=")[1].split(",")[0]) <= 30 * DAY_S
+    term = Terms(tracks_s=30 * DAY_S)
+    assert term.cached_s(timedelta(days=29)) == DAY_S
+    assert term.cached_s(timedelta(days=31)) == 0
+    assert Terms(tracks_s=None).cached_s(timedelta(days=400)) == 365 * DAY_S
 
 
 def test_what_was_left_by_a_kill_is_found_again_and_nothing_is_done_twice(gateway: Gateway, listener_id: str) -> None:
