@@ -1,4 +1,5 @@
-"""One gateway and one browser for all tests of a module; each test has its own listener and its own window."""
+"""One gateway for all tests of a module, one browser for all modules; each test has its own listener and its own
+window."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def house(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
         yield gateway
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
