@@ -12,9 +12,11 @@ Dimension = Literal["country", "age_band", "taste", "device", "home", "tenure", 
 Metric = Literal["stars", "heard_share", "early_skip", "completion", "pair_wins"]
 Per = Literal["whole", "day", "cumulative"]
 IntervalKind = Literal["fixed", "anytime"]
+Form = Literal["csv", "json", "parquet", "arrow"]
 
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 METRICS: tuple[Metric, ...] = get_args(Metric)
+FORMS: tuple[Form, ...] = get_args(Form)
 MOST_DIMENSIONS = 4
 
 

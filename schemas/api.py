@@ -240,6 +240,8 @@ class RoundCreate(Frozen):
 
 
 class RoundView(Frozen):
+    """`release_id` is the release that took up its versions; null while none has."""
+
     round_id: UUID
     status: Literal["requested", "running", "trained", "failed", "empty"]
     listeners: int
@@ -247,6 +249,7 @@ class RoundView(Frozen):
     created_at: AwareDatetime
     finished_at: AwareDatetime | None = None
     detail: str = ""
+    release_id: UUID | None = None
 
 
 class DecisionView(Frozen):
@@ -278,7 +281,8 @@ class GuardrailView(Frozen):
 
 class ReleaseView(Frozen):
     """Of the `listeners`, `joined` are reached by the canary's steps so far; `watched` hear the version before as well,
-    since a promotion. While it is `paused` the candidates get no new tracks. `guardrails` are as they were read last,
+    since a promotion. While it is `paused` the candidates get no new tracks. It is decided by `ends_by` at the latest,
+    which a pause puts off; null once it is, and where its plan does not say. `guardrails` are as they were read last,
     the nearest to its bound first."""
 
     release_id: UUID
@@ -290,6 +294,7 @@ class ReleaseView(Frozen):
     paused: bool
     started_at: AwareDatetime
     decided_at: AwareDatetime | None = None
+    ends_by: AwareDatetime | None = None
     guardrails: Annotated[list[GuardrailView], Field(default_factory=list)]
     decisions: Annotated[list[DecisionView], Field(default_factory=list)]
 

@@ -91,3 +91,21 @@ class OrderView(Frozen):
     says: str
     ordered_at: AwareDatetime
     answered_at: AwareDatetime | None
+
+
+class RefusalsView(Frozen):
+    """Requests that all gateways refused within a day with this status and code, to the minute: without a valid token
+    (401), without the right (403), or beyond what may be had (429)."""
+
+    status: int
+    code: str
+    last_hour: int
+    last_day: int
+    last_at: AwareDatetime
+
+
+class PagesView(Frozen):
+    """Where operators open what Encore's rooms leave to others; null where nobody said. `grafana` is the address under
+    which the dashboard of the uid `encore` is."""
+
+    grafana: str | None

@@ -30,6 +30,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.logins": (GATEWAY,),
     "gateway.orders": (GATEWAY,),
     "gateway.pairs": (GATEWAY,),
+    "gateway.refusals": (GATEWAY,),
     "gateway.round_requests": (GATEWAY,),
     "gateway.songs": (GATEWAY,),
     "gateway.switches": (GATEWAY, ROLLOUT),  # a guardrail of rollout may pull one

@@ -1,1 +1,1 @@
-"""What an analyst takes away: tables and a report, made of the answers of the gateway."""
+"""`./encore uplift`: what an analyst asks from the command line."""

@@ -5,10 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-from infra.analyst.asking import Gateway, Question, Refused
-from infra.analyst.formats import BINARY, TEXT, encoded
-from infra.analyst.report import page
-from schemas.analysis import DIMENSIONS, METRICS
+from infra.analyst.asking import Gateway, Refused
+from infra.analyst.terminal import table
+from schemas.analysis import DIMENSIONS, FORMS, METRICS
+from services.gateway.analyst.formats import encoded
+from services.gateway.analyst.question import Question
+from services.gateway.analyst.report import BY, page, questions
 
 ARMS = ("candidate", "champion", "cold", "base")
 
@@ -37,9 +39,11 @@ def _made(gateway: Gateway, chosen: argparse.Namespace) -> bytes:
         view = gateway.release(release or "last")
         release = str(view.release_id)
         if chosen.report:
-            return page(gateway, view, chosen.by.split(";") if chosen.by else ["device", "home"]).encode()
+            by = chosen.by.split(";") if chosen.by else BY
+            return page(view, by, {asked: gateway.cells(asked) for asked in questions(view.release_id, by)}).encode()
     asked = Question(chosen.by, chosen.metric, chosen.arm, chosen.baseline, release, chosen.per, chosen.until)
-    return encoded(gateway.cells(asked), chosen.format)
+    answer = gateway.cells(asked)
+    return table(answer).encode() if chosen.format == "table" else encoded(answer, chosen.format)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--release", default="", help="a release's id, or last; none: the time outside any canary")
     parser.add_argument("--per", default="whole", choices=("whole", "day", "cumulative"))
     parser.add_argument("--until", default="", metavar="DAY", help="the last day that counts, such as 2026-01-31")
-    parser.add_argument("--format", default="table", choices=(*TEXT, *BINARY))
+    parser.add_argument("--format", default="table", choices=("table", *FORMS))
     parser.add_argument(
         "--report",
         action="store_true",

@@ -1,7 +1,6 @@
-"""One question to the gateway, and the same in SQL."""
+"""Questions to the gateway."""
 
 import json
-from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -9,42 +8,13 @@ from urllib.request import Request, urlopen
 
 from schemas.analysis import ComparedCells
 from schemas.api import ReleaseView
+from services.gateway.analyst.question import Question
 
 ANSWER_S: Final = 30.0
 
 
 class Refused(Exception):
     """The gateway does not answer, or not this; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """As `GET /v1/uplift/cells` takes it; `release` empty is the time outside any canary."""
-
-    by: str = ""
-    metric: str = "stars"
-    arm: str = "candidate"
-    baseline: str = "cold"
-    release: str = ""
-    per: str = "whole"
-    until: str = ""
-
-    def with_(self, **changes: str) -> "Question":
-        """The same but for these."""
-        return replace(self, **changes)
-
-    def parameters(self) -> dict[str, str]:
-        """What is not left out."""
-        named = {"release_id": self.release, "until": self.until, "by": self.by}
-        fixed = {"metric": self.metric, "arm": self.arm, "baseline": self.baseline, "per": self.per}
-        return fixed | {name: value for name, value in named.items() if value}
-
-    def sql(self) -> str:
-        """The statement that gives the sums of the same cells."""
-        given = [f"'{{{self.by}}}'", *(f"'{value}'" for value in (self.metric, self.arm, self.baseline))]
-        given += [f"'{self.release}'" if self.release else "null", f"'{self.per}'"]
-        given += [f"'{self.until}'"] if self.until else []
-        return f"select * from analytics.uplift_by({', '.join(given)});"  # noqa: S608 - shown, not run
 
 
 class Gateway:

@@ -8,6 +8,9 @@ from infra.local.told import KEY_OF_RAY
 from services.principals.keys import KeysError, load
 from services.principals.login import LoginError, login_url
 
+DEMO = "demo"
+"""The product of the demo's listeners."""
+
 
 def addresses(stack: Stack) -> dict[str, str]:
     """Title to address, in the order in which they are shown; without the pages that ask for a login."""
@@ -22,24 +25,25 @@ def addresses(stack: Stack) -> dict[str, str]:
     return pages | metrics
 
 
-def logins(stack: Stack) -> dict[str, str]:
-    """Title to an address that lets in once, within an hour. Behind the #: browsers do not send it on.
+def logins(stack: Stack, listener: str | None) -> dict[str, str]:
+    """Title to an address that lets in once, within an hour: to the listening page as this listener of the demo, or as
+    somebody new. Behind the #: browsers do not send it on.
 
     Raises:
         LoginError: the gateway gives none.
     """
     keys, gateway = load(Path(stack.environment["ENCORE_KEYS_FILE"])), stack.part("gateway").address
     return {
-        "listening page": login_url(keys, gateway),
+        "listening page": login_url(keys, gateway, service=DEMO if listener else "encore", listener=listener),
         "operator's page": login_url(keys, gateway, staff=("operator", "local")),
         "analyst's page": login_url(keys, gateway, staff=("analyst", "local")),
     }
 
 
-def show(stack: Stack) -> None:
-    """Print them."""
+def show(stack: Stack, listener: str | None = None) -> None:
+    """Print them; `listener` is whom of the demo the listening page lets in as."""
     try:
-        for title, address in logins(stack).items():
+        for title, address in logins(stack, listener).items():
             print(f"  {title:<24}{address}")
         print("  (each of the three lets in once, within an hour; ./encore access login makes another)")
     except (LoginError, KeysError) as error:

@@ -110,11 +110,14 @@ def _demo(home: Home, options: Namespace, caller: Path, setup_seconds: float) ->
     phases = home.run / "phases.json"
     phases.write_text(json.dumps({"environment": setup_seconds, **seconds}))
     facts = ["--json", str(caller / options.json)] if options.json else []
+    somebody = home.run / "demo-listener"
+    somebody.unlink(missing_ok=True)
     environment = os.environ | dict(stack.environment) | _of_the_play(stack)
-    play = [sys.executable, "-m", "training.study.demo", "--phases", str(phases), *facts, *options.options]
+    told = ["--phases", str(phases), "--somebody", str(somebody), *facts]
+    play = [sys.executable, "-m", "training.study.demo", *told, *options.options]
     outcome = subprocess.run(play, cwd=PROJECT, env=environment, check=False).returncode
     print("\nThe stack is up; stop it with ./encore down.")
-    addresses.show(stack)
+    addresses.show(stack, somebody.read_text() if somebody.exists() else None)
     return outcome
 
 
@@ -122,7 +125,7 @@ def _of_the_play(stack: Stack) -> dict[str, str]:
     """What the simulated listeners' product is told: where the API is, its own token, and an operator's."""
     return {
         "ENCORE_URL": stack.part("gateway").address,
-        "ENCORE_SERVICE_TOKEN": _token(stack, "service", "demo"),
+        "ENCORE_SERVICE_TOKEN": _token(stack, "service", addresses.DEMO),
         "ENCORE_OPERATOR_TOKEN": _token(stack, "operator", "demo"),
     }
 

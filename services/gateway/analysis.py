@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from schemas.analysis import ComparedCell, ComparedCells, Dimension, Heterogeneity, IntervalKind, Metric, Per
 from schemas.events import Arm
+from services.gateway.analyst import question
 from services.gateway.comparing import (
     ALPHA,
     Spread,
@@ -41,6 +44,9 @@ class Question:
     until: date | None = None
 
 
+_QUESTION: Final = TypeAdapter(Question)
+
+
 class Analysis:
     """Raises BackendAway while Postgres is away."""
 
@@ -67,8 +73,17 @@ class Analysis:
         )
         return answer(asked, state, rows)
 
+    async def answers(self, asked: Sequence[question.Question]) -> dict[question.Question, ComparedCells]:
+        """To each question as a client would put it."""
+        return {each: await self.ask(_typed(each)) for each in asked}
+
     async def _rows(self, name: str, **parameters: Any) -> list[Row]:
         return list(await self._store.rows(self._queries[name], parameters))
+
+
+def _typed(asked: question.Question) -> Question:
+    by = [dimension for dimension in asked.by.split(",") if dimension]
+    return _QUESTION.validate_python({"release_id": None, **asked.parameters(), "by": by})
 
 
 def answer(asked: Question, state: Mapping[str, Any], rows: Sequence[Row]) -> ComparedCells:

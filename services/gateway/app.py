@@ -31,6 +31,7 @@ from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
 from services.gateway.placing import Placed
+from services.gateway.refusals import RefusalBook, Refusals
 from services.gateway.reports import Reports
 from services.gateway.routes import (
     analysts,
@@ -93,10 +94,12 @@ def create_app(settings: GatewaySettings, outbox: Outbox, now: Now | None = None
     """The application; it connects when it starts and lets go when it ends, the `outbox` included. `now`: the time by
     which budgets refill; None: the database's."""
 
+    refusals = Refusals()
+
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.parts = await _started(settings, outbox, now, stack)
+            app.state.parts = await _started(settings, outbox, refusals, now, stack)
             app.state.keys = app.state.parts.keys
             wanted = settings.provider
             app.state.provider = None if wanted is None else Provider(wanted, IssuerKeys(settings.oidc_jwks_url))
@@ -119,13 +122,15 @@ def create_app(settings: GatewaySettings, outbox: Outbox, now: Now | None = None
     app.add_middleware(Metered, public=app)
     app.add_middleware(Placed)
     app.add_middleware(Guarded, public=app, doors=doors_of(_ROUTERS))
-    app.add_middleware(Observed)
+    app.add_middleware(Observed, refusals=refusals)
     app.add_middleware(Hardened)
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app
 
 
-async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, stack: AsyncExitStack) -> Parts:
+async def _started(
+    settings: GatewaySettings, outbox: Outbox, refusals: Refusals, now: Now | None, stack: AsyncExitStack
+) -> Parts:
     keys = KeyFile(settings.keys_file)
     pool = await stack.enter_async_context(open_async_pool(settings.postgres_dsn))
     asked = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=2, limits=REPORTS))
@@ -148,6 +153,7 @@ async def _started(settings: GatewaySettings, outbox: Outbox, now: Now | None, s
         tidy(store, blobs, claims, ledger, settings.terms),
         keep_erasing(store, blobs, engine, claims),
         bookkeeper.run(),
+        RefusalBook(store).keep(refusals),
     )
     for work in works:
         stack.push_async_callback(end, [asyncio.create_task(work)])

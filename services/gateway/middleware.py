@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway import metrics
 from services.gateway.problems import internal
+from services.gateway.refusals import Refusals
 from services.identifiers import uuid7
 
 log = structlog.get_logger()
@@ -21,10 +22,11 @@ _LOGGED_PATH: Final = 200
 
 
 class Observed:
-    """Names each request, counts and times it by route, and logs one line about it."""
+    """Names each request, counts and times it by route, notes those refused, and logs one line about it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, refusals: Refusals) -> None:
         self._app = app
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,6 +54,7 @@ class Observed:
                     raise  # the answer has begun: only the end of the connection says that it is not whole
                 await internal(scope)(scope, receive, named)
             finally:
+                self._refusals.note(status, scope.get("encore.refusal"))
                 _record(scope, status or 500, time.perf_counter() - began)
 
 

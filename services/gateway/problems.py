@@ -92,6 +92,7 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
 
 def answered(error: ServiceError, scope: Scope) -> JSONResponse:
     """The answer that an error is."""
+    scope["encore.refusal"] = error.code
     headers = {} if error.retry_after is None else {"Retry-After": str(int(error.retry_after))}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="encore"'

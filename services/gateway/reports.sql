@@ -4,12 +4,12 @@ select r.round_id, r.status, cardinality(r.listeners) as listeners,
        (select count(*) from training.adapters a where a.round_id = r.round_id) as versions,
        coalesce((select min(q.created_at) from training.fulfilled f join gateway.round_requests q using (request_id)
                  where f.round_id = r.round_id), r.started_at) as created_at,
-       r.finished_at, r.detail
+       r.finished_at, r.detail, (select x.release_id from rollout.releases x where x.round_id = r.round_id) as release_id
 from training.rounds r
 where %(round_id)s::uuid is null or r.round_id = %(round_id)s
    or exists (select from training.fulfilled f where f.round_id = r.round_id and f.request_id = %(round_id)s)
 union all
-select q.request_id, 'requested', cardinality(q.listeners), 0, q.created_at, null, ''
+select q.request_id, 'requested', cardinality(q.listeners), 0, q.created_at, null, '', null
 from gateway.round_requests q
 where not exists (select from training.fulfilled f where f.request_id = q.request_id)
   and (%(round_id)s::uuid is null or q.request_id = %(round_id)s)
@@ -29,6 +29,8 @@ returning request_id, created_at;
 
 -- name: releases
 select r.release_id, r.round_id, r.status, r.started_at, r.decided_at, r.paused_at is not null as paused,
+       case when r.status = 'canary' then r.started_at + coalesce(now() - r.paused_at, interval '0')
+            + (r.paused_s + (r.plan ->> 'max_age_s')::float8) * interval '1 second' end as ends_by,
        (select count(*) from rollout.members m where m.release_id = r.release_id) as listeners,
        (select count(*) from rollout.members m where m.release_id = r.release_id and m.joins <= r.step) as joined,
        (select count(*) from rollout.listener_models w where w.watched_release_id = r.release_id) as watched,

@@ -87,6 +87,8 @@ class GatewaySettings(Settings):
 
     mlflow_page: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
     """Where operators open MLflow in a browser; empty: the rooms link to no run and no model."""
+    grafana_page: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    """Where operators open Grafana with the chart's dashboard in a browser; empty: the rooms do not link to it."""
 
     @model_validator(mode="after")
     def _is_a_whole_provider(self) -> Self:

@@ -240,6 +240,7 @@ def parse_arguments() -> argparse.Namespace:
         given = os.environ.get(f"ENCORE_{kind.upper()}_TOKEN")
         parser.add_argument(f"--{kind}-token", default=given, help=f"a token of the kind {kind}")
     parser.add_argument("--json", type=Path, help="write the facts to this file as well")
+    parser.add_argument("--somebody", type=Path, help="write the id of one of the listeners to this file")
     parser.add_argument("--phases", type=Path, help="JSON file with the seconds of the phases before this one")
     parser.add_argument("--listeners", type=int, default=12)
     parser.add_argument("--cohorts", type=int, default=3)
@@ -266,6 +267,8 @@ async def demo(arguments: argparse.Namespace) -> None:
     play = Play(client, plan, console if console.is_terminal else Console(width=WIDTH), phases)
     try:
         await play.run()
+        if arguments.somebody:
+            arguments.somebody.write_text(str(play.listeners[0].listener_id))
         if arguments.json:
             arguments.json.write_text(json.dumps(await play.facts(), indent=2) + "\n")
     finally:

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Response
 
-from schemas.operating import OrderCreate, OrderView, Signed, SwitchCreate, SwitchView
+from schemas.operating import OrderCreate, OrderView, PagesView, RefusalsView, Signed, SwitchCreate, SwitchView
 from services.errors import ServiceError
 from services.gateway.access import needs
 from services.gateway.attributes import declared, require_declared
 from services.gateway.operating import Operating
 from services.gateway.parts import At, By
+from services.gateway.refusals import RefusalBook
 from services.gateway.routes.operators import require_known
 
 router = APIRouter(prefix="/v1", tags=["operators"])
@@ -86,3 +87,15 @@ async def get_order(order_id: UUID, parts: At) -> OrderView:
         expected = "the id of an order"
         raise ServiceError("unknown_order", "No such order.", status=404, field="order_id", expected=expected)
     return orders[0]
+
+
+@router.get("/refusals", dependencies=needs("operate"))
+async def list_refusals(parts: At) -> list[RefusalsView]:
+    """How many requests were refused within an hour and a day, by status and code, over all gateways."""
+    return await RefusalBook(parts.store).told()
+
+
+@router.get("/pages", dependencies=needs("operate"))
+async def get_pages(parts: At) -> PagesView:
+    """Where the dashboard is."""
+    return PagesView(grafana=parts.settings.grafana_page.rstrip("/") or None)

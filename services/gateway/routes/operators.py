@@ -59,11 +59,7 @@ async def list_releases(parts: At, limit: Limit = 100) -> list[ReleaseView]:
 
 @router.get("/releases/{release_id}", dependencies=needs("releases:read"))
 async def get_release(release_id: UUID, parts: At) -> ReleaseView:
-    releases = await parts.reports.releases(1, release_id)
-    if not releases:
-        expected = "the id of a release"
-        raise ServiceError("unknown_release", "No such release.", status=404, field="release_id", expected=expected)
-    return releases[0]
+    return await release_of(parts, release_id)
 
 
 @router.get(
@@ -86,6 +82,15 @@ async def get_decision_inputs(release_id: UUID, decision_id: UUID, parts: At) ->
 async def get_feedback(parts: At) -> FeedbackCounts:
     """How many events are folded and refused, and how many wait in each topic."""
     return await parts.reports.feedback(await parts.outbox.end_offsets(FEEDBACK))
+
+
+async def release_of(parts: Parts, release_id: UUID) -> ReleaseView:
+    """The release; else 404 `unknown_release`."""
+    releases = await parts.reports.releases(1, release_id)
+    if not releases:
+        expected = "the id of a release"
+        raise ServiceError("unknown_release", "No such release.", status=404, field="release_id", expected=expected)
+    return releases[0]
 
 
 async def require_known(parts: Parts, listeners: Collection[UUID]) -> None:

@@ -1,10 +1,13 @@
 """Every form has the same numbers to the last digit, and the page is whole."""
 
+import asyncio
 import csv
 import io
 import json
 import math
 import random
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.analyst import __main__ as command
-from infra.analyst.asking import Gateway, Question, Refused
-from infra.analyst.formats import encoded, rows
-from schemas.analysis import ComparedCell, ComparedCells, Heterogeneity
+from infra.analyst.asking import Gateway, Refused
+from infra.analyst.terminal import table
+from schemas.analysis import FORMS, ComparedCell, ComparedCells, Form, Heterogeneity
 from schemas.api import DecisionView, ReleaseView
+from services.gateway.analyst.formats import encoded, rows
+from services.gateway.analyst.question import Question
+from services.gateway.analyst.written import written
 
 RELEASE = UUID(int=7)
 
@@ -53,8 +59,8 @@ def test_csv_json_arrow_and_parquet_say_the_same_to_the_last_digit() -> None:
         pa.ipc.open_file(encoded(asked, "arrow")).read_all(),
         pq.read_table(pa.BufferReader(encoded(asked, "parquet"))),
     ]
-    for table in tables:
-        assert table.to_pylist() == expected
+    for read in tables:
+        assert read.to_pylist() == expected
     for line, row in zip(csv.DictReader(io.StringIO(encoded(asked, "csv").decode())), expected, strict=True):
         for name, value in row.items():
             read = float(line[name]) if isinstance(value, float) else line[name]
@@ -63,8 +69,19 @@ def test_csv_json_arrow_and_parquet_say_the_same_to_the_last_digit() -> None:
     assert any(isinstance(v, float) and not math.isclose(v, round(v, 6), rel_tol=1e-12) for v in expected[0].values())
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_the_gateway_writes_the_same_bytes(form: Form) -> None:
+    asked = answer(Question(by="country,device", per="cumulative"))
+    assert asyncio.run(written(asked, form)) == encoded(asked, form)
+
+
+def test_the_gateway_does_not_load_what_writes_parquet() -> None:
+    loads = "import sys, services.gateway.app; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
+
+
 def test_the_table_says_what_is_hidden_and_how_far_to_believe_it() -> None:
-    text = encoded(answer(Question(by="country")), "table").decode()
+    text = table(answer(Question(by="country")))
     assert "hidden" in text
     assert "95% intervals, fixed; p_bh corrected for 1 cells; 1 hidden; as of 2026-01-04" in text
 

@@ -40,7 +40,7 @@ from tests.services.roles import play
 from tests.threads import ended
 
 SERVICE = "a-product"
-STAFF_ROUTES = re.compile(r"/v1/(rounds|releases|versions|feedback|uplift|audit|switches|orders|engine)")
+STAFF_ROUTES = re.compile(r"/v1/(rounds|releases|versions|feedback|uplift|audit|switches|orders|engine|refusals|pages)")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from services.holdout import is_held_out
-from tests.services.gateway.conftest import Gateway, running
+from tests.services.gateway.conftest import Gateway, running, until
 from tests.services.gateway.test_operators import postgres, release_id
 
 __all__ = ["postgres", "release_id"]  # fixtures
@@ -152,3 +152,18 @@ def test_who_is_held_out_hears_nothing_that_was_learned(gateway: Gateway) -> Non
         held.upload(out[0])
         assert {arm_of(held, out[0])[:2] for _ in range(10)} == {("base", 0.25), ("cold", 0.75)}
     assert {heard[who][1] for who in people if who not in out} <= {0.25, 0.75}
+
+
+def test_what_is_refused_is_counted_and_says_nothing_of_who_asked(gateway: Gateway) -> None:
+    for _ in range(3):
+        assert gateway.http.get("/v1/orders", headers={"Authorization": "Bearer of nobody"}).status_code == 401
+    service = {"Authorization": f"Bearer {gateway.token('service')}"}
+    assert gateway.http.get("/v1/orders", headers=service).status_code == 403
+    assert gateway.http.get(f"/v1/orders/{uuid4()}").status_code == 404
+
+    def told() -> set[tuple[int, str, int, int]]:
+        found = gateway.http.get("/v1/refusals").raise_for_status().json()
+        return {(each["status"], each["code"], each["last_hour"], each["last_day"]) for each in found}
+
+    until(lambda: told() == {(401, "unauthorized", 3, 3), (403, "forbidden", 1, 1)})
+    assert gateway.http.get("/v1/pages").json() == {"grafana": None}

@@ -2,9 +2,12 @@
 
 import { h } from "../common/dom.js";
 import { count, date, percent, signed } from "../common/format.js";
+import { blob } from "../common/http.js";
+import { save } from "../common/save.js";
+import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
-import { asTable, commands, csv, sqlOf } from "./numbers.js";
+import { files, sqlOf } from "./numbers.js";
 import { pageOf } from "./page.js";
 import { formats } from "./units.js";
 
@@ -15,11 +18,10 @@ export function dataOf(rows, answer, state) {
     answer.heterogeneity && told(answer.heterogeneity),
     numbers(rows, answer, state),
     h("div", { class: "row" },
-      h("button", { type: "button", class: "quiet small", onclick: () => download(csv(asTable(answer)), "text/csv", `encore-uplift-${answer.metric}.csv`) }, words.csv),
-      h("button", { type: "button", class: "quiet small", onclick: (event) => download(pageOf(event.target.closest("section"), answer), "text/html", `encore-uplift-${answer.metric}.html`) }, words.page),
+      files(state).map(fileOf),
+      h("button", { type: "button", class: "quiet small", onclick: ({ target }) => save(pageOf(target.closest("section"), answer), `encore-uplift-${answer.metric}.html`) }, words.page),
       h("button", { type: "button", class: "quiet small", onclick: (event) => copyLink(event.target) }, words.link)),
-    h("details", {}, h("summary", {}, words.sql), h("pre", { tabIndex: 0 }, sqlOf(state))),
-    h("details", { class: "commands" }, h("summary", {}, words.commands), h("pre", { tabIndex: 0 }, commands(state))));
+    h("details", {}, h("summary", {}, words.sql), h("pre", { tabIndex: 0 }, sqlOf(state))));
 }
 
 const told = ({ tau, i_squared: share, q, freedom }) =>
@@ -40,10 +42,9 @@ function numbers(rows, answer, state) {
     ]), { none: words.none });
 }
 
-function download(text, type, name) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
-  h("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 0);
+function fileOf({ address, name, label }) {
+  const take = async () => save(await blob(address), name);
+  return h("button", { type: "button", class: "quiet small", onclick: ({ target }) => act(take, target) }, t.analyse[label]);
 }
 
 async function copyLink(button) {

@@ -19,12 +19,12 @@ async function begin(main) {
   let releases = null;
   const show = () => shown(place, async () => {
     releases ??= await get("/v1/releases?limit=500");
-    const state = chosen(read(), releases);
+    const { state, answer } = await answered(chosen(read(), releases));
     fill(form, controls(state, releases, (changed) => {
       write({ ...read(), ...changed });
       show();
     }));
-    return drawn(await get(question(state)), state);
+    return drawn(answer, state);
   });
   addEventListener("popstate", show);
   await show();
@@ -32,6 +32,14 @@ async function begin(main) {
 
 // Of the newest release, unless another is chosen.
 const chosen = (state, releases) => (state.release ? state : { ...state, release: releases[0]?.release_id ?? OUTSIDE });
+
+// Where nobody chose what to cross: by home; everyone where each home is too small to be told.
+async function answered(state) {
+  if (state.by !== null) return { state, answer: await get(question(state)) };
+  const found = await answered({ ...state, by: "home" });
+  const { cells } = found.answer;
+  return cells.length && cells.every(({ hidden }) => hidden) ? answered({ ...state, by: "" }) : found;
+}
 
 function drawn(answer, state) {
   if (!answer.cells.length) return empty(t.analyse.empty);

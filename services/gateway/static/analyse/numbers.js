@@ -1,12 +1,26 @@
 // From the gateway's answer to the rows of a picture. Pure.
 
 export const OUTSIDE = "outside"; // of any canary
+const FORMS = ["csv", "parquet", "arrow"];
+
+function asked({ by, metric, arm, baseline, release, per }) {
+  const said = new URLSearchParams({ by, metric, arm, baseline, per });
+  if (isOfRelease(release)) said.set("release_id", release);
+  return said;
+}
+
+const isOfRelease = (release) => release && release !== OUTSIDE;
 
 // The gateway's question for a state.
-export function question({ by, metric, arm, baseline, release, per }) {
-  const asked = new URLSearchParams({ by, metric, arm, baseline, per });
-  if (release && release !== OUTSIDE) asked.set("release_id", release);
-  return `/v1/uplift/cells?${asked}`;
+export const question = (state) => `/v1/uplift/cells?${asked(state)}`;
+
+// What of it can be had as a file: { address, name, label }, its label a word of `t.analyse`.
+export function files(state) {
+  const forms = FORMS.map((form) => ({
+    address: `/v1/uplift/file?${asked(state)}&form=${form}`, name: `encore-uplift-${state.metric}.${form}`, label: form,
+  }));
+  const { release } = state;
+  return isOfRelease(release) ? [...forms, { address: `/v1/releases/${release}/report`, name: `encore-release-${release}.html`, label: "report" }] : forms;
 }
 
 // One row a cell: its name, the estimate and the interval that is shown, in the unit or as a share of the baseline.
@@ -28,30 +42,8 @@ function relativeBounds({ relative, relative_low: low, relative_high: high, esti
   return { low: relative - wider * (relative - low), high: relative + wider * (high - relative) };
 }
 
-// The columns of a download: the gateway's own fields, in its digits.
-export function asTable(answer) {
-  const facts = Object.keys(answer.cells[0] ?? {}).filter((name) => name !== "cell");
-  return { columns: [...answer.by, ...facts], rows: answer.cells.map((cell) => [...answer.by.map((name) => cell.cell[name]), ...facts.map((name) => cell[name])]) };
-}
-
-export const csv = ({ columns, rows }) =>
-  [columns, ...rows].map((row) => row.map(field).join(",")).join("\r\n") + "\r\n";
-
-function field(value) {
-  const text = value === null || value === undefined ? "" : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
 export function sqlOf({ by, metric, arm, baseline, release, per }) {
   const dimensions = by ? `array[${by.split(",").map((name) => `'${name}'`).join(", ")}]` : "'{}'::text[]";
-  const which = release && release !== OUTSIDE ? `'${release}'` : "null";
+  const which = isOfRelease(release) ? `'${release}'` : "null";
   return `select * from analytics.uplift_by(\n  ${dimensions}, '${metric}', '${arm}', '${baseline}',\n  ${which}, '${per}'\n);`;
-}
-
-// The same question to the launcher, which writes what a browser does not.
-export function commands({ by, metric, arm, baseline, release, per }) {
-  const which = release && release !== OUTSIDE ? ` --release ${release}` : "";
-  const asked = `./encore uplift${by ? ` --by ${by}` : ""} --metric ${metric} --arm ${arm} --baseline ${baseline}${which} --per ${per}`;
-  return ["parquet", "arrow"].map((format) => `${asked} --format ${format} -o uplift.${format}`)
-    .concat(which ? `./encore uplift --report${which} -o release.html` : []).join("\n");
 }

@@ -1,7 +1,8 @@
 // What is looked at, kept in the address after the #, so that a link opens the same picture.
 
+// Where `by` is null nobody chose: by home, or everyone where that tells nothing.
 const DEFAULTS = {
-  by: "home", metric: "stars", arm: "candidate", baseline: "cold", release: "", per: "whole", scale: "absolute", bounds: "own",
+  by: null, metric: "stars", arm: "candidate", baseline: "cold", release: "", per: "whole", scale: "absolute", bounds: "own",
 };
 
 // The state of the address; what it does not name is as at first.

@@ -74,7 +74,7 @@ export const en = {
       return "Turning it into sound.";
     },
   },
-  player: { play: "Play", pause: "Pause", position: "Position", of: (at, length) => `${at} / ${length}` },
+  player: { play: "Play", pause: "Pause", position: "Position", press: "Press play to go on.", of: (at, length) => `${at} / ${length}` },
   stars: {
     legend: "Your rating", of: (n) => `${n} of 5`, label: (n) => `${n} of 5 stars`,
     rated: (n) => `Rated ${n} of 5. You may change it.`,
@@ -84,9 +84,9 @@ export const en = {
     title: "Your station", play: "Play the station", bar: "Now playing",
     mood: "In the mood for (may stay empty)", example: "calm piano, slow", each: "Each track",
     length: (seconds) => (seconds < 60 ? `${seconds} seconds` : `${seconds / 60} min`),
-    hint: "It plays on, with the next track always in the making. Now and then two versions of a track come blind: say which one you would rather hear again.",
-    asking: "Asking for a track.", press: "Press play to go on.", skip: "Skip", stop: "End the station",
-    heart: "Love it: five stars", side: { first: "A of two for the same words.", second: "B of two for the same words." },
+    hint: "It plays on, with the next track always in the making. Now and then two versions of a track come blind, or four takes: say which one you would rather hear again.",
+    asking: "Asking for a track.", skip: "Skip", stop: "End the station",
+    heart: "Love it: five stars", side: ["A of two for the same words.", "B of two for the same words."], take: (n) => `Take ${n} of four for the same words.`,
     next: (ready) => (ready ? `${ready} more ready` : "The next one is in the making"),
   },
   taste: {
@@ -127,7 +127,7 @@ export const en = {
     surprise: "A surprise, twice", legend: "Which would you rather hear again?",
     first: "A", second: "B", tie: "Equally good", both_bad: "Both bad",
     hear: (seconds) => `Hear at least ${seconds} seconds of both, then vote.`, counted: "Your vote is counted.",
-    lost: "One of the two cannot be heard, so there is nothing to vote on.",
+    lost: "One of the two cannot be heard, so there is nothing to vote on.", waits: "Your vote is kept here, and sent when the network is back.",
   },
   four: {
     surprise: "A surprise, four times", legend: "Which would you rather hear again?", take: (n) => `Take ${n}`, none: "None of them",
@@ -136,12 +136,13 @@ export const en = {
     open: "Pick one, or none.", lost: "None of them can be heard, so there is nothing to pick.", counted: "Your pick is counted.", again: "You may pick another.", waits: "Your pick is kept here, and sent when the network is back.",
   },
   operate: {
-    places: "Places of this room",
+    places: "Places of this room", grafana: "In Grafana",
     now: {
       title: "What needs you now", calm: "Nothing needs you. Rounds, releases and events are as they should be.", look: "Look",
       kind: {
         switch: "Switched off.", failed: "Round failed.", stuck: "Stuck.", refused: "Order refused.", lag: "Events wait.",
         unread: "Events set aside.", unseen: "Not known.", near: "Near its bound.", engine: "Engine.", rolled_back: "Rolled back.", reverted: "Reverted.", canary: "Canary runs.",
+        due: "Due.", paused: "Paused.", refusals: "Refused.",
       },
       switch: (whom, reason) => `${whom}: ${reason}`,
       unseen: (what, why) => `${what}: ${why}`,
@@ -156,6 +157,10 @@ export const en = {
       queue: (replica, tracks) => `${tracks} tracks wait at replica ${replica}. More replicas would shorten the line.`,
       ended: (release, reason) => `Release ${release}: ${reason}`,
       canary: (release, look, reason) => `Release ${release}, look ${look}: ${reason}`,
+      due: (round, versions, since) => `Round ${round}: its ${versions} versions wait for their release since ${since}. One begins at the rollout's next turn, unless new canaries are stopped or their listeners are in another.`,
+      overdue: (release, end) => `Release ${release} was to be decided by ${end}. See whether the rollout runs.`,
+      paused: (release) => `Release ${release}: its clock stands still. Let it go on, or end it.`,
+      refusals: (requests, why) => `${requests} requests within an hour ${why}.`,
       young: (release) => `Release ${release} has had no look yet.`,
     },
     releases: {
@@ -169,6 +174,7 @@ export const en = {
       estimate: "Estimate, stars", bound: "Lower bound, stars and votes", information: "Of the plan", why: "Why", by: (reason, who) => `${reason} (${who})`,
       followed: (look) => `Everything that look ${look} followed from`, round: (id) => `Its versions come from round ${id}.`,
       analyse: "Look at its uplift",
+      reached: (joined, listeners) => `${joined} of ${listeners} listeners are reached.`, endsBy: (end) => `It is decided by ${end} at the latest.`,
     },
     guardrails: {
       title: "Guardrails as they run",
@@ -219,6 +225,10 @@ export const en = {
       title: "Events", waits: "Waiting to be counted", topic: "Topic", waiting: "Waiting", none: "No topics.",
       sum: (folded, unread) => `${folded} events counted, ${unread} set aside because they could not be read.`,
     },
+    refusals: {
+      title: "Refusals", list: "Requests refused within a day", status: "Answer", code: "Code", hour: "Last hour", day: "Last day", last: "The last one", none: "Nothing was refused within a day.",
+      why: { 401: "came without a valid token", 403: "asked for what they may not", 429: "asked for more than they may have" },
+    },
     compare: {
       title: "Two versions side by side", release: "Release", listener: "Listener", make: "Make both",
       hint: "What candidate and champion play a listener of a release: the same words, songs and seed. It is kept nowhere and counts for nothing; that you heard it is recorded.",
@@ -255,7 +265,7 @@ export const en = {
     shareOfBaseline: "share of the baseline", releaseOf: (id, started) => `${id}, ${started}`,
     axis: (answer, unit) => `${en.analyse.metrics[answer.metric]}: ${less(answer)}, ${unit}`,
     saysForest: (answer, told, silent, bounds) => `${less(answer)} in ${told} cells, squares with 95 % intervals ${bounds === "family" ? `that hold for all ${answer.family} cells together` : "of each cell alone"}, diamonds drawn to the mean of the cells${silent ? `; ${silent} cells cannot be told` : ""}.`,
-    saysTime: (answer, cells) => `${less(answer)} over time in ${cells} cells, with 95 % intervals.`,
+    saysTime: (answer, cells, silent, more) => `${less(answer)} over time in ${cells} cells, with 95 % intervals${silent ? `; a cross is a day of a cell that cannot be told (${silent} of them)` : ""}${more ? `; ${more} more cells are in the table` : ""}.`,
     interval: {
       anytime: "The intervals stay true however often they are looked at while feedback comes.",
       fixed: "The release is over: the intervals are to be read once.",
@@ -266,7 +276,7 @@ export const en = {
     between: "95 % interval", shrunken: "Shrunken", corrected: "p, Holm", detectable: "Could detect", listeners: "Listeners",
     observations: "Observations", range: (low, high) => `${low} to ${high}`,
     heterogeneity: (q, free, share, tau) => `Between cells: Q = ${q} on ${free} degrees of freedom, ${share} of the spread is not chance (I²), true differences spread by ${tau} (tau).`,
-    csv: "Download as CSV", page: "Download as one page", commands: "As Parquet, as Arrow, or the whole release as a page",
+    csv: "Download as CSV", parquet: "As Parquet", arrow: "As Arrow", report: "The whole release as a page", page: "This picture as a page",
     pageTitle: (answer, when) => `Encore: ${en.analyse.metrics[answer.metric]}, ${less(answer)}, ${when}`, link: "Copy a link to this picture", copied: "Copied", sql: "The SQL that gives these numbers",
     empty: "Nothing to compare here yet. Uplift appears when listeners have rated tracks of both arms; choose another release or comparison.",
     none: "No rows.",

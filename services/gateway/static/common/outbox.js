@@ -9,6 +9,7 @@ const KEPT = "encore-event-"; // then the event's id; one entry an event, so tha
 const BATCH = 100;
 const MOMENT_MS = 50; // lets events of one moment share a request
 const FIRST_PAUSE_MS = 1000;
+const SOON_MS = 2000; // what takes longer is told as kept here
 const LONGEST_PAUSE_MS = 15000;
 
 const waiting = left().map((event) => ({ event, resolve() {}, reject() {} }));
@@ -76,6 +77,16 @@ function settle(batch, result) {
   const refused = new Map(result.rejected.map((each) => [each.index, each.problem]));
   batch.forEach((each, index) =>
     refused.has(index) ? each.reject(new Refused(422, refused.get(index))) : each.resolve());
+}
+
+// As `telling` ends; onWait() is called where that takes a while: there is no network, or the gateway does not answer.
+export async function orWaiting(telling, onWait) {
+  const timer = setTimeout(onWait, navigator.onLine ? SOON_MS : 0);
+  try {
+    return await telling;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 // The page may be going away: whatever waits leaves in a request that outlives it.

@@ -7,7 +7,7 @@ import { act } from "./shell.js";
 import { t } from "./strings.js";
 
 const AT_ONCE = 100;
-const MOST = 400; // rows that stand in the page at a time
+const MOST = 200; // rows that stand in the page at a time
 
 // head: texts, or { text, number: true } where numbers stand below; none: what it says without rows; further, where there
 // may be more rows elsewhere: asks for the next ones, and gives none when there are no more.

@@ -4,7 +4,7 @@ import { h } from "../common/dom.js";
 import { remove } from "../common/http.js";
 import { follow } from "../common/stream.js";
 import { t } from "../common/strings.js";
-import { Player } from "./player.js";
+import { Player, whyNot } from "./player.js";
 import { stars } from "./stars.js";
 
 export const playerView = () =>
@@ -40,10 +40,10 @@ export function trackCard(listenerId, track, likeThis) {
 export const isHeard = (finished) => Boolean(finished && !finished.audio_expired_at);
 
 // Follows the track and offers its player as soon as there is something to hear; resolves to the finished track, or null
-// when there is no audio.
+// when there is no audio. The sound of one that was finished before is fetched when it is played.
 export async function fillCard(card, listenerId, track, onHeard) {
   const place = card.querySelector(".player");
-  const say = (error) => (card.querySelector(".state").textContent = error?.message ?? t.track.told(player.track.status, player.track));
+  const say = (error) => (card.querySelector(".state").textContent = error ? whyNot(error) : t.track.told(player.track.status, player.track));
   let player = null;
   const offer = (known) => {
     player ??= new Player(card, listenerId, known, {
@@ -59,7 +59,7 @@ export async function fillCard(card, listenerId, track, onHeard) {
   }
   if (!isHeard(finished)) return finished;
   offer(finished);
-  player.tried(player.finish(finished));
+  if (finished !== track) player.tried(player.finish(finished));
   return finished;
 }
 

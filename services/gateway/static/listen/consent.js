@@ -3,6 +3,7 @@
 import { fill, h } from "../common/dom.js";
 import { date } from "../common/format.js";
 import { blob, get, put } from "../common/http.js";
+import { save } from "../common/save.js";
 import { act } from "../common/shell.js";
 import { shown } from "../common/states.js";
 import { t } from "../common/strings.js";
@@ -27,13 +28,10 @@ export function consent(listener, onErased) {
 
 // The archive needs the token, so the page fetches it and hands it over as a file.
 function takeAway(listener) {
-  const save = async () => {
-    const address = URL.createObjectURL(await blob(`/v1/listeners/${listener.listener_id}/export`));
-    h("a", { href: address, download: `encore-${listener.listener_id}.zip` }).click();
-    URL.revokeObjectURL(address);
-  };
+  const id = listener.listener_id;
+  const take = async () => save(await blob(`/v1/listeners/${id}/export`), `encore-${id}.zip`);
   return h("p", { class: "row" },
-    h("button", { type: "button", class: "quiet", onclick: ({ target }) => act(save, target) }, t.consent.takeAway),
+    h("button", { type: "button", class: "quiet", onclick: ({ target }) => act(take, target) }, t.consent.takeAway),
     h("span", { class: "hint" }, t.consent.takeAwayMeans));
 }
 

@@ -1,7 +1,7 @@
 // Four takes of one wish, of which one is picked: the one that one would rather hear again, or none. The keys 1 to 4 play.
 
 import { h } from "../common/dom.js";
-import { tell } from "../common/outbox.js";
+import { orWaiting, tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
 import { bareCard, fillCard, isHeard } from "./card.js";
 import { ENOUGH_S, isEnough } from "./enough.js";
@@ -15,7 +15,7 @@ export function fourCard(listenerId, four) {
   const takes = four.tracks.map((track, place) => {
     const take = bareCard(track, t.four.take(place + 1));
     take.querySelector(".play").setAttribute("aria-keyshortcuts", String(place + 1));
-    fillCard(take, listenerId, track, (ms, seconds) => isEnough(ms, seconds) && poll.heard(place))
+    fillCard(take, listenerId, track, (ms, seconds) => poll.heard(place, ms, seconds))
       .then((ready) => isHeard(ready) || poll.lost(place));
     return take;
   });
@@ -30,8 +30,9 @@ export function fourCard(listenerId, four) {
     h("div", { class: "takes" }, takes), poll.element);
 }
 
-// Where one picks, once enough of every take was heard; one may hear again and pick another.
-function picking(listenerId, four) {
+// Where one picks, once enough of every take was heard; one may hear again and pick another. `heard(place, ms, seconds)` is
+// to be told of it, and `lost(place)` which of them cannot be heard; isDue() is whether a pick is asked for.
+export function picking(listenerId, four) {
   const unheard = new Set(CHOICES.keys()), gone = new Set();
   const state = h("p", { class: "state", role: "status" });
   const buttons = [...CHOICES, NONE].map((choice, place) =>
@@ -53,9 +54,9 @@ function picking(listenerId, four) {
     });
   };
   const pick = async (choice) => {
-    if (!navigator.onLine) state.textContent = t.four.waits;
     try {
-      await tell(listenerId, "encore.four.picked", { four_id: four.four_id, choice });
+      const telling = tell(listenerId, "encore.four.picked", { four_id: four.four_id, choice });
+      await orWaiting(telling, () => (state.textContent = t.four.waits));
       keep(four.four_id, choice);
       picked = choice;
     } catch (error) {
@@ -65,7 +66,15 @@ function picking(listenerId, four) {
     show();
   };
   show();
-  const heard = (place) => { if (unheard.delete(place)) show(); };
-  const lost = (place) => { gone.add(place); unheard.delete(place); show(); };
-  return { element: h("div", {}, h("fieldset", { class: "vote" }, h("legend", {}, t.four.legend), buttons), state), heard, lost };
+  return {
+    element: h("div", { class: "ballot" }, h("fieldset", { class: "vote" }, h("legend", {}, t.four.legend), buttons), state),
+    heard: (place, ms, seconds) => { if (isEnough(ms, seconds) && unheard.delete(place)) show(); },
+    lost: (place) => {
+      if (gone.has(place)) return;
+      gone.add(place);
+      unheard.delete(place);
+      show();
+    },
+    isDue: () => !picked && unheard.size === 0 && gone.size < CHOICES.length,
+  };
 }

@@ -8,8 +8,12 @@ import { takeOver } from "./alone.js";
 import { Heard } from "./heard.js";
 import { offerKeys, showKeys } from "./keys.js";
 import { LiveSound } from "./live.js";
+import { keepPeaks, keptPeaks } from "./peaks.js";
 import { sound } from "./sounds.js";
 import { Wave } from "./wave.js";
+
+// Why it does not play, in words: no page may sound before it was touched.
+export const whyNot = (error) => (error.name === "NotAllowedError" ? t.player.press : error.message);
 
 const LOOK_MS = 60;
 const BEFORE_END_S = 0.05;
@@ -33,6 +37,8 @@ export class Player {
     this.use(this.isReady ? this.file : new LiveSound(track.track_id));
     this.stopped();
     this.show();
+    const peaks = keptPeaks(listenerId, track.track_id);
+    if (peaks) requestAnimationFrame(() => this.address || this.wave.drawPeaks(peaks).catch(console.warn)); // once it is in the page
   }
 
   get title() { return this.track.prompt || t.track.surprise; }
@@ -92,7 +98,7 @@ export class Player {
     try {
       const file = await sound(this.track.track_id);
       this.address = URL.createObjectURL(file);
-      this.wave.draw(file).catch(console.warn);
+      this.wave.draw(file).then((peaks) => keepPeaks(this.listenerId, this.track.track_id, peaks), console.warn);
     } catch (error) {
       this.loading = null;
       throw error;

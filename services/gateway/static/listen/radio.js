@@ -5,8 +5,9 @@ import { isPassing } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { playerView } from "./card.js";
 import { kept } from "./kept.js";
+import { picking } from "./four.js";
 import { ballot } from "./pair.js";
-import { Player } from "./player.js";
+import { Player, whyNot } from "./player.js";
 import { Station } from "./station.js";
 import { rate, stars } from "./stars.js";
 
@@ -19,7 +20,7 @@ export class Radio {
     this.listener = listener;
     this.bar = bar;
     this.audio = new Audio(); // one for all tracks: a phone lets only that one go on that a finger started
-    this.ballot = null; // of the last pair; it stays until it is voted on, if enough of both was heard
+    this.ballot = null; // of the last pair or four; it stays until there is an answer, if enough of all was heard
     this.upNext = h("p", { class: "state next" });
     this.state = h("p", { class: "state", role: "status" });
     setInterval(() => this.keep(), KEEP_MS);
@@ -62,7 +63,7 @@ export class Radio {
 
   keep() {
     if (!this.station?.present) return;
-    const items = this.station.items.map(({ track, pair, side }) => ({ track, pair, side }));
+    const items = this.station.items.map(({ track, pair, four, place }) => ({ track, pair, four, place }));
     const { wish, made } = this.station;
     sessionStorage.setItem(KEPT, JSON.stringify({ wish, made, items, at: this.player?.at ?? this.from ?? 0 }));
   }
@@ -90,6 +91,7 @@ export class Radio {
     if (station.present !== this.item || !this.bar.hasChildNodes()) this.turnTo(station.present);
     const track = station.present?.track;
     if (this.player && !this.player.isReady && track.status === "ready") this.finish(track);
+    station.present?.four?.tracks.forEach(({ status }, place) => status === "failed" && this.ballot.lost(place));
     if (!this.player && this.isAudible(station.present)) this.offer(station.present);
     if (isPassing(this.player?.troubled) && station.present.isHere) this.start();
     this.say(this.told());
@@ -110,10 +112,11 @@ export class Radio {
   told() {
     const { present, trouble } = this.station;
     const troubled = this.player?.troubled;
-    if (troubled) return troubled.name === "NotAllowedError" ? t.station.press : troubled.message; // no page may sound before it was touched
+    if (troubled) return whyNot(troubled);
     if (trouble && present?.track.status !== "ready") return trouble.message;
     if (!present) return t.station.asking;
-    if (present.side) return t.station.side[present.side];
+    if (present.pair) return t.station.side[present.place];
+    if (present.four) return t.station.take(present.place + 1);
     return present.track.status === "ready" ? "" : t.track.told(present.news?.event ?? "queued", present.news?.data ?? {});
   }
 
@@ -142,7 +145,7 @@ export class Radio {
 
   fillActions(item) {
     fill(this.actions,
-      item?.track.status === "ready" ? this.ratings(item) : null,
+      item?.track.status === "ready" && !item.four ? this.ratings(item) : null,
       h("button", { type: "button", class: "quiet small", onclick: () => this.skip() }, t.station.skip),
       h("button", { type: "button", class: "quiet small", onclick: () => this.close() }, t.station.stop),
       this.votes(item));
@@ -164,18 +167,20 @@ export class Radio {
   }
 
   votes(item) {
-    if (item?.pair && this.ballot?.pairId !== item.pair.pair_id) {
-      this.ballot = { pairId: item.pair.pair_id, ...ballot(this.listener.listener_id, item.pair) };
+    const asked = item?.pair ?? item?.four;
+    const id = asked?.pair_id ?? asked?.four_id;
+    if (asked && this.ballot?.id !== id) {
+      this.ballot = { id, ...(item.pair ? ballot : picking)(this.listener.listener_id, asked) };
     }
-    return item?.pair || this.ballot?.mayVote() ? this.ballot.element : null;
+    return asked || this.ballot?.isDue() ? this.ballot.element : null;
   }
 
   offer(item) {
-    const votes = item.pair && this.ballot;
+    const votes = (item.pair || item.four) && this.ballot;
     this.view.hidden = false;
     this.player = new Player(this.view, this.listener.listener_id, item.track, {
       audio: this.audio, from: this.from ?? 0, next: () => this.skip(), onEnd: () => this.skip(),
-      onHeard: (ms) => votes?.heard(item.side, ms, item.track.seconds), onTrouble: () => this.say(this.told()),
+      onHeard: (ms) => votes?.heard(item.place, ms, item.track.seconds), onTrouble: () => this.say(this.told()),
     });
     this.from = 0;
     this.fillActions(item);

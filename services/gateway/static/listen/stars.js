@@ -1,7 +1,7 @@
 // Stars and a heart for a track. A heart is five stars: there is one scale.
 
 import { h } from "../common/dom.js";
-import { tell } from "../common/outbox.js";
+import { orWaiting, tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
 import { keep, kept } from "./kept.js";
 
@@ -28,9 +28,8 @@ export function stars(listenerId, track, say, onRated = () => {}) {
 export async function rate(listenerId, track, value, say) {
   const before = kept(track.track_id);
   keep(track.track_id, value);
-  if (!navigator.onLine) say(t.stars.waits(value));
   try {
-    await tell(listenerId, "encore.rating.given", { track_id: track.track_id, stars: value });
+    await orWaiting(tell(listenerId, "encore.rating.given", { track_id: track.track_id, stars: value }), () => say(t.stars.waits(value)));
   } catch (error) {
     if (kept(track.track_id) === value) keep(track.track_id, before);
     say(error.message);

@@ -1,4 +1,5 @@
-// A station: tracks without end, the next ones always in the making, now and then two to be compared blind.
+// A station: tracks without end, the next ones always in the making, now and then two to be compared blind, or four to
+// pick one from.
 
 import { get, isPassing, pauseAfter, post, Refused } from "../common/http.js";
 import { follow } from "../common/stream.js";
@@ -6,11 +7,12 @@ import { sound } from "./sounds.js";
 
 const AHEAD = 2;
 const PAIR_EVERY = 5;
+const FOUR_EVERY = 8;
 const PAUSE_MS = 3000;
 const MOST_FAILURES = 3; // in a row; then something is wrong that more tracks do not mend
 
-// An item is { track, pair, side }; pair and side are null but for the two of a pair. `news` is the last of its progress,
-// `left` the player that it was left in.
+// An item is { track, pair, four, place }; a track of its own has none of the last three, `place` counts from 0 in a pair or
+// a four. `news` is the last of its progress, `left` the player that it was left in.
 export class Station {
   // wish: { listener_id, prompt, seconds }; onNews() is called when something in it has changed.
   constructor(wish, onNews, made = 0) {
@@ -62,12 +64,15 @@ export class Station {
   }
 
   async asked() {
-    const isPair = (this.made + 1) % PAIR_EVERY === 0;
-    const wish = await post(isPair ? "/v1/pairs" : "/v1/tracks", this.wish);
-    this.made += 1;
-    if (!wish.pair_id) return [{ track: wish, pair: null, side: null }];
+    const number = this.made + 1;
+    const isPair = number % PAIR_EVERY === 0;
+    const isFour = !isPair && number % FOUR_EVERY === 0;
+    const wish = await post(isPair ? "/v1/pairs" : isFour ? "/v1/fours" : "/v1/tracks", this.wish);
+    this.made = number;
+    if (isFour) return wish.tracks.map((track, place) => ({ track, four: wish, place }));
+    if (!wish.pair_id) return [{ track: wish }];
     const pair = isPair ? wish : await get(`/v1/pairs/${wish.pair_id}`); // a wish for one may be made twice
-    return ["first", "second"].map((side) => ({ track: pair[side], pair, side }));
+    return [pair.first, pair.second].map((track, place) => ({ track, pair, place }));
   }
 
   take(item) {
@@ -112,7 +117,8 @@ export class Station {
       this.close();
     }
     this.items = this.items.filter((other) => other !== item);
-    for (const other of this.items) if (item.pair && other.pair?.pair_id === item.pair.pair_id) other.pair = other.side = null;
+    for (const other of this.items) if (item.pair && other.pair?.pair_id === item.pair.pair_id) other.pair = null;
+    for (const other of this.items) if (item.four && other.four?.four_id === item.four.four_id) other.four.tracks[item.place].status = "failed";
     this.fill();
     this.onNews();
   }

@@ -6,6 +6,7 @@ import { t } from "../common/strings.js";
 
 const STEP_S = 2;
 const TALL = 56;
+const BARS = 300;
 
 export class Wave {
   // place: the slider's element; seek(seconds) and toggle() are what its keys and clicks do.
@@ -28,15 +29,27 @@ export class Wave {
     this.show(0, seconds);
   }
 
+  // Draws a sound; resolves to its peaks, by which it can be drawn again without the sound.
   async draw(blob) {
+    const picture = this.begin();
+    await picture.loadBlob(blob);
+    this.show(this.at, this.seconds);
+    return picture.exportPeaks({ channels: 1, maxLength: BARS, precision: 100 });
+  }
+
+  async drawPeaks(peaks) {
+    await this.begin().load("", peaks, this.seconds);
+    this.show(this.at, this.seconds);
+  }
+
+  begin() {
     const colours = getComputedStyle(this.place);
     this.picture?.destroy();
     this.picture = WaveSurfer.create({
       container: this.place, height: this.place.clientHeight || TALL, interact: false, barWidth: 2, barGap: 1, barRadius: 2, normalize: true,
       waveColor: colours.getPropertyValue("--wave"), progressColor: colours.getPropertyValue("--accent"), cursorWidth: 0,
     });
-    await this.picture.loadBlob(blob);
-    this.show(this.at, this.seconds);
+    return this.picture;
   }
 
   show(at, seconds) {

@@ -4,11 +4,12 @@ import { h } from "../common/dom.js";
 import { count, decimal, short } from "../common/format.js";
 import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
+import { inGrafana } from "./grafana.js";
 import { versionsOf } from "./versions.js";
 
 const HEIGHT = 220;
 
-export async function curve(roundId) {
+export async function curve({ round_id: roundId, created_at: from, finished_at: to }) {
   const words = t.operate.rounds;
   const { losses, mlflow_url: url } = await get(`/v1/rounds/${roundId}/curve`);
   return [
@@ -16,6 +17,7 @@ export async function curve(roundId) {
     losses.length ? await drawn(losses) : h("p", { class: "state empty" }, words.noCurve),
     h("div", { class: "row" },
       h("button", { type: "button", class: "quiet small", onclick: () => versionsOf({ round_id: roundId }) }, words.versionsOf),
+      inGrafana("round", { from, to }),
       url ? h("a", { href: url, target: "_blank", rel: "noopener" }, words.mlflow) : null),
   ];
 }

@@ -6,6 +6,7 @@ import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { watched } from "../common/watch.js";
+import { inGrafana } from "./grafana.js";
 
 export function engine() {
   const words = t.operate.engine;
@@ -14,7 +15,7 @@ export function engine() {
   watched(place, () => get("/v1/engine"), ({ replicas }) => table(words.replicas,
     [words.replica, number(words.rows), number(words.waiting), number(words.step), number(words.adapters), number(words.held)],
     replicas.map((each) => [
-      each.replica, words.of(count(each.rows), count(each.most_rows)), count(each.waiting),
+      h("span", { class: "row" }, each.replica, inGrafana("queue", { replica: each.replica })), words.of(count(each.rows), count(each.most_rows)), count(each.waiting),
       words.milliseconds(Math.round(each.step_seconds * 1000)),
       words.of(count(each.adapters.resident), count(each.adapters.slots)), count(each.adapters.pinned),
     ]), { none: words.none }));

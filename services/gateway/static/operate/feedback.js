@@ -6,6 +6,7 @@ import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { watched } from "../common/watch.js";
+import { inGrafana } from "./grafana.js";
 
 export function feedback() {
   const words = t.operate.feedback;
@@ -15,5 +16,5 @@ export function feedback() {
     table(words.waits, [words.topic, { text: words.waiting, number: true }],
       Object.entries(lag).map(([topic, waiting]) => [topic, count(waiting)]), { none: words.none }),
   ]);
-  return place;
+  return h("div", {}, place, inGrafana("feedback"));
 }

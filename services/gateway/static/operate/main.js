@@ -10,12 +10,13 @@ import { feedback } from "./feedback.js";
 import { now } from "./now.js";
 import { orders } from "./orders.js";
 import { goTo } from "./places.js";
+import { refusals } from "./refusals.js";
 import { releases } from "./releases.js";
 import { rounds } from "./rounds.js";
 import { switches } from "./switches.js";
 import { versions } from "./versions.js";
 
-const PARTS = { now, releases, compare: comparing, switches, orders, rounds, versions, engine, feedback, audit };
+const PARTS = { now, releases, compare: comparing, switches, orders, rounds, versions, engine, feedback, refusals, audit };
 
 function begin(main) {
   const parts = Object.entries(PARTS).map(([name, part]) =>

@@ -14,12 +14,13 @@ const RUNS_LONG_MS = 2 * HOUR_MS;
 const RECENT_MS = 48 * HOUR_MS;
 const MUCH_WAITING = 1000; // events
 const BATCHES_WAITING = 4; // so many full batches in line
+const MANY_REFUSED = 20; // requests within an hour, with the same status
 const ASKED = {
   releases: "/v1/releases?limit=20", rounds: "/v1/rounds?limit=20", feedback: "/v1/feedback",
   switches: "/v1/switches?thrown=true", orders: "/v1/orders?limit=20",
-  engine: "/v1/engine",
+  engine: "/v1/engine", refusals: "/v1/refusals",
 };
-const NOTHING = { releases: [], rounds: [], feedback: { lag: {}, dead_lettered: 0 }, switches: [], orders: [], engine: {} };
+const NOTHING = { releases: [], rounds: [], feedback: { lag: {}, dead_lettered: 0 }, switches: [], orders: [], engine: {}, refusals: [] };
 
 export function now() {
   const place = h("div", { "aria-live": "polite" });
@@ -41,7 +42,7 @@ export function now() {
 }
 
 // Pure: what of all this needs someone, the most pressing first.
-export function needs({ releases, rounds, feedback, switches, orders, engine }, time = Date.now()) {
+export function needs({ releases, rounds, feedback, switches, orders, engine, refusals }, time = Date.now()) {
   const age = (iso) => time - new Date(iso).getTime();
   const words = t.operate.now;
   const found = [];
@@ -60,6 +61,13 @@ export function needs({ releases, rounds, feedback, switches, orders, engine }, 
   for (const each of engine.replicas ?? []) {
     if (each.waiting > BATCHES_WAITING * each.most_rows) add("engine", words.queue(each.replica, count(each.waiting)), "engine");
   }
+  for (const [status, alike] of Map.groupBy(refusals, (each) => each.status)) {
+    const sum = alike.reduce((all, each) => all + each.last_hour, 0);
+    if (sum >= MANY_REFUSED) add("refusals", words.refusals(count(sum), t.operate.refusals.why[status]), "refusals");
+  }
+  for (const each of rounds) {
+    if (each.status === "trained" && each.versions && !each.release_id) add("due", words.due(short(each.round_id), count(each.versions), date(each.finished_at)), "rounds");
+  }
   for (const each of releases) {
     const at = `release-${each.release_id}`;
     if (each.status === "canary" || each.watched) {
@@ -69,6 +77,8 @@ export function needs({ releases, rounds, feedback, switches, orders, engine }, 
     }
     const last = each.decisions.at(-1);
     if (["rolled_back", "reverted"].includes(each.status) && age(last?.decided_at) < RECENT_MS) add(each.status, words.ended(short(each.release_id), last?.reason ?? ""), at);
+    if (each.paused) add("paused", words.paused(short(each.release_id)), at);
+    else if (each.ends_by && age(each.ends_by) > 0) add("due", words.overdue(short(each.release_id), date(each.ends_by)), at);
     if (each.status === "canary") add("canary", last ? words.canary(short(each.release_id), last.look, last.reason) : words.young(short(each.release_id)), at);
   }
   return found;

@@ -6,6 +6,7 @@ import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { watched } from "../common/watch.js";
+import { inGrafana } from "./grafana.js";
 import { nearFrom, nearness } from "./near.js";
 import { ordering } from "./orders.js";
 import { versionsOf } from "./versions.js";
@@ -48,6 +49,7 @@ function inside(release) {
   ]);
   const number = (text) => ({ text, number: true });
   return [
+    release.status === "canary" ? reached(release) : null,
     picture,
     release.guardrails.length ? near(release.guardrails) : null,
     table(words.decisions, [number(words.look), words.when, words.what, number(words.estimate), number(words.bound), number(words.information), words.why], rows, { none: words.noLook }),
@@ -56,6 +58,12 @@ function inside(release) {
     lineage(release),
     ordering(ORDERS[release.status], { release_id: release.release_id }),
   ].filter(Boolean);
+}
+
+function reached({ joined, listeners, ends_by: end }) {
+  const words = t.operate.releases;
+  const says = [words.reached(count(joined), count(listeners)), end && words.endsBy(date(end))].filter(Boolean).join(" ");
+  return h("div", {}, h("progress", { value: joined, max: Math.max(1, listeners), "aria-label": says }), h("p", { class: "hint" }, says));
 }
 
 const ALMOST = 0.9; // of the way to its bound
@@ -76,6 +84,6 @@ function near(guardrails) {
 function lineage(release) {
   const words = t.operate.releases;
   const uplift = `../analyse/#release=${release.release_id}`;
-  return h("p", { class: "hint" }, h("button", { type: "button", class: "link", onclick: () => versionsOf({ round_id: release.round_id }) }, words.round(short(release.round_id))), " ", h("a", { href: uplift }, words.analyse));
+  return h("p", { class: "hint" }, h("button", { type: "button", class: "link", onclick: () => versionsOf({ round_id: release.round_id }) }, words.round(short(release.round_id))), " ", h("a", { href: uplift }, words.analyse), " ",
+    inGrafana("guardrails", { from: release.started_at, to: release.decided_at, release: release.release_id }));
 }
-

@@ -15,12 +15,12 @@ export function rounds() {
   const place = h("div", { "aria-live": "polite" });
   const said = h("p", { class: "state", role: "status" });
   const detail = h("div", { "aria-live": "polite", tabIndex: -1 });
-  const seen = (id) => h("button", { type: "button", class: "link", "aria-label": words.curveOf(short(id)), onclick: () => shown(detail, () => curve(id)).then(() => detail.focus()) }, words.curve);
+  const seen = (round) => h("button", { type: "button", class: "link", "aria-label": words.curveOf(short(round.round_id)), onclick: () => shown(detail, () => curve(round)).then(() => detail.focus()) }, words.curve);
   const number = (text) => ({ text, number: true });
   watched(place, () => get("/v1/rounds?limit=50"), (found) => table(words.list,
     [words.asked, words.round, words.state, number(words.listeners), number(words.versions), words.detail, words.curve],
     found.map((each) => [
-      date(each.created_at), short(each.round_id), words.status[each.status], count(each.listeners), count(each.versions), each.detail, each.status === "requested" ? "" : seen(each.round_id),
+      date(each.created_at), short(each.round_id), words.status[each.status], count(each.listeners), count(each.versions), each.detail, each.status === "requested" ? "" : seen(each),
     ]), { none: words.none }));
   const ask = (event) => act(async () => {
     const asked = await post("/v1/rounds", { listeners: [] });

@@ -26,6 +26,7 @@ def furnished(dsn: str, folder: Path, **others: Any) -> Iterator[Gateway]:
             arm_salt="a secret of no deployment",
             engine_url=engine_url,
             store_url=f"file://{folder}/store",
+            grafana_page="http://127.0.0.1:3000",
             **others,
         )
         with running(settings, engine, MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))) as gateway:

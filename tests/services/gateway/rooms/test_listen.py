@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from schemas.topics import PAIRS, PLAYS, RATINGS
+from schemas.topics import FOURS, PAIRS, PLAYS, RATINGS
 from tests.services.gateway.conftest import Gateway, until
 from tests.services.gateway.engine import wav
 from tests.services.gateway.rooms.conftest import Opened, violations
@@ -41,10 +41,59 @@ def skip(page: Page) -> None:
     expect(page.locator(".bar .play[data-sounds]")).to_be_visible()
 
 
+# What the page does at a key of the keyboard, a headset or the lock screen, by the name of its action.
+MEDIA_KEYS = """
+  window.keys = {};
+  const set = navigator.mediaSession.setActionHandler;
+  navigator.mediaSession.setActionHandler = function (name, act) {
+    window.keys[name] = act;
+    set.call(this, name, act);
+  };
+"""
+
+
+def test_media_keys_and_the_lock_screen_rule_what_sounds(house: Gateway, enter: Opened, listener: str) -> None:
+    house.finished(house.ask(listener, prompt="an old air", seconds=60)["track_id"])
+    page = enter(listener=listener)
+    page.add_init_script(MEDIA_KEYS)
+    page.reload()
+    page.locator("#mood").fill("calm piano")
+    page.locator("#length").select_option("120")
+    page.get_by_role("button", name="Play the station").click()
+    sounds, state = page.locator(".bar .play[data-sounds]"), "navigator.mediaSession.playbackState"
+    expect(sounds).to_be_visible()
+    assert page.evaluate("navigator.mediaSession.metadata.title") == "calm piano"
+    page.evaluate("window.keys.pause()")
+    expect(sounds).to_have_count(0)
+    until(lambda: page.evaluate(state) == "paused")
+    expect(page.locator(".bar .now")).not_to_contain_text("Step")  # it is finished, and can be sought
+    for action, at in (
+        ("seekto({ seekTime: 70 })", "1:10"),
+        ("seekbackward({})", "1:00"),
+        ("seekforward({ seekOffset: 5 })", "1:05"),
+    ):
+        page.evaluate(f"window.keys.{action}")
+        expect(page.locator(".bar .clock")).to_have_text(f"{at} / 2:00")
+    page.evaluate("window.keys.play()")
+    expect(sounds).to_be_visible()
+    until(lambda: page.evaluate(state) == "playing")
+    before = playing(page)
+    page.evaluate("window.keys.nexttrack()")
+    until(lambda: playing(page) != before)
+    expect(sounds).to_be_visible()
+    card = page.locator("#tracks .card")
+    card.get_by_role("button", name="Play").click()
+    expect(card.locator(".play[data-sounds]")).to_be_visible()
+    expect(sounds).to_have_count(0)
+    until(lambda: page.evaluate("navigator.mediaSession.metadata.title") == "an old air")
+    assert page.evaluate("window.keys.nexttrack") is None  # there is nothing to skip to
+    page.evaluate("window.keys.pause()")
+    expect(card.locator(".play[data-sounds]")).to_have_count(0)
+
+
 def test_a_station_plays_on_and_what_is_said_of_it_counts(house: Gateway, enter: Opened, listener: str) -> None:
     page = enter(listener=listener)
     tuned(page, "calm piano")
-    assert page.evaluate("navigator.mediaSession.metadata.title") == "calm piano"
     page.get_by_role("button", name="Love it: five stars").click()
     expect(page.get_by_role("button", name="Love it: five stars")).to_have_attribute("aria-pressed", "true")
     until(lambda: [each["data"]["stars"] for each in of(house, RATINGS, listener)] == [5])
@@ -101,6 +150,23 @@ def test_a_pair_comes_now_and_then_and_is_voted_on_in_the_station(house: Gateway
     expect(page.locator(".bar .now")).to_contain_text("B of two")
     vote.click()
     until(lambda: [each["data"]["choice"] for each in of(house, PAIRS, listener)] == ["second"])
+
+
+def test_one_of_four_is_picked_now_and_then_in_the_station(house: Gateway, enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    seven_made = {"wish": {"listener_id": listener, "prompt": "", "seconds": 2}, "made": 7, "items": [], "at": 0}
+    page.evaluate("was => sessionStorage.setItem('encore-station', JSON.stringify(was))", seven_made)
+    page.reload()
+    now, poll = page.locator(".bar .now"), page.locator(".bar .ballot")
+    expect(now).to_contain_text("Take 1 of four")
+    expect(poll).to_contain_text("Still to hear: 1, 2, 3, 4.")
+    expect(page.locator(".bar .heart")).to_have_count(0)  # a take of four is not rated
+    assert violations(page) == []
+    page.locator(".bar .play").click()
+    expect(now).not_to_contain_text("of four")  # each has played to its end
+    poll.get_by_role("button", name="Take 3", exact=True).click()
+    until(lambda: [each["data"]["choice"] for each in of(house, FOURS, listener)] == ["third"])
+    expect(page.locator(".bar .heart")).to_be_visible()
 
 
 def test_songs_are_dropped_heard_and_listed(enter: Opened, listener: str) -> None:

@@ -130,12 +130,12 @@ def test_a_table_of_100_000_rows_keeps_few_in_the_page_and_reaches_its_end(enter
     expect(page.get_by_role("button", name="Show more (99,900 left)")).to_be_visible()
     for _ in range(4):
         page.get_by_role("button", name="Show more").click()
-    expect(rows).to_have_count(400)
-    expect(rows.first).to_have_text("row 100")
+    expect(rows).to_have_count(200)
     expect(rows.last).to_have_text("row 499")
-    page.get_by_role("button", name="Show earlier ones").press("Enter")
-    expect(rows.first).to_have_text("row 0")
-    expect(rows.last).to_have_text("row 399")
+    for first in (200, 100, 0):
+        page.get_by_role("button", name="Show earlier ones").press("Enter")
+        expect(rows.first).to_have_text(f"row {first}")
+    expect(rows.last).to_have_text("row 199")
     expect(page.get_by_role("button", name="Show earlier ones")).to_be_hidden()
     assert page.evaluate("document.activeElement.outerHTML").startswith('<div class="scroll"')
     page.evaluate(

@@ -3,16 +3,26 @@
 import json
 import re
 from collections.abc import Callable
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from infra.analyst.asking import Gateway as Command
+from services.gateway.analyst import report
+from services.gateway.analyst.formats import encoded
+from services.gateway.analyst.question import Question
+from services.gateway.analyst.report import BY, questions
+from tests.helm.conftest import CHART
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.engine import STATUS
 from tests.services.gateway.rooms.conftest import Opened, violations
 from tests.services.gateway.rooms.past import AGES, HOMES, write_past
 
+DASHBOARD = json.loads((CHART / "files/dashboard.json").read_text())
 ROOMS = ("/", "/operate/", "/analyse/")
 
 
@@ -91,7 +101,9 @@ def test_narrow_and_dark_are_as_good(house: Gateway, enter: Opened, path: str, l
     assert violations(page) == []
 
 
-def test_a_release_shows_its_looks_and_their_reasons(enter: Opened, past: list[UUID]) -> None:
+def test_a_release_shows_its_looks_their_reasons_and_its_view_in_grafana(
+    house: Gateway, enter: Opened, past: list[UUID]
+) -> None:
     page = enter("/operate/")
     entry = page.locator(f"#release-{past[0]}")
     entry.locator("summary").first.click()
@@ -104,6 +116,19 @@ def test_a_release_shows_its_looks_and_their_reasons(enter: Opened, past: list[U
     )
     expect(entry.get_by_role("row")).to_have_count(3)
     expect(page.locator("#now")).to_contain_text("the candidate is skipped early more often: 19 against 4")
+    view = urlsplit(str(entry.get_by_role("link", name="In Grafana").get_attribute("href")))
+    asked = parse_qs(view.query)
+    assert (view.netloc, view.path) == ("127.0.0.1:3000", f"/d/{DASHBOARD['uid']}")
+    release = house.http.get(f"/v1/releases/{past[0]}").json()
+    times = [datetime.fromisoformat(release[name]).timestamp() * 1000 for name in ("started_at", "decided_at")]
+    assert [int(asked[name][0]) for name in ("from", "to")] == pytest.approx(times, abs=1)
+    assert asked["var-release"] == [str(past[0])]
+    variables = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+    assert variables["release"]["type"] == "query"
+    panels = page.evaluate("async () => (await import('/operate/grafana.js')).PANELS")
+    assert set(panels.values()) <= {each["id"] for each in DASHBOARD["panels"]}
+    shown = next(each for each in DASHBOARD["panels"] if each["id"] == int(asked["viewPanel"][0]))
+    assert "$release" in shown["targets"][0]["expr"]
 
 
 def test_a_guardrail_near_its_bound_needs_someone_while_it_runs(enter: Opened, past: list[UUID]) -> None:
@@ -143,18 +168,56 @@ def test_what_needs_someone_leads_to_its_release_by_keys(enter: Opened, past: li
     expect(page.locator("#switch-whom")).to_be_focused()
 
 
-@pytest.mark.parametrize(
-    ("replicas", "says"),
-    [([], "No replica answers"), ([{**STATUS, "waiting": 33, "most_rows": 8}], "33 tracks wait at replica a1")],
-)
-def test_an_engine_that_cannot_follow_needs_someone(enter: Opened, replicas: list[object], says: str) -> None:
+def answered(answer: object) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(json=answer)
+
+
+NOW = datetime.now(UTC)
+ROUND: dict[str, Any] = {
+    "round_id": str(uuid4()), "status": "trained", "listeners": 9, "versions": 9, "detail": "", "release_id": None,
+    "created_at": NOW.isoformat(), "finished_at": NOW.isoformat(),
+}  # fmt: skip
+RELEASE: dict[str, Any] = {
+    "release_id": str(uuid4()), "round_id": ROUND["round_id"], "status": "canary", "listeners": 40, "joined": 20,
+    "watched": 0, "paused": False, "started_at": NOW.isoformat(), "decided_at": None,
+    "ends_by": (NOW - timedelta(hours=1)).isoformat(), "guardrails": [], "decisions": [],
+}  # fmt: skip
+REFUSED: dict[str, Any] = {
+    "status": 429, "code": "over_budget", "last_hour": 12, "last_day": 40, "last_at": NOW.isoformat(),
+}  # fmt: skip
+# What a part of the API says, and what needs someone then: its kind and some of its words.
+NEEDS: list[tuple[str, object, str, str]] = [
+    ("engine", {"replicas": []}, "engine", "No replica answers"),
+    ("engine", {"replicas": [{**STATUS, "waiting": 33, "most_rows": 8}]}, "engine", "33 tracks wait at replica a1"),
+    ("rounds?*", [ROUND], "due", "its 9 versions wait for their release"),
+    ("releases?*", [RELEASE], "due", "was to be decided by"),
+    ("releases?*", [{**RELEASE, "paused": True}], "paused", "its clock stands still"),
+    ("refusals", [REFUSED, REFUSED], "refusals", "24 requests within an hour asked for more than they may have"),
+]
+
+
+def test_what_is_due_refused_paused_or_cannot_follow_needs_someone(enter: Opened) -> None:
     page = enter("/operate/")
-    page.route("**/v1/engine", lambda route: route.fulfill(json={"replicas": replicas}))
+    for path, answer, kind, says in NEEDS:
+        page.route(f"**/v1/{path}", answered(answer))
+        page.reload()
+        expect(page.locator(f"#now li[data-kind={kind}]").filter(has_text=says)).to_have_count(1)
+        page.unroute(f"**/v1/{path}")
+    page.route("**/v1/refusals", answered([REFUSED]))  # fewer than need anybody
+    page.route("**/v1/rounds?*", answered([{**ROUND, "release_id": RELEASE["release_id"]}]))
     page.reload()
-    expect(page.locator("#now li[data-kind=engine]")).to_contain_text(says)
+    expect(page.locator("#refusals")).to_contain_text("429: asked for more than they may have")
+    expect(page.locator("#now li, #now .calm").first).to_be_visible()
+    assert page.locator("#now li:is([data-kind=refusals], [data-kind=due])").count() == 0
 
 
-def test_a_link_opens_the_same_picture_and_its_numbers_are_the_gateways(
+def downloaded(page: Page, button: str) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    return download.value.path().read_bytes()
+
+
+def test_a_link_opens_the_same_picture_and_its_files_are_those_of_the_command(
     house: Gateway, enter: Opened, past: list[UUID]
 ) -> None:
     page = enter("/analyse/")
@@ -173,14 +236,15 @@ def test_a_link_opens_the_same_picture_and_its_numbers_are_the_gateways(
     expect(row).to_contain_text(f"{folk['estimate']:+.2f}")
     expect(row).to_contain_text(f"{folk['family_low']:+.2f} to {folk['family_high']:+.2f}")
     expect(page.get_by_role("row").filter(has_text="polka")).to_contain_text("too few listeners to tell apart")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download as CSV").click()
-    names, *lines = [line.split(",") for line in download.value.path().read_text().splitlines()]
-    values = dict(zip(names, next(line for line in lines if line[0] == "folk"), strict=True))
-    assert float(values["estimate"]) == pytest.approx(folk["estimate"], abs=1e-12)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download as one page").click()
-    text = download.value.path().read_text()
+    analyst = Command(house.url, house.token("analyst", "anna"))
+    question = Question(by="home", baseline="base", release=str(past[1]))
+    answer = analyst.cells(question)
+    for button, form in (("Download as CSV", "csv"), ("As Parquet", "parquet"), ("As Arrow", "arrow")):
+        assert downloaded(page, button) == encoded(answer, form), form
+    release = analyst.release(str(past[1]))
+    answers = {each: analyst.cells(each) for each in questions(past[1], BY)}
+    assert downloaded(page, "The whole release as a page").decode() == report.page(release, BY, answers)
+    text = downloaded(page, "This picture as a page").decode()
     assert "<svg" in text
     assert f"{folk['estimate']:+.2f}" in text
     assert "analytics.uplift_by" in text
@@ -195,5 +259,8 @@ def test_a_crossing_and_the_course_of_time_are_shown(enter: Opened) -> None:
     expect(page.get_by_role("row")).to_have_count(len(HOMES) * len(AGES) + 2)
     page.get_by_label("Age band").uncheck()
     page.get_by_label("Time").select_option("cumulative")
-    expect(page.get_by_role("img")).to_have_attribute("aria-label", re.compile("over time in [34] cells"))
+    expect(page.get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(r"over time in 5 cells, .* a cross is a day of a cell that cannot be told \([1-9]")
+    )
+    expect(page.locator(".chart [aria-label='fy-axis tick label'] text")).to_have_text([*HOMES, "polka"])
     assert violations(page) == []

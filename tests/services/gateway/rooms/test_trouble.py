@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from schemas.topics import FOURS, PLAYS, RATINGS
+from schemas.topics import FOURS, PAIRS, PLAYS, RATINGS
 from tests.services.gateway.conftest import Gateway, until
 from tests.services.gateway.rooms.conftest import Opened, violations
 from tests.services.gateway.rooms.test_four import asked_for_four, heard_all
@@ -85,15 +85,25 @@ def test_what_does_not_play_says_why_until_it_does(house: Gateway, enter: Opened
     house.finished(track)
     page = enter(listener=listener)
     card = page.locator(f"[data-track='{track}']")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if request.url.endswith("/audio") else None)
     page.route("**/audio", lambda route: route.abort())
     page.reload()
-    expect(card.locator(".state")).to_contain_text("Encore does not answer")
+    expect(card.locator(".state")).to_contain_text("5 seconds, ready to hear.")
+    page.wait_for_load_state("networkidle")
+    assert fetched == []  # before it is played
     card.get_by_role("button", name="Play").click()
     expect(card.locator(".state")).to_contain_text("Encore does not answer")
     page.unroute("**/audio")
+    expect(card.locator(".wave canvas")).to_have_count(0)
     card.get_by_role("button", name="Play").click()
     expect(card.locator(".play[data-sounds]")).to_be_visible()
     expect(card.locator(".state")).to_contain_text("5 seconds, ready to hear.")
+    until(lambda: bool(page.evaluate("id => localStorage.getItem(`encore-waves-${id}`)", listener)))
+    fetched.clear()
+    page.reload()
+    expect(card.locator(".wave canvas").first).to_be_visible()  # as it was drawn before
+    assert fetched == []
 
 
 def test_takes_whose_sound_is_gone_are_left_out(house: Gateway, enter: Opened, listener: str) -> None:
@@ -231,6 +241,17 @@ def test_what_is_said_without_a_network_is_seen_at_once_and_sent_later(
     house: Gateway, enter: Opened, listener: str
 ) -> None:
     page = enter(listener=listener)
+    pair = house.http.post("/v1/pairs", json={"listener_id": listener, "seconds": 2}).json()
+    for side in ("first", "second"):
+        house.finished(pair[side]["track_id"])
+    page.reload()
+    ballot = page.locator(f"[data-pair='{pair['pair_id']}']")
+    for place in range(2):
+        ballot.get_by_role("button", name="Play").nth(place).click()
+        expect(ballot.locator(".play[data-sounds]")).to_have_count(1)
+        expect(ballot.locator(".play[data-sounds]")).to_have_count(0)  # to its end
+    vote = ballot.get_by_role("button", name="B", exact=True)
+    expect(vote).to_be_enabled()
     card = asked_for_four(page, "a slow air")
     heard_all(page, card)
     long_tuned(page)
@@ -242,8 +263,12 @@ def test_what_is_said_without_a_network_is_seen_at_once_and_sent_later(
     expect(page.locator(".bar .now")).to_contain_text("5 of 5 is kept here")
     card.get_by_role("button", name="Take 3", exact=True).click()
     expect(card).to_contain_text("Your pick is kept here")
+    vote.click()
+    expect(ballot).to_contain_text("Your vote is kept here, and sent when the network is back.")
     page.context.set_offline(False)
+    expect(ballot).to_contain_text("Your vote is counted")
     expect(card).to_contain_text("Your pick is counted")
     until(lambda: [each["data"]["stars"] for each in of(house, RATINGS, listener)] == [5])
     until(lambda: [each["data"]["choice"] for each in of(house, FOURS, listener)] == ["third"])
+    until(lambda: [each["data"]["choice"] for each in of(house, PAIRS, listener)] == ["second"])
     expect(heart).to_have_attribute("aria-pressed", "true")

@@ -1,39 +1,52 @@
 """One page of a release: what it did, for whom, as days went by, and the SQL of each part. One file, nothing loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from html import escape
 from typing import Final
+from uuid import UUID
 
-from infra.analyst.asking import Gateway, Question
-from infra.analyst.pictures import Mark, course, forest
 from schemas.analysis import METRICS, ComparedCell, ComparedCells
 from schemas.api import ReleaseView
+from services.gateway.analyst.pictures import Mark, course, forest
+from services.gateway.analyst.question import Question
 from services.gateway.comparing import benjamini_hochberg
 
 LEARNED: Final = (("candidate", "cold"), ("champion", "cold"))
 BESIDE: Final = (("candidate", "champion"), ("candidate", "base"))
+BY: Final = ("device", "home")
+"""What a page is taken apart by where nobody says."""
+Answers = Mapping[Question, ComparedCells]
 _STYLE: Final = """body{font:15px/1.5 sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:.2rem .5rem;border-bottom:1px solid #ddd}
 th:first-child,td:first-child{text-align:left}pre{background:#f4f4f4;padding:.5rem;white-space:pre-wrap;font-size:12px}
 svg{max-width:100%;height:auto}"""
 
 
-def page(gateway: Gateway, release: ReleaseView, by: Sequence[str]) -> str:
-    """HTML of the release; `by` are the dimensions (or crossings, with commas) that it is taken apart by.
+def questions(release_id: UUID, by: Sequence[str]) -> list[Question]:
+    """What a page needs answers to; `by` are the dimensions (or crossings, with commas) that it is taken apart by."""
+    asked = Question(release=str(release_id))
+    return [
+        *(asked.with_(arm=arm, baseline=baseline) for arm, baseline in (*LEARNED, *BESIDE)),
+        *(asked.with_(metric=metric) for metric in METRICS),
+        asked.with_(per="cumulative"),
+        *(asked.with_(by=dimensions) for dimensions in by),
+    ]
 
-    Raises:
-        Refused: the gateway is away, or a dimension is unknown.
-    """
+
+def page(release: ReleaseView, by: Sequence[str], answers: Answers) -> str:
+    """HTML of the release, made of the answers to its `questions`."""
     asked = Question(release=str(release.release_id))
+    began = release.started_at.astimezone(UTC)
     parts = [
         f"<h1>Release {escape(str(release.release_id))}</h1>",
-        f"<p>{escape(release.status)}, {release.listeners} listeners, began {release.started_at:%F %H:%M} UTC.</p>",
+        f"<p>{escape(release.status)}, {release.listeners} listeners, began {began:%F %H:%M} UTC.</p>",
         *(f"<p>Look {d.look}: {escape(d.verdict)}. {escape(d.reason)}</p>" for d in release.decisions),
-        _pairs(gateway, asked, "Learned, in stars: over what the songs alone gave", LEARNED),
-        _pairs(gateway, asked, "Beside it, and not learning", BESIDE),
-        _metrics(gateway, asked),
-        _course(gateway, asked.with_(per="cumulative")),
-        *(_apart(gateway, asked.with_(by=dimensions)) for dimensions in by),
+        _pairs(answers, asked, "Learned, in stars: over what the songs alone gave", LEARNED),
+        _pairs(answers, asked, "Beside it, and not learning", BESIDE),
+        _metrics(answers, asked),
+        _course(answers, asked.with_(per="cumulative")),
+        *(_apart(answers, asked.with_(by=dimensions)) for dimensions in by),
     ]
     title = f"Release {release.release_id}"
     return (
@@ -42,28 +55,28 @@ def page(gateway: Gateway, release: ReleaseView, by: Sequence[str]) -> str:
     )
 
 
-def _pairs(gateway: Gateway, asked: Question, title: str, pairs: Sequence[tuple[str, str]]) -> str:
-    questions = [asked.with_(arm=arm, baseline=baseline) for arm, baseline in pairs]
-    answers = [gateway.cells(question) for question in questions]
-    found = [(f"{a.arm} over {a.baseline}", cell) for a in answers for cell in a.cells]
-    return _section(title, _table(found), questions, answers[0])
+def _pairs(answers: Answers, asked: Question, title: str, pairs: Sequence[tuple[str, str]]) -> str:
+    asked_for = [asked.with_(arm=arm, baseline=baseline) for arm, baseline in pairs]
+    told = [answers[question] for question in asked_for]
+    found = [(f"{a.arm} over {a.baseline}", cell) for a in told for cell in a.cells]
+    return _section(title, _table(found), asked_for, told[0])
 
 
-def _metrics(gateway: Gateway, asked: Question) -> str:
-    questions = [asked.with_(metric=metric) for metric in METRICS]
-    answers = [gateway.cells(question) for question in questions]
-    found = [(f"{a.metric} ({a.unit})", cell) for a in answers for cell in a.cells]
-    return _section("Candidate over cold, by every metric", _table(found), questions, answers[0])
+def _metrics(answers: Answers, asked: Question) -> str:
+    asked_for = [asked.with_(metric=metric) for metric in METRICS]
+    told = [answers[question] for question in asked_for]
+    found = [(f"{a.metric} ({a.unit})", cell) for a in told for cell in a.cells]
+    return _section("Candidate over cold, by every metric", _table(found), asked_for, told[0])
 
 
-def _course(gateway: Gateway, asked: Question) -> str:
-    answer = gateway.cells(asked)
+def _course(answers: Answers, asked: Question) -> str:
+    answer = answers[asked]
     marks = [_mark(str(cell.day), cell) for cell in answer.cells if cell.estimate is not None]
     return _section("As days went by, in stars", course(marks, "candidate over cold until each day"), [asked], answer)
 
 
-def _apart(gateway: Gateway, asked: Question) -> str:
-    answer = gateway.cells(asked)
+def _apart(answers: Answers, asked: Question) -> str:
+    answer = answers[asked]
     named = [(", ".join(cell.cell.values()), cell) for cell in answer.cells]
     marks = [_mark(name, cell) for name, cell in named if cell.estimate is not None]
     spread = answer.heterogeneity
@@ -74,7 +87,7 @@ def _apart(gateway: Gateway, asked: Question) -> str:
 
 def _section(title: str, body: str, questions: Sequence[Question], answer: ComparedCells) -> str:
     kind = {"anytime": "that may be looked at at any time", "fixed": "for one look after the end"}[answer.interval]
-    when = "never" if answer.as_of is None else f"{answer.as_of:%F %T} UTC"
+    when = "never" if answer.as_of is None else f"{answer.as_of.astimezone(UTC):%F %T} UTC"
     changed = "" if answer.complete else ", changed since"
     told = f"{answer.level:.0%} intervals {kind}; {answer.hidden} cells hidden; as of {when}{changed}."
     sql = "\n".join(question.sql() for question in questions)

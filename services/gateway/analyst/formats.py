@@ -1,27 +1,26 @@
-"""Answers as tables: for people, as CSV, Arrow, Parquet and JSON. Each has the same numbers to the last digit: floats
-are 64 bits wide in the binary ones, and written as the shortest text that reads back as the same in the others."""
+"""Answers as CSV, Arrow, Parquet and JSON. Each has the same numbers to the last digit: floats are 64 bits wide in the
+binary ones, and written as the shortest text that reads back as the same in the others."""
 
 import csv
 import io
+from datetime import UTC
 from typing import Any, Final
 
 from schemas.analysis import ComparedCell, ComparedCells
 
-TEXT: Final = ("table", "csv", "json")
 BINARY: Final = ("parquet", "arrow")
 _OF_QUESTION: Final = (
     "release_id", "status", "metric", "unit", "arm", "baseline", "per", "interval", "level", "family",
 )  # fmt: skip
 _NUMBERS: Final = tuple(name for name in ComparedCell.model_fields if name not in ("cell", "day", "hidden"))
 _WHOLE: Final = ("listeners", "observations", "family")
-_SHOWN: Final = ("listeners", "estimate", "low", "high", "p_bh", "shrunken", "mde")
 
 
 def rows(answer: ComparedCells) -> list[dict[str, Any]]:
     """One flat row a cell: what was asked, the cell's values, its day, its numbers."""
     facts = {name: getattr(answer, name) for name in _OF_QUESTION}
     facts["release_id"] = str(answer.release_id) if answer.release_id else None
-    end = {"as_of": answer.as_of, "complete": answer.complete}
+    end = {"as_of": answer.as_of and answer.as_of.astimezone(UTC), "complete": answer.complete}
     return [
         {
             **facts,
@@ -40,8 +39,6 @@ def encoded(answer: ComparedCells, form: str) -> bytes:
         ValueError: there is no such form.
     """
     match form:
-        case "table":
-            return _table(answer).encode()
         case "csv":
             return _csv(answer).encode()
         case "json":
@@ -80,24 +77,3 @@ def _columns(answer: ComparedCells, form: str) -> bytes:
 
 def _names(answer: ComparedCells) -> list[str]:
     return [*_OF_QUESTION, *answer.by, "day", "hidden", *_NUMBERS, "as_of", "complete"]
-
-
-def _table(answer: ComparedCells) -> str:
-    """For a terminal, rounded; under it, how far it may be believed."""
-    head = [*answer.by, *([] if answer.per == "whole" else ["day"]), *_SHOWN]
-    lines = [[_cell(row, name) for name in head] for row in rows(answer)]
-    widths = [max(len(line[place]) for line in [head, *lines]) for place in range(len(head))]
-    text = [" ".join(word.rjust(width) for word, width in zip(line, widths, strict=True)) for line in [head, *lines]]
-    when = answer.as_of.isoformat(timespec="seconds") if answer.as_of else "never"
-    where = f"release {answer.release_id} ({answer.status})" if answer.release_id else "outside any canary"
-    title = f"{answer.arm} over {answer.baseline}, {answer.metric} ({answer.unit}), {where}"
-    changed = "" if answer.complete else ", changed since"
-    kind = f"{answer.level:.0%} intervals, {answer.interval}; p_bh corrected for {answer.family} cells"
-    return "\n".join([title, *text, f"{kind}; {answer.hidden} hidden; as of {when}{changed}", ""])
-
-
-def _cell(row: dict[str, Any], name: str) -> str:
-    value = row[name]
-    if value is None:
-        return "hidden" if row["hidden"] and name == "listeners" else "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
