@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import addresses as told
 from infra.local import logins
 from infra.local.addresses import addresses
 from infra.local.home import Home
@@ -146,3 +147,16 @@ def test_a_stack_file_gives_back_the_same_stack(home: Home, claim: Claim) -> Non
 def test_no_address_that_lasts_holds_a_secret(home: Home, claim: Claim) -> None:
     stack = plan(home, {}, claim, usual_ports=False)
     assert not any("#" in address for address in addresses(stack).values())
+
+
+@pytest.mark.parametrize("listener", [None, "somebody"])
+def test_after_a_demo_the_listening_page_lets_in_as_one_of_its_listeners(
+    home: Home, claim: Claim, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], listener: str | None
+) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    monkeypatch.setattr(told, "login_url", lambda _, url, **whom: f"{url} {sorted(whom.items(), key=str)}")
+    told.show(stack, listener)
+    gateway, shown = stack.part("gateway").address, capsys.readouterr().out.splitlines()
+    whose = "demo" if listener else "encore"
+    assert shown[0].split(maxsplit=2)[2] == f"{gateway} {[('listener', listener), ('service', whose)]}"
+    assert [line.split(maxsplit=2)[:2] for line in shown[1:3]] == [["operator's", "page"], ["analyst's", "page"]]
