@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from infra.analyst.asking import Gateway as Command
+from schemas.analysis import ComparedCell
 from services.gateway.analyst import report
 from services.gateway.analyst.formats import encoded
 from services.gateway.analyst.question import Question
@@ -264,3 +265,17 @@ def test_a_crossing_and_the_course_of_time_are_shown(enter: Opened) -> None:
     )
     expect(page.locator(".chart [aria-label='fy-axis tick label'] text")).to_have_text([*HOMES, "polka"])
     assert violations(page) == []
+
+
+@pytest.mark.usefixtures("past")
+def test_everyone_is_shown_where_nobody_chose_and_no_home_can_be_told(enter: Opened) -> None:
+    page = enter("/analyse/")
+    expect(page.get_by_label("Home")).to_be_checked()
+    facts = {name: None for name in ComparedCell.model_fields if name not in ("cell", "hidden")}
+    cell = {"cell": {"home": "folk"}, "hidden": True, **facts}
+    page.route("**/v1/uplift/cells?by=home&*", answered({**NOTHING["uplift/cells"], "cells": [cell]}))
+    page.reload()
+    expect(page.get_by_role("row").filter(has_text="everyone")).to_have_count(1)
+    expect(page.get_by_label("Home")).not_to_be_checked()
+    page.get_by_label("Home").check()
+    expect(page.get_by_role("row").filter(has_text="too few listeners to tell apart")).to_have_count(1)
