@@ -32,7 +32,7 @@ def past(house: Gateway) -> list[UUID]:
     return write_past(house.settings.postgres_dsn)
 
 
-NOTHING = {
+NOTHING: dict[str, Any] = {
     "uplift/cells": {
         "release_id": None, "status": None, "metric": "stars", "unit": "stars", "arm": "candidate", "baseline": "cold",
         "by": ["home"], "per": "whole", "interval": "anytime", "level": 0.95, "family": 0, "hidden": 0,
