@@ -17,10 +17,12 @@ Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\
 
 
 class ErasureStep(Frozen):
-    """What one store says. While `confirmed_at` is null, something may lie there still."""
+    """What one store says. While `confirmed_at` is null, something may lie there still; `waits_for` says until when or
+    what, where time alone does not bring it."""
 
     store: ErasedStore
     confirmed_at: AwareDatetime | None
+    waits_for: str | None = None
 
 
 class ErasureView(Frozen):

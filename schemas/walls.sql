@@ -39,7 +39,7 @@ declare
 begin
     for found in
         select c.oid, n.nspname, c.relname,
-               c.relname <> 'logins' and exists (
+               c.relname not in ('logins', 'log_keys') and exists (
                    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'listener_id' and not a.attisdropped) as is_of_listeners,
                exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'within_reach') as is_walled
         from pg_class c

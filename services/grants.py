@@ -27,6 +27,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.erasures": (GATEWAY,),
     "gateway.fours": (GATEWAY,),
     "gateway.listeners": (GATEWAY,),
+    "gateway.log_keys": (GATEWAY,),
     "gateway.logins": (GATEWAY,),
     "gateway.orders": (GATEWAY,),
     "gateway.pairs": (GATEWAY,),
@@ -35,6 +36,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.songs": (GATEWAY,),
     "gateway.switches": (GATEWAY, ROLLOUT),  # a guardrail of rollout may pull one
     "gateway.taste_corrections": (GATEWAY,),
+    "gateway.thrown_logs": (GATEWAY,),
     "gateway.tracks": (GATEWAY,),
     "gateway.withdrawn_songs": (GATEWAY,),
     "gateway.writers": (GATEWAY,),
@@ -93,8 +95,12 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     FACTORY: ("gateway", "feedback", "training", "rollout"),
 }
 
-# What only its writer reads, though its schema is open: one-time logins.
-CLOSED: Final = ("gateway.logins",)
+# What only its writers and these read, though its schema is open: one-time logins, and keys of the log.
+CLOSED: Final[Mapping[str, tuple[str, ...]]] = {
+    "gateway.logins": (),
+    "gateway.log_keys": (AGGREGATOR,),
+    "gateway.thrown_logs": (AGGREGATOR,),
+}
 # Only added to, never changed.
 APPENDED: Final = ("audit.entries",)
 # Work with their owner's right: make and drop the tables of months, and write another name for an id in the audit.
@@ -143,8 +149,8 @@ def _statements() -> Iterator[sql.Composed | sql.SQL]:
             yield sql.SQL("grant usage on schema {} to {}").format(*_named(schema, role))
             yield sql.SQL("grant select on all tables in schema {} to {}").format(*_named(schema, role))
         yield sql.SQL("grant usage on schema audit to {}").format(sql.Identifier(role))
-        for table in CLOSED:
-            if role not in WRITERS[table]:
+        for table, readers in CLOSED.items():
+            if role not in (*WRITERS[table], *readers):
                 yield sql.SQL("revoke select on {} from {}").format(*_named(table, role))
     for grant in sorted(writes()):
         yield sql.SQL("grant {} on {} to {}").format(sql.SQL(_RIGHTS[grant.right]), *_named(grant.table, grant.role))

@@ -46,7 +46,7 @@ class Message(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A message to be written. `kind` is what whoever counts messages counts it as; it is not written."""
+    """A message to be written. `kind` is what whoever counts messages counts it as; only with a seal is it written."""
 
     topic: str
     key: bytes

@@ -34,8 +34,8 @@ PROSE = frozenset({"$id", "title", "description", "examples"})
 INTRO = """# Events
 
 CloudEvents 1.0 in JSON, structured mode. `source` and `id` together identify an event: the same one sent again changes
-nothing. `id` is a UUID of version 7 made by whoever saw the thing happen, `subject` is the listener and the record's
-key (for releases: the release), `time` is when it happened, in any time zone.
+nothing. `id` is a UUID of version 7 made by whoever saw the thing happen, `subject` is the listener (for releases: the
+release), `time` is when it happened, in any time zone.
 
 Identifiers are written as in RFC 9562 and times as in RFC 3339. Extension attributes and fields of `data` that Encore
 does not know stay in the event, as they came.
@@ -55,6 +55,21 @@ The JSON Schema of every version is in `schemas/json/`, the whole picture in `sc
 be readable by every older reader and the reverse (FULL_TRANSITIVE); what cannot be so gets a topic of its own. One
 exception: the list of arms may grow. Readers are upgraded before writers then; every older event stays readable.
 
+## How it lies in the log
+Everything about a listener is sealed with a key of that listener, so that erasing them is throwing it away
+([0842](decisions/0842-the-log-is-sealed-for-each-listener.md)). The record's key is the name of the listener's log, a
+random UUID as text. Its value:
+
+    01 | length of the type (1 byte) | type (ASCII) | nonce (12 bytes) | AES-256-GCM of the JSON with its tag (16 bytes)
+
+Associated data are topic, name of the log and the bytes before the nonce, joined by zero bytes. A reader of your own
+asks `select log, listener_id, key from gateway.log_keys where log = any(...)` and `select log from gateway.thrown_logs`
+with a login that you grant both to, for a batch at a time, and remembers no key for longer than a minute; `opened` in
+`services/seals.py` does the rest. A name that is thrown is of somebody who was erased: pass over the record, and remove
+what you keep of them. A value that begins with `{` is from before events were sealed. Releases are in the open, under
+the release's id.
+
+## How it comes there
 Listeners' events go to `POST /v1/events` ([the listening product](listening.md)); the gateway answers once Kafka has
 them.
 """
@@ -108,7 +123,11 @@ def asyncapi(root: Path) -> str:
     channels = {topic: _channel(topic, newest) for topic in topics.ALL}
     document = {
         "asyncapi": "3.0.0",
-        "info": {"title": "Encore events", "version": "1", "description": "CloudEvents 1.0, JSON, structured mode."},
+        "info": {
+            "title": "Encore events",
+            "version": "1",
+            "description": "CloudEvents 1.0, JSON, structured mode; sealed in the log (docs/events.md).",
+        },
         "defaultContentType": "application/cloudevents+json",
         "channels": channels,
         "operations": {
@@ -153,7 +172,8 @@ def page() -> str:
         text.append(f"\n{table(('field', 'value', 'required'), rows)}")
     text.append(
         "\n## What cannot be read\n"
-        "It is set aside in the table `feedback.dead_letters`: the record as it came, with the reason.\n"
+        "It is set aside in the table `feedback.dead_letters`, opened where it could be, with the reason. What was\n"
+        "sealed with a key that was thrown away is counted as erased, and nothing of it is kept.\n"
     )
     return "".join(text)
 

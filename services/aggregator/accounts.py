@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic_core import from_json
 
+from services import seals
 from services.aggregator.batch import Arrival, Batch
 from services.streams import Message
 
@@ -19,7 +20,7 @@ _HOUR_MS: Final = 3_600_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS: Final = 7_258_118_400_000  # of the year 2199: no table takes later times
 
-Outcome = Literal["folded", "repeated", "dead_lettered"]
+Outcome = Literal["folded", "repeated", "dead_lettered", "erased"]
 
 
 class Slot(NamedTuple):
@@ -32,9 +33,12 @@ class Slot(NamedTuple):
 
 
 class Account(NamedTuple):
+    """`erased` are those of which the key was thrown away."""
+
     folded: int = 0
     repeated: int = 0
     dead_lettered: int = 0
+    erased: int = 0
 
     @property
     def total(self) -> int:
@@ -59,7 +63,7 @@ def slot_of(message: Message, kind: str | None = None) -> Slot:
 def kind_of(value: bytes | None) -> str:
     """The type that a message claims, whether or not the rest of it can be read."""
     try:
-        kind = from_json(value or b"")["type"]
+        kind = seals.kind_of(value) if value and seals.is_sealed(value) else from_json(value or b"")["type"]
     except (ValueError, TypeError, KeyError):
         return UNREADABLE
     return kind if isinstance(kind, str) and kind.startswith("encore.") and len(kind) <= 64 else UNREADABLE
@@ -73,9 +77,11 @@ def accounts(batch: Batch, kept: Iterable[Arrival]) -> dict[Slot, Account]:
     for message, event in batch.arrivals:
         outcome: Outcome = "folded" if id(message) in new else "repeated"
         counts[message.topic, message.partition, message.timestamp_ms // _HOUR_MS, event.type, outcome] += 1
-    for message, _ in batch.dead:
+    ended: list[tuple[Message, Outcome]] = [(message, "dead_lettered") for message, _ in batch.dead]
+    ended += [(message, "erased") for message in batch.erased]
+    for message, outcome in ended:
         hours = message.timestamp_ms // _HOUR_MS
-        counts[message.topic, message.partition, hours, kind_of(message.value), "dead_lettered"] += 1
+        counts[message.topic, message.partition, hours, kind_of(message.value), outcome] += 1
     found: dict[Slot, Account] = {}
     for (topic, partition, hours, kind, outcome), count in counts.items():
         slot = Slot(topic, partition, hour_of(hours * _HOUR_MS), kind)

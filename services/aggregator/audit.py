@@ -67,7 +67,7 @@ def _books(pool: Pool, since: datetime, until: datetime) -> Books:
     acknowledged, accounts = {}, {}
     for row in rows:
         slot = Slot(row["topic"], row["partition"], row["hour"], row["type"])
-        accounts[slot] = Account(row["folded"], row["repeated"], row["dead_lettered"])
+        accounts[slot] = Account(*(row[name] for name in Account._fields))
         if row["acknowledged"]:
             acknowledged[slot] = Acknowledged(row["acknowledged"], row["last_offset"], bool(row["counted"]))
     standings = {

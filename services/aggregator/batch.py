@@ -1,7 +1,8 @@
 """Pure: polled messages to what one transaction writes. A message that cannot be read is set aside, never dropped."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -10,11 +11,12 @@ from schemas.events import EARLIEST, FEEDBACK_EVENT, LATEST
 from schemas.topics import topic_of
 from services.aggregator.fold import Event
 from services.errors import InvalidMessage
+from services.seals import Keys, KeyThrownAway, Unopenable, is_sealed, opened
 from services.streams import Message, TopicPartition
 
 
 class Arrival(NamedTuple):
-    """An event, and where it was read."""
+    """An event, and the message that it was read from, opened."""
 
     message: Message
     event: Event
@@ -27,36 +29,49 @@ class DeadLetter(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """`reached` is the next offset of each partition once the batch is written."""
+    """`reached` is the next offset of each partition once the batch is written. Of `erased` messages the key was thrown
+    away. `plain` is, where there was one, the offset after the last message that was not sealed."""
 
     arrivals: Sequence[Arrival]
     dead: Sequence[DeadLetter]
     reached: dict[TopicPartition, int]
+    erased: Sequence[Message] = ()
+    plain: Mapping[TopicPartition, int] = field(default_factory=dict)
 
     @property
     def messages(self) -> list[Message]:
         """All of them, those of each partition in the order of their offsets."""
-        every = [*(message for message, _ in self.arrivals), *(message for message, _ in self.dead)]
-        return sorted(every, key=lambda message: (message.place, message.offset))
+        read = [*(message for message, _ in self.arrivals), *(message for message, _ in self.dead)]
+        return sorted([*read, *self.erased], key=lambda message: (message.place, message.offset))
 
     def buried(self, reason: str) -> "Batch":
         """The same with every event set aside as a dead letter."""
         letters = [DeadLetter(message, reason) for message, _ in self.arrivals]
-        return Batch([], [*self.dead, *letters], self.reached)
+        return replace(self, arrivals=[], dead=[*self.dead, *letters])
 
 
-def sort_out(messages: Iterable[Message]) -> Batch:
-    """Events and dead letters, in the order of the messages."""
+def sort_out(messages: Iterable[Message], keys: Keys = MappingProxyType({})) -> Batch:
+    """Events, dead letters and what nobody can read any more, in the order of the messages; `keys` open the sealed."""
     arrivals: list[Arrival] = []
     dead: list[DeadLetter] = []
+    erased: list[Message] = []
     reached: dict[TopicPartition, int] = {}
+    plain: dict[TopicPartition, int] = {}
     for message in messages:
-        try:
-            arrivals.append(Arrival(message, read_event(message)))
-        except InvalidMessage as error:
-            dead.append(DeadLetter(message, error.reason))
         reached[message.place] = message.next_offset
-    return Batch(arrivals, dead, reached)
+        if not is_sealed(message.value):
+            plain[message.place] = message.next_offset
+        clear = message
+        try:
+            clear = opened(message, keys)
+            arrivals.append(Arrival(clear, read_event(clear)))
+        except KeyThrownAway:
+            erased.append(message)
+        except Unopenable as error:
+            dead.append(DeadLetter(message, str(error)))
+        except InvalidMessage as error:
+            dead.append(DeadLetter(clear, error.reason))
+    return Batch(arrivals, dead, reached, erased, plain)
 
 
 def halves(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:

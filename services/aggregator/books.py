@@ -50,8 +50,8 @@ class Log:
 
 
 class Line(NamedTuple):
-    """An hour and type. `expired` messages were read, and are not in the log any more; `lost` ones were acknowledged
-    and left no trace."""
+    """An hour and type. Of `erased` messages the key was thrown away; `expired` messages were read, and are not in the
+    log any more; `lost` ones were acknowledged and left no trace."""
 
     hour: datetime
     type: str
@@ -60,6 +60,7 @@ class Line(NamedTuple):
     folded: int = 0
     repeated: int = 0
     dead_lettered: int = 0
+    erased: int = 0
     waiting: int = 0
     expired: int = 0
     lost: int = 0
@@ -111,8 +112,7 @@ def _faults_of(slot: Slot, line: Line, books: Books, log: Log) -> list[str]:
     faults = []
     if line.lost:
         faults.append(f"{where}: {line.lost} acknowledged and nowhere to be found")
-    counted = line.folded + line.repeated + line.dead_lettered
-    unread = log.passed[slot] - counted
+    unread = log.passed[slot] - books.accounts.get(slot, Account()).total
     if unread > 0 and _counted_whole(slot, books):
         faults.append(f"{where}: {unread} in the log, passed and not counted")
     extent = log.extents.get(TopicPartition(slot.topic, slot.partition))

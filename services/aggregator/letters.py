@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from services.aggregator.accounts import Account, slot_of
-from services.aggregator.batch import sort_out
+from services.aggregator.accounts import Account, Outcome, slot_of
+from services.aggregator.batch import Batch, sort_out
 from services.aggregator.store import Store, Unstorable
 from services.audit import Actor, record
 from services.errors import BackendAway
@@ -71,26 +71,32 @@ class Letters:
         Raises:
             UnknownLetter: there is none.
         """
+        message = _message(self.one(place))
+        batch = sort_out([message], self._store.keys.of([message]))
         with transaction(self._pool) as connection:
             row = self._locked(connection, place)
             if row["outcome"]:
                 return f"{row['outcome']} already"
-            message = _message(row)
-            batch = sort_out([message])
             try:
-                entered = None if batch.dead else self._store.refold(connection, batch.arrivals)
+                outcome, reason = self._ended(connection, batch)
             except Unstorable as error:
-                entered, reason = None, f"cannot be stored: {error}"
-            else:
-                reason = batch.dead[0].reason if batch.dead else ""
-            if entered is None:
+                outcome, reason = None, f"cannot be stored: {error}"
+            if outcome is None:
                 connection.execute(self._queries["failed"], {**place._asdict(), "reason": reason})
                 return f"still cannot be read: {reason}"
-            outcome = "folded" if entered.kept else "repeated"
             self._settle(connection, place, outcome, attempts=1)
             if row["logged_at"] is not None:  # else it was never counted
-                self._move(connection, message, row["type"], batch.arrivals[0].event.type, outcome)
+                kind = batch.arrivals[0].event.type if batch.arrivals else row["type"]
+                self._move(connection, message, row["type"], kind, outcome)
             return outcome
+
+    def _ended(self, connection: Connection[DictRow], batch: Batch) -> tuple[Outcome | None, str]:
+        """What became of the one message, and the reason where nothing did."""
+        if batch.dead:
+            return None, batch.dead[0].reason
+        if batch.erased:
+            return "erased", ""
+        return ("folded" if self._store.refold(connection, batch.arrivals).kept else "repeated"), ""
 
     def drop(self, place: Place, reason: str) -> str:
         """Give it up: it stays to be looked at, and waits no more.
@@ -117,10 +123,12 @@ class Letters:
         connection.execute(self._queries["settled"], {**place._asdict(), "outcome": outcome, "attempts": attempts})
         record(connection.execute, self._actor, f"letter.{outcome}", subject=str(place), reason=reason)
 
-    def _move(self, connection: Connection[DictRow], message: Message, before: str, kind: str, outcome: str) -> None:
+    def _move(
+        self, connection: Connection[DictRow], message: Message, before: str, kind: str, outcome: Outcome
+    ) -> None:
         """From one account to another; a partition's sum stays."""
         taken, given = slot_of(message, before), slot_of(message, kind)
-        now = Account(folded=1) if outcome == "folded" else Account(repeated=1)
+        now = Account(**{outcome: 1})
         if taken == given:
             moves = {taken: now._replace(dead_lettered=-1)}
         else:

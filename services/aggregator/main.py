@@ -17,6 +17,7 @@ from services.aggregator.batch import Batch, halves, sort_out
 from services.aggregator.collecting import collect_seldom
 from services.aggregator.eraser import Eraser
 from services.aggregator.gaps import Gap
+from services.aggregator.kafka_step import KafkaStep
 from services.aggregator.keeper import Keeper
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.store import OwnershipLost, Store, Unstorable, Written
@@ -94,7 +95,7 @@ class Aggregator:
                 return
 
     def _write(self, messages: Sequence[Message]) -> None:
-        batch = sort_out(messages)
+        batch = sort_out(messages, self._store.keys.of(messages))
         try:
             self._note(batch, self._store.write(batch, self._next))
         except Unstorable as error:
@@ -126,9 +127,12 @@ class Aggregator:
                 listener_id=message.key.decode("utf-8", "replace") if message.key else None,
                 reason=reason,
             )
+        for message in batch.erased:
+            metrics.ERASED.labels(message.topic).inc()
         for (topic, partition), reached in batch.reached.items():
             metrics.NEXT_OFFSET.labels(topic, partition).set(reached)
-        log.debug("batch", folded=len(written.kept), duplicates=written.duplicates, dead=len(written.dead))
+        counts = {"duplicates": written.duplicates, "dead": len(written.dead), "erased": len(batch.erased)}
+        log.debug("batch", folded=len(written.kept), **counts)
 
     def _note_gaps(self, gaps: Sequence[Gap]) -> None:
         for gap in gaps:
@@ -213,10 +217,12 @@ def main() -> None:
     serve_metrics(settings.metrics_host, settings.metrics_port)
     consumer = KafkaReader(settings.kafka_bootstrap, GROUP, session_timeout_s=settings.aggregator_session_s)
     dsn = settings.postgres_dsn
-    with open_pool(dsn) as pool, open_pool(dsn, limits=PATIENT) as kept, open_pool(dsn, limits=PATIENT) as erasing:
+    with open_pool(dsn) as pool, open_pool(dsn, limits=PATIENT) as kept, open_pool(dsn, 2, PATIENT) as erasing:
         collect_seldom()
         threading.Thread(target=Keeper(kept, stop).run, name="keeper", daemon=True).start()
         threading.Thread(target=Eraser(erasing, stop).run, name="eraser", daemon=True).start()
+        reader = KafkaReader(settings.kafka_bootstrap, GROUP)
+        threading.Thread(target=KafkaStep(erasing, reader, stop).run, name="kafka_step", daemon=True).start()
         Aggregator(consumer, Store(pool), settings.aggregator_batch, stop).run()
 
 

@@ -14,6 +14,7 @@ CONFLICTS = Counter(
     ["kind"],
 )
 DEAD_LETTERS = Counter("encore_aggregator_dead_letters_total", "Messages set aside as unreadable.", ["topic"])
+ERASED = Counter("encore_aggregator_erased_total", "Messages of erased listeners, whose key is gone.", ["topic"])
 MISSING = Counter(
     "encore_aggregator_missing_offsets_total",
     "Offsets that were never folded; 1 for each partition of a topic that was made again.",

@@ -1,6 +1,6 @@
 -- name: add_offsets
-insert into feedback.offsets (topic, partition, next_offset)
-select *, 0 from unnest(%(topics)s::text[], %(partitions)s::int[])
+insert into feedback.offsets (topic, partition, next_offset, sealed_from, sealed_to)
+select *, 0, 0, 0 from unnest(%(topics)s::text[], %(partitions)s::int[])
 on conflict do nothing;
 
 -- name: offsets
@@ -16,11 +16,15 @@ for update of o;
 update feedback.offsets o
 set next_offset = s.next_offset, topic_id = coalesce(nullif(s.topic_id, ''), o.topic_id),
     leader_epoch = nullif(s.epoch, -1),
+    sealed_from  = case when s.next_offset = o.next_offset and o.sealed_to = o.next_offset
+                        then o.sealed_from else s.next_offset end,
+    plain_at     = case when s.next_offset = o.next_offset and o.sealed_to = o.next_offset then o.plain_at else now() end,
+    sealed_to    = s.next_offset,
     counted_to   = s.next_offset,
     counted_from = case when o.counted_to = o.next_offset then o.counted_from
                         else least(o.next_offset, s.next_offset) end,
     uncounted    = case when o.counted_to = o.next_offset then o.uncounted + s.next_offset - o.next_offset
-                        else s.next_offset - (select coalesce(sum(a.folded + a.repeated + a.dead_lettered), 0)
+                        else s.next_offset - (select coalesce(sum(a.folded + a.repeated + a.dead_lettered + a.erased), 0)
                                               from feedback.accounts a
                                               where a.topic = o.topic and a.partition = o.partition) end
 from unnest(%(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[], %(ids)s::text[], %(epochs)s::int[])
@@ -36,28 +40,32 @@ select * from unnest(%(topics)s::text[], %(partitions)s::int[], %(first)s::bigin
 -- A row that is not where this consumer believes it to be has another owner; it is left, and the count tells.
 update feedback.offsets o
 set next_offset = r.reached, leader_epoch = nullif(r.epoch, -1), counted_to = r.reached,
-    uncounted = o.uncounted + r.reached - r.expected - r.messages
+    uncounted = o.uncounted + r.reached - r.expected - r.messages,
+    sealed_to = r.reached,
+    sealed_from = case when r.plain > 0 then r.plain when o.sealed_to = o.next_offset then o.sealed_from
+                       else o.next_offset end,
+    plain_at = case when r.plain > 0 or o.sealed_to is distinct from o.next_offset then now() else o.plain_at end
 from unnest(%(topics)s::text[], %(partitions)s::int[], %(expected)s::bigint[], %(reached)s::bigint[],
-    %(epochs)s::int[], %(messages)s::bigint[])
-    as r (topic, partition, expected, reached, epoch, messages)
+    %(epochs)s::int[], %(messages)s::bigint[], %(plain)s::bigint[])
+    as r (topic, partition, expected, reached, epoch, messages, plain)
 where o.topic = r.topic and o.partition = r.partition and o.next_offset = r.expected;
 
 -- name: add_accounts
-insert into feedback.accounts as a (topic, partition, hour, type, folded, repeated, dead_lettered)
+insert into feedback.accounts as a (topic, partition, hour, type, folded, repeated, dead_lettered, erased)
 select *
 from unnest(%(topics)s::text[], %(partitions)s::int[], %(hours)s::timestamptz[], %(types)s::text[],
-    %(folded)s::bigint[], %(repeated)s::bigint[], %(dead)s::bigint[])
+    %(folded)s::bigint[], %(repeated)s::bigint[], %(dead)s::bigint[], %(erased)s::bigint[])
 on conflict (topic, partition, hour, type) do update
 set folded = a.folded + excluded.folded, repeated = a.repeated + excluded.repeated,
-    dead_lettered = a.dead_lettered + excluded.dead_lettered;
+    dead_lettered = a.dead_lettered + excluded.dead_lettered, erased = a.erased + excluded.erased;
 
 -- name: unaccounted
 -- By topic: events that were acknowledged, and passed without a trace; and offsets that moved without being counted.
 with lost as (
-    select topic, sum(greatest(0, acknowledged - folded - repeated - dead_lettered))::bigint as events
+    select topic, sum(greatest(0, acknowledged - folded - repeated - dead_lettered - erased))::bigint as events
     from feedback.books where passed and hour >= now() - interval '2 days' group by topic
 ), counted as (
-    select topic, partition, sum(folded + repeated + dead_lettered) as events
+    select topic, partition, sum(folded + repeated + dead_lettered + erased) as events
     from feedback.accounts group by topic, partition
 ), moved as (
     select topic, sum(abs(o.next_offset - o.uncounted - coalesce(c.events, 0)))::bigint as events

@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from services.aggregator.archive_files import Part, opened
 from services.aggregator.audit import messages
 from services.aggregator.batch import Batch, DeadLetter, halves, sort_out
 from services.aggregator.columns import columns
+from services.aggregator.log_keys import LogKeys
 from services.aggregator.months import month_of
 from services.aggregator.store import Store, Unstorable
 from services.errors import BackendAway
@@ -67,12 +68,15 @@ class Moment(NamedTuple):
 
 @dataclass
 class Outcome:
-    """`new` events had not been in the database; `skipped` messages are of months that it has archived."""
+    """`new` events had not been in the database; `skipped` messages are of months that it has archived, `erased` ones
+    of listeners whose key was thrown away. `plain` is the offset after the last message that was not sealed."""
 
     read: int = 0
     new: int = 0
     dead: int = 0
     skipped: int = 0
+    erased: int = 0
+    plain: dict[TopicPartition, int] = field(default_factory=dict)
 
 
 def moment(pool: Pool) -> Moment:
@@ -109,13 +113,16 @@ def again(pool: Pool, reader_of: Callable[[], Consumer], then: Moment) -> Outcom
     Raises:
         BackendAway, PositionLost: Postgres or Kafka is away; whatever was folded so far is whole.
     """
-    outcome = Outcome()
-    _replay_log(Store(pool), pool, reader_of, then, {part.month for part in then.parts}, outcome)
+    outcome, store = Outcome(), Store(pool)
+    _replay_log(store, pool, store.keys, reader_of, then, {part.month for part in then.parts}, outcome)
     return outcome
 
 
-def anew(pool: Pool, blobs: Blobs | None, reader_of: Callable[[], Consumer], then: Moment) -> Outcome:
+def anew(pool: Pool, keys: LogKeys, blobs: Blobs | None, reader_of: Callable[[], Consumer], then: Moment) -> Outcome:
     """Archived months and the log into an empty database, which can take over afterwards.
+
+    Args:
+        keys: of the database that there is.
 
     Raises:
         NotEmptyError: it has feedback.
@@ -138,16 +145,20 @@ def anew(pool: Pool, blobs: Blobs | None, reader_of: Callable[[], Consumer], the
             with transaction(pool) as connection:
                 outcome.new += store.restore(connection, rows)
             outcome.read += len(rows)
-    extents = _replay_log(store, pool, reader_of, then, frozenset(), outcome)
-    known = [(*place, offset, extents.get(place, "")) for place, offset in sorted(then.positions.items())]
+    extents = _replay_log(store, pool, keys, reader_of, then, frozenset(), outcome)
+    known = [
+        (*place, offset, extents.get(place, ""), outcome.plain.get(place, 0))
+        for place, offset in sorted(then.positions.items())
+    ]
     with transaction(pool) as connection:
-        connection.execute(_QUERIES["take_over"], columns(known, "topics", "partitions", "offsets", "ids"))
+        connection.execute(_QUERIES["take_over"], columns(known, "topics", "partitions", "offsets", "ids", "plain"))
     return outcome
 
 
 def _replay_log(
     store: Store,
     pool: Pool,
+    keys: LogKeys,
     reader_of: Callable[[], Consumer],
     then: Moment,
     archived: AbstractSet[date],
@@ -161,7 +172,9 @@ def _replay_log(
     ranges = {place: (extents[place].begin, min(end, extents[place].end)) for place, end in then.positions.items()}
     for portion in _portions(messages(reader_of(), ranges)):
         outcome.read += len(portion)
-        batch = _set_aside(sort_out(portion), then)
+        batch = _set_aside(sort_out(portion, keys.of(portion)), then)
+        outcome.erased += len(batch.erased)
+        outcome.plain |= batch.plain
         wanted = [arrival for arrival in batch.arrivals if month_of(arrival.event.id) not in archived]
         outcome.skipped += len(batch.arrivals) - len(wanted)
         outcome.dead += len(batch.dead)
@@ -178,7 +191,7 @@ def _set_aside(batch: Batch, then: Moment) -> Batch:
             kept.append(arrival)
         else:
             aside.append(DeadLetter(arrival.message, reason))
-    return Batch(kept, aside, {})
+    return replace(batch, arrivals=kept, dead=aside)
 
 
 def _fold(store: Store, pool: Pool, batch: Batch) -> int:
@@ -231,9 +244,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 migrate(chosen.into)
                 blobs = Blobs(settings.store_url) if settings.store_url else None
                 with open_pool(chosen.into, limits=PATIENT) as other:
-                    outcome = anew(other, blobs, reader_of, then)
+                    outcome = anew(other, LogKeys(pool), blobs, reader_of, then)
                     text, well = compared(then.digests, digests(other, then.parts))
-                    text = f"{outcome.read} events and messages were read.\n{text}\n{_REST}"
+                    read_of = f"{outcome.read} events and messages were read, {outcome.erased} of erased listeners."
+                    text = f"{read_of}\n{text}\n{_REST}"
     except (BackendAway, PositionLost, ChangedMigration, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
@@ -253,7 +267,8 @@ def compared(before: Digests, after: Digests) -> tuple[str, bool]:
 
 def _told(outcome: Outcome) -> str:
     found = f"{outcome.new} were missing and are folded now" if outcome.new else "nothing has changed"
-    return f"{outcome.read} messages were read, {outcome.skipped} of archived months: {found}."
+    aside = f"{outcome.skipped} of archived months, {outcome.erased} of erased listeners"
+    return f"{outcome.read} messages were read, {aside}: {found}."
 
 
 def _parser() -> argparse.ArgumentParser:

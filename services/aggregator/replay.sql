@@ -9,10 +9,12 @@ select not exists (select from feedback.events) and not exists (select from feed
 
 -- name: take_over
 -- The positions of the replayed database: whoever reads on with it begins there, and counts from there.
-insert into feedback.offsets (topic, partition, next_offset, topic_id, leader_epoch, counted_from, counted_to, uncounted)
-select topic, partition, next_offset, nullif(topic_id, ''), null, next_offset, next_offset, next_offset
-from unnest(%(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[], %(ids)s::text[])
-    as p (topic, partition, next_offset, topic_id)
+insert into feedback.offsets (topic, partition, next_offset, topic_id, leader_epoch, counted_from, counted_to, uncounted,
+                              sealed_from, sealed_to, plain_at)
+select topic, partition, next_offset, nullif(topic_id, ''), null, next_offset, next_offset, next_offset,
+       plain, next_offset, case when plain > 0 then now() end
+from unnest(%(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[], %(ids)s::text[], %(plain)s::bigint[])
+    as p (topic, partition, next_offset, topic_id, plain)
 on conflict (topic, partition) do nothing;
 
 -- name: digests

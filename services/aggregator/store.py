@@ -18,6 +18,7 @@ from services.aggregator.erased import erased, named
 from services.aggregator.fold import fold
 from services.aggregator.gaps import Gap, Stored, holes, resumed
 from services.aggregator.ledger import Entered, Kind, Ledger
+from services.aggregator.log_keys import LogKeys
 from services.aggregator.tables import Tables
 from services.postgres import Pool, load_queries, transaction
 from services.streams import Extent, Start, TopicPartition
@@ -60,6 +61,7 @@ class Store:
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
         self._ledger = Ledger(self._queries)
         self._tables = Tables("feedback")
+        self.keys = LogKeys(pool)
 
     def resume(self, extents: Mapping[TopicPartition, Extent]) -> tuple[dict[TopicPartition, Start], list[Gap]]:
         """Where reading goes on in the logs as they are now, and what is missing before that, which is written down.
@@ -128,7 +130,7 @@ class Store:
     def account(self, connection: Connection[DictRow], counts: Iterable[tuple[Slot, Account]]) -> None:
         """Add to what is counted, within the caller's transaction."""
         rows = [(*slot, *account) for slot, account in counts]
-        names = ("topics", "partitions", "hours", "types", "folded", "repeated", "dead")
+        names = ("topics", "partitions", "hours", "types", "folded", "repeated", "dead", "erased")
         self._execute(connection, "add_accounts", rows, *names)
 
     def _fold(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
@@ -148,10 +150,10 @@ class Store:
         epochs = {message.place: message.epoch for message in messages}
         read = Counter(message.place for message in messages)
         moves = [
-            (*place, expected[place], reached, epochs[place], read[place])
+            (*place, expected[place], reached, epochs[place], read[place], batch.plain.get(place, 0))
             for place, reached in sorted(batch.reached.items())
         ]
-        names = ("topics", "partitions", "expected", "reached", "epochs", "messages")
+        names = ("topics", "partitions", "expected", "reached", "epochs", "messages", "plain")
         moved = connection.execute(self._queries["advance_offsets"], columns(moves, *names)).rowcount
         if moved != len(moves):
             raise OwnershipLost(f"{len(moves) - moved} of {len(moves)} partitions have another owner")

@@ -26,6 +26,7 @@ from services.gateway.finished import Finished
 from services.gateway.hardening import Hardened
 from services.gateway.ledger import Now, PostgresLedger
 from services.gateway.lineage import Lineage
+from services.gateway.log_keys import LogKeys
 from services.gateway.metering import Metered
 from services.gateway.middleware import Observed
 from services.gateway.outbox import Outbox
@@ -142,9 +143,9 @@ async def _started(
     claims, blobs, ledger = Claims(kept), Blobs(settings.store_url), PostgresLedger(paid, now)
     stack.push_async_callback(engine.aclose)
     stack.push_async_callback(claims.aclose)
-    maker = TrackMaker(
-        store, claims, engine, outbox, board, width=settings.engine_requests, patience=settings.engine_patience
-    )
+    log_keys = LogKeys(store)
+    width, patience = settings.engine_requests, settings.engine_patience
+    maker = TrackMaker(store, claims, engine, log_keys, outbox, board, width=width, patience=patience)
     bookkeeper = Bookkeeper(store, outbox.tallies)
     stack.push_async_callback(bookkeeper.aclose)
     works = (
@@ -166,6 +167,7 @@ async def _started(
         store,
         blobs,
         engine,
+        log_keys,
         outbox,
         board,
         maker,

@@ -28,7 +28,7 @@ _WRITERS: Final[tuple[ErasedStore, ...]] = ("blobs", "rollout", "training")
 _OWN: Final = (
     "forget_requests", "forget_in_requests", "forget_switches", "forget_orders", "forget_budgets", "forget_logins",
     "forget_consents", "forget_corrections", "forget_cold_starts", "forget_pairs", "forget_fours", "forget_tracks",
-    "forget_withdrawn_songs", "forget_songs", "forget_listener",
+    "forget_withdrawn_songs", "forget_songs", "forget_log_key", "forget_listener",
 )  # fmt: skip
 
 

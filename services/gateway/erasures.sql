@@ -88,6 +88,10 @@ delete from gateway.withdrawn_songs where listener_id = %(listener_id)s;
 -- name: forget_songs
 delete from gateway.songs where listener_id = %(listener_id)s;
 
+-- name: forget_log_key
+-- What lies in the log can be read by nobody from here on, and is nobody's.
+delete from gateway.log_keys where listener_id = %(listener_id)s;
+
 -- name: forget_listener
 delete from gateway.listeners where listener_id = %(listener_id)s;
 
@@ -98,7 +102,7 @@ where erasure_id = %(erasure_id)s and store = %(store)s and confirmed_at is null
 -- name: view
 select e.erasure_id, e.asked_by, e.reason, e.asked_at,
        case when count(s.confirmed_at) = count(*) then max(s.confirmed_at) end as done_at,
-       jsonb_agg(jsonb_build_object('store', s.store, 'confirmed_at', s.confirmed_at)
+       jsonb_agg(jsonb_build_object('store', s.store, 'confirmed_at', s.confirmed_at, 'waits_for', s.waits_for)
                  order by s.confirmed_at nulls last, s.store) as steps
 from gateway.erasures e join gateway.erasure_steps s using (erasure_id)
 where e.erasure_id = %(erasure_id)s

@@ -25,6 +25,7 @@ LEFT_OUT: Final = {
     "rollout": "who takes part in a canary, and with which version: ratings are blind, and it would tell the arms",
     "archived": "what months that were taken out of feedback.events fold to: the same facts are in feedback",
     "gateway.orders": "what staff ordered, with the names of people; operators read it in the audit",
+    "gateway.log_keys": "the key with which their events lie sealed in the log",
     "gateway.logins": "hashes of codes that are used once",
     "feedback.rollups": "sums of the facts by arm",
     "feedback.vote_rollups": "sums of the facts by arm",

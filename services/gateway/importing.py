@@ -20,14 +20,15 @@ from pydantic import Field
 from services.errors import BackendAway, NotAcknowledged
 from services.gateway.history import Bad, PastRow, Place, Song, Taken, read_row, taken
 from services.gateway.history_files import UnreadableError, rows
+from services.gateway.log_keys import LogKeys
 from services.gateway.main import outbox_to
 from services.gateway.outbox import Outbox
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Reach, Store
 from services.gateway.tally import Bookkeeper
 from services.postgres import load_queries, open_async_pool
+from services.seals import Sealed
 from services.settings import Settings, read
-from services.streams import Outgoing
 
 PORTION: Final = 500
 """Rows that are looked at, and sent, at a time."""
@@ -91,7 +92,9 @@ class History:
             raise BadRowsError(shown, count)
         return outcome
 
-    async def send(self, outbox: Outbox, books: Bookkeeper, rate: float, tell: Callable[[Outcome], None]) -> Outcome:
+    async def send(
+        self, keys: LogKeys, outbox: Outbox, books: Bookkeeper, rate: float, tell: Callable[[Outcome], None]
+    ) -> Outcome:
         """Sends every row, at most `rate` events a second on the whole.
 
         Raises:
@@ -102,7 +105,7 @@ class History:
         async for size, portion in self._portions():
             if portion.bad:
                 raise BadRowsError(portion.bad, len(portion.bad))
-            await _told(outbox, portion.messages)
+            await _told(outbox, await keys.sealed(portion.messages))
             await books.add()
             outcome.rows += size
             outcome.left_out += portion.left_out
@@ -128,7 +131,7 @@ class History:
         return taken(good, may_train, {row["song_id"]: Song(**row) for row in brought}, self._place)
 
 
-async def _told(outbox: Outbox, messages: Sequence[Outgoing]) -> None:
+async def _told(outbox: Outbox, messages: Sequence[Sealed]) -> None:
     """Again after a pause where some were not acknowledged: the same events twice are one."""
     for pause_s in PAUSES_S:
         try:
@@ -166,7 +169,7 @@ async def bring(options: argparse.Namespace, settings: ImportSettings) -> str:
             if so_far.rows % (TELL_EVERY * PORTION) == 0:
                 sys.stderr.write(f"{so_far.rows} of {found.rows} rows\n")
 
-        done = await history.send(outbox, books, options.rate, tell)
+        done = await history.send(LogKeys(store), outbox, books, options.rate, tell)
         return f"{done.rows} rows, {done.left_out} left out without consent to training, {done.sent} events sent."
 
 

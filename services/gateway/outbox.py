@@ -12,6 +12,7 @@ from schemas.topics import HEARTBEATS, topic_of
 from services.errors import BackendAway, NotAcknowledged
 from services.gateway.tally import Tallies
 from services.lanes import Lane
+from services.seals import Sealed
 from services.streams import Consumer, Outgoing, Producer, Receipt, TopicPartition
 
 _SENDERS: Final = 16
@@ -21,7 +22,7 @@ _ASK_AGAIN_S: Final = 1.0
 
 
 def outgoing(event: TrackMadeEvent | TrackFailedEvent) -> Outgoing:
-    """A fact of the gateway's own as a message of its topic, keyed by its listener."""
+    """A fact of the gateway's own as a message of its topic, keyed by its listener; to be sealed before it is sent."""
     return Outgoing(topic_of(event.type), str(event.subject).encode(), event.model_dump_json().encode(), event.type)
 
 
@@ -43,7 +44,7 @@ class Outbox:
         self.tallies = Tallies()
         self._well, self._asked_at = False, float("-inf")
 
-    async def send(self, messages: Sequence[Outgoing]) -> None:
+    async def send(self, messages: Sequence[Sealed]) -> None:
         """Returns when all in-sync replicas have all of them.
 
         Raises:
@@ -51,7 +52,7 @@ class Outbox:
         """
         self.tallies.note(messages, await self._send(self._senders, messages, self._patience_s))
 
-    async def tell(self, messages: Sequence[Outgoing]) -> None:
+    async def tell(self, messages: Sequence[Sealed]) -> None:
         """The same, with patience: for what nobody waits for."""
         self.tallies.note(messages, await self._send(self._tellers, messages, None))
 

@@ -12,6 +12,7 @@ from services.gateway.board import Board
 from services.gateway.budgets import Budgets
 from services.gateway.engine import Engine
 from services.gateway.lineage import Lineage
+from services.gateway.log_keys import LogKeys
 from services.gateway.outbox import Outbox
 from services.gateway.reports import Reports
 from services.gateway.settings import GatewaySettings
@@ -28,6 +29,7 @@ class Parts:
     store: Store
     blobs: Blobs
     engine: Engine
+    log_keys: LogKeys
     outbox: Outbox
     board: Board
     maker: TrackMaker

@@ -24,6 +24,7 @@ from services.gateway.board import Board
 from services.gateway.claims import Claims
 from services.gateway.engine import Engine, EngineAway, EngineRefused
 from services.gateway.line import Line
+from services.gateway.log_keys import LogKeys
 from services.gateway.outbox import Outbox, outgoing
 from services.gateway.store import Store, TrackRow
 from services.identifiers import derived_uuid7
@@ -41,9 +42,19 @@ class TrackMaker:
     """Runs within the gateway's event loop; `run` until cancelled."""
 
     def __init__(
-        self, store: Store, claims: Claims, engine: Engine, outbox: Outbox, board: Board, *, width: int, patience: float
+        self,
+        store: Store,
+        claims: Claims,
+        engine: Engine,
+        log_keys: LogKeys,
+        outbox: Outbox,
+        board: Board,
+        *,
+        width: int,
+        patience: float,
     ) -> None:
-        self._store, self._claims, self._engine, self._outbox, self._board = store, claims, engine, outbox, board
+        self._store, self._claims, self._engine, self._board = store, claims, engine, board
+        self._log_keys, self._outbox = log_keys, outbox
         self._width, self._patience = width, patience
         self._line: Line[TrackRow] = Line()
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
@@ -140,18 +151,20 @@ class TrackMaker:
 
     async def _tell_ready(self, row: TrackRow, facts: TrackFacts) -> None:
         self._leave_engine(row)
-        event = made_event(row, facts)
-        await _insisting(lambda: self._outbox.tell([outgoing(event)]))
+        await self._tell(made_event(row, facts))
         await _insisting(lambda: self._store.mark_ready(row.track.track_id, facts))
         self._count("ready", row)
         metrics.TRACK_SECONDS.observe((datetime.now(UTC) - row.track.created_at).total_seconds())
 
     async def _tell_failed(self, row: TrackRow, problem: Problem) -> None:
         self._leave_engine(row)
-        event = failed_event(row, problem)
-        await _insisting(lambda: self._outbox.tell([outgoing(event)]))
+        await self._tell(failed_event(row, problem))
         await _insisting(lambda: self._store.mark_failed(row.track.track_id, problem))
         self._count("failed", row)
+
+    async def _tell(self, event: TrackMadeEvent | TrackFailedEvent) -> None:
+        sealed = await _insisting(lambda: self._log_keys.sealed([outgoing(event)]))
+        await _insisting(lambda: self._outbox.tell(sealed))
 
     def _leave_engine(self, row: TrackRow) -> None:
         self._asking.discard(row.track.track_id)

@@ -4,7 +4,8 @@
     python -m tests.benchmarks.sink --postgres DSN [--events 20000] [--before 0]
 
 Realistic events: 85 % heartbeats, 15 % ratings, by 2,000 listeners on 20,000 tracks. Ours folds them into plays,
-ratings and roll-ups and keeps the books; the others only store the events, so the ratio flatters them. The DSN's user
+ratings and roll-ups and keeps the books; the others only store the events, so the ratio flatters them. Ours twice: of
+sealed records, as the gateway writes them, and of the same in the open, as the others get them. The DSN's user
 must be allowed to create databases; one is made for each way, and dropped. Seconds of the processor are those of this
 process, and on Linux, where the server runs here, those of the server's process for this one (`server_us_an_event`):
 their sum says how many events a second one core takes when nothing else runs.
@@ -23,16 +24,19 @@ from uuid import UUID, uuid4
 import psycopg
 
 from schemas.events import Heard, Playback, PlayEvent, Rating, RatingEvent, TrackMade, TrackMadeEvent
+from services.aggregator.accounts import kind_of
 from services.aggregator.batch import sort_out
 from services.aggregator.collecting import collect_seldom
 from services.aggregator.fold import Event
 from services.aggregator.store import Store
 from services.identifiers import uuid7
 from services.postgres import open_pool
-from services.streams import Extent, Message, TopicPartition
+from services.seals import LogKey
+from services.streams import Extent, Message, Outgoing, TopicPartition
 from tests.benchmarks.aggregator import INSERT, database
 from tests.benchmarks.processor import spent_seconds
 from tests.services.aggregator.samples import message_of
+from tests.services.logs import known, sealed
 
 BATCH = 2_000
 Tracks = Sequence[tuple[UUID, UUID]]
@@ -49,15 +53,22 @@ def main() -> None:
     options = parser.parse_args()
     draw = random.Random(1)
     tracks = _tracks(draw)
-    known = [*_made(tracks), *_events(options.before, tracks, draw)]
-    every = _numbered([*known, *_events(options.events, tracks, draw)])
-    before, then = every[: len(known)], every[len(known) :]
-    ways: dict[str, Way] = {"ours": ours, "executemany": executemany, "row by row": row_by_row}
+    first = [*_made(tracks), *_events(options.before, tracks, draw)]
+    every = _numbered([*first, *_events(options.events, tracks, draw)])
+    before, then = every[: len(first)], every[len(first) :]
+    ways: dict[str, Way] = {
+        "ours": ours,
+        "ours, in the open": ours,
+        "executemany": executemany,
+        "row by row": row_by_row,
+    }
     for name, way in ways.items():
         some = then if name != "row by row" else then[: len(then) // 10]
         with database(options.postgres) as dsn:
-            if name == "ours" or options.before:
+            if way is ours or options.before:
                 ours(dsn, before)
+            if name == "ours":
+                some = _sealed(some, known(dsn, {listener for _, listener in tracks}))
             collect_seldom()
             began, used = time.perf_counter(), time.process_time()
             server = way(dsn, some)
@@ -84,7 +95,8 @@ def ours(dsn: str, messages: Sequence[Message]) -> float:
             server = connection.info.backend_pid
         before = spent_seconds(server)
         for at in range(0, len(messages), BATCH):
-            batch = sort_out(messages[at : at + BATCH])
+            portion = messages[at : at + BATCH]
+            batch = sort_out(portion, store.keys.of(portion))
             store.write(batch, reached)
             reached |= batch.reached
         return spent_seconds(server) - before
@@ -147,6 +159,15 @@ def _events(count: int, tracks: Tracks, draw: random.Random) -> Iterator[PlayEve
         data = Playback(play_id=uuid4(), track_id=track, position_ms=at + 10_000, heard=heard)
         kind = "encore.play.heartbeat"
         yield PlayEvent(id=uuid7(), source=source, subject=listener, time=now, receivedat=now, type=kind, data=data)
+
+
+def _sealed(messages: Sequence[Message], keys: dict[UUID, LogKey]) -> list[Message]:
+    found = []
+    for message in messages:
+        said = Outgoing(message.topic, message.key or b"", message.value or b"", kind_of(message.value))
+        [record] = sealed([said], keys)
+        found.append(message._replace(key=record.key, value=record.value))
+    return found
 
 
 def _numbered(events: Sequence[Event]) -> list[Message]:

@@ -55,7 +55,7 @@ def test_the_others_are_ended_when_one_has_failed() -> None:
 def test_the_track_maker_ends_though_news_come_at_the_same_moment(ticks: int) -> None:
     async def run() -> bool:
         unused = cast("Any", None)
-        maker = TrackMaker(cast("Any", NothingOpen()), unused, unused, unused, unused, width=1, patience=1.0)
+        maker = TrackMaker(cast("Any", NothingOpen()), unused, unused, unused, unused, unused, width=1, patience=1.0)
         running = asyncio.create_task(maker.run())
         await asyncio.sleep(0.01)  # it waits for news now; being early would only make the test milder
         maker.wake()

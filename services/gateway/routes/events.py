@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from services.gateway.intake import (
 )
 from services.gateway.parts import At, By, Parts
 from services.gateway.stamps import stamped
-from services.streams import Outgoing
+from services.seals import Sealed, seal
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -72,11 +73,13 @@ async def post_events(request: Request, response: Response, parts: At, by: By) -
     known = await _known(parts, [given.event for given in events.values()])
     sent = Counter(given.event.subject for given in events.values() if given.event.subject in known.listeners)
     await parts.budgets.events(by, sent, len(batch))
-    accepted: list[Outgoing] = []
+    keys = await parts.log_keys.of(sent)
+    known = replace(known, listeners=known.listeners & keys.keys())
+    accepted: list[Sealed] = []
     for index, given in events.items():
         try:
             happened = happened_at(given.event, known, received, parts.settings.event_max_age)
-            accepted.append(stamped(given, known, received, happened))
+            accepted.append(seal(stamped(given, known, received, happened), keys[given.event.subject]))
         except Refused as refused:
             rejected.append(RejectedEvent(index=index, id=str(given.event.id), problem=refused.problem))
     await parts.outbox.send(accepted)
@@ -132,7 +135,7 @@ async def _known(parts: Parts, events: Sequence[ListenerEvent]) -> Known:
     )
 
 
-def _count(accepted: Iterable[Outgoing], rejected: Iterable[RejectedEvent]) -> None:
+def _count(accepted: Iterable[Sealed], rejected: Iterable[RejectedEvent]) -> None:
     for record in accepted:
         metrics.EVENTS_ACCEPTED.labels(record.topic).inc()
     for event in rejected:

@@ -7,6 +7,7 @@ from services.streams import Extent, Message, Start, TopicPartition
 from services.streams_kafka import KafkaReader
 from tests.contracts.streams import until
 from tests.services.aggregator.rows import counted, event_count, folded, offsets, stored
+from tests.services.logs import readable
 
 
 def extents(bootstrap: str) -> dict[TopicPartition, Extent]:
@@ -43,6 +44,6 @@ def require_equal(bootstrap: str, dsn: str) -> None:
     """Once all is read, the database says exactly what the log says."""
     target = ends(bootstrap)
     until(lambda: offsets(dsn) == target)
-    aggregates, distinct = folded(whole_log(bootstrap))
+    aggregates, distinct = folded(readable(whole_log(bootstrap), dsn))
     assert stored(dsn) == aggregates
     assert counted(dsn)[0] == event_count(dsn) == distinct

@@ -93,7 +93,7 @@ def failed(number: int, track: UUID, at: datetime) -> TrackFailedEvent:
 
 
 def message_of(event: Event) -> Outgoing:
-    return Outgoing(topic_of(event.type), str(event.subject).encode(), event.model_dump_json().encode())
+    return Outgoing(topic_of(event.type), str(event.subject).encode(), event.model_dump_json().encode(), event.type)
 
 
 def stream(count: int, seed: int) -> list[Event]:

@@ -16,6 +16,7 @@ from schemas.topics import FEEDBACK, PARTITIONS, PLAYS
 from services.aggregator.archive import LIMITS, archive, expire, months
 from services.aggregator.archive_files import opened
 from services.aggregator.fold import Event
+from services.aggregator.log_keys import LogKeys
 from services.aggregator.main import GROUP
 from services.aggregator.parquet import rows_of
 from services.aggregator.replay import ForgottenError, NotEmptyError, again, anew, compared, digests, moment
@@ -102,11 +103,11 @@ def test_archived_and_replayed_everything_is_as_it_was(
     assert digests(pool, then.parts) == then.digests
     assert len(dead_letters(postgres_dsn)) == 1
 
-    anew(empty, blobs, lambda: broker.consumer(uuid4().hex), then)
+    anew(empty, LogKeys(pool), blobs, lambda: broker.consumer(uuid4().hex), then)
     text, same = compared(then.digests, digests(empty, then.parts))
     assert same, text
     with pytest.raises(NotEmptyError):
-        anew(empty, blobs, lambda: broker.consumer(uuid4().hex), then)
+        anew(empty, LogKeys(pool), blobs, lambda: broker.consumer(uuid4().hex), then)
     other_dsn = str(empty.conninfo)
     more = spread(stream(40, seed=71))
     fold(broker, empty, other_dsn, [event for event in more if event.id.int >> 80 >= _ms(MARCH)])
@@ -122,7 +123,7 @@ def test_the_archive_is_enough_where_the_log_has_forgotten(
     fold(broker, pool, postgres_dsn, [of(MARCH, event) for event in stream(60, seed=73)])
     archive(pool, blobs, JANUARY)
     then = moment(pool)
-    anew(empty, blobs, lambda: broker.consumer(uuid4().hex), then)
+    anew(empty, LogKeys(pool), blobs, lambda: broker.consumer(uuid4().hex), then)
     assert compared(then.digests, digests(empty, then.parts))[1]
 
 
@@ -213,7 +214,7 @@ def test_files_whose_term_is_over_go_and_what_they_were_folded_into_stays(
     then = moment(pool)
     assert again(pool, lambda: broker.consumer(uuid4().hex), then).new == 0
     with pytest.raises(ForgottenError, match="2026-01 are kept no longer"):
-        anew(empty, blobs, lambda: broker.consumer(uuid4().hex), then)
+        anew(empty, LogKeys(pool), blobs, lambda: broker.consumer(uuid4().hex), then)
 
 
 def _ms(month: date) -> int:

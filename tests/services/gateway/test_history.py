@@ -23,6 +23,7 @@ from services.gateway import importing
 from services.gateway.history import Place
 from services.gateway.history_files import UnreadableError, rows
 from services.gateway.importing import BadRowsError, History, Outcome
+from services.gateway.log_keys import LogKeys
 from services.gateway.outbox import Outbox
 from services.gateway.store import Store
 from services.gateway.tally import Bookkeeper
@@ -31,6 +32,7 @@ from services.postgres import load_queries, open_async_pool, open_pool
 from services.streams import Message
 from services.streams_memory import MemoryBroker
 from tests.services.aggregator.rows import offsets, resumed, stored
+from tests.services.logs import in_the_clear
 from tests.services.roles import play
 
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
@@ -98,7 +100,7 @@ def bring(dsn: str, broker: MemoryBroker, file: Path, stop_after: int | None = N
 
             try:
                 await history.check()
-                return await history.send(outbox, Bookkeeper(store, outbox.tallies), 1e6, tell)
+                return await history.send(LogKeys(store), outbox, Bookkeeper(store, outbox.tallies), 1e6, tell)
             finally:
                 await outbox.aclose()
 
@@ -107,14 +109,14 @@ def bring(dsn: str, broker: MemoryBroker, file: Path, stop_after: int | None = N
         return asyncio.run(run())
 
 
-def log_of(broker: MemoryBroker) -> list[Message]:
-    return [message for log in broker.logs.values() for message in log]
+def log_of(dsn: str, broker: MemoryBroker) -> list[Message]:
+    return in_the_clear((message for log in broker.logs.values() for message in log), dsn)
 
 
 def fold(dsn: str, broker: MemoryBroker) -> Aggregates:
     """What the aggregator makes of the log, reading on from where it was."""
     reached = offsets(dsn)
-    batch = sort_out(message for message in log_of(broker) if message.offset >= reached.get(message.place, 0))
+    batch = sort_out(message for message in log_of(dsn, broker) if message.offset >= reached.get(message.place, 0))
     assert batch.dead == []
     with pytest.MonkeyPatch.context() as patch:
         play(patch, AGGREGATOR)
@@ -178,7 +180,7 @@ def test_brought_twice_it_is_there_once(dsn: str, broker: MemoryBroker, tmp_path
     bring(dsn, broker, file)
     once = fold(dsn, broker)
     bring(dsn, broker, file)
-    broker_before = len(log_of(broker))
+    broker_before = len(log_of(dsn, broker))
     assert fold(dsn, broker) == once
     assert broker_before > len(asked(dsn, "select id from feedback.events")) == 7
     assert asked(dsn, "select * from feedback.conflicts") == []
@@ -191,7 +193,7 @@ def test_stopped_in_the_midst_and_begun_again_it_is_there_whole_and_once(
     file = file_of(tmp_path, PAST)
     with pytest.raises(KeyboardInterrupt):
         bring(dsn, broker, file, stop_after=2)
-    assert 0 < len(log_of(broker)) < 7
+    assert 0 < len(log_of(dsn, broker)) < 7
     bring(dsn, broker, file)
     fold(dsn, broker)
     assert asked(dsn, "select count(*) as n from feedback.events")[0]["n"] == 7
@@ -200,7 +202,7 @@ def test_stopped_in_the_midst_and_begun_again_it_is_there_whole_and_once(
 def test_whoever_did_not_agree_to_training_is_left_out(dsn: str, broker: MemoryBroker, tmp_path: Path) -> None:
     outcome = bring(dsn, broker, file_of(tmp_path, [row(CARL, stars=5), row(BEN, stars=4)]))
     assert (outcome.left_out, outcome.sent) == (1, 2)
-    assert str(CARL).encode() not in b"".join(message.value or b"" for message in log_of(broker))
+    assert str(CARL).encode() not in b"".join(message.value or b"" for message in log_of(dsn, broker))
 
 
 def test_every_bad_row_is_told_with_line_and_field_and_nothing_is_sent(
@@ -225,7 +227,7 @@ def test_every_bad_row_is_told_with_line_and_field_and_nothing_is_sent(
     expected = [(line, name) for line, name in enumerate([*wrong, "time", "time", "row"], 2)]
     assert [tuple(line.split(": ")[:2]) for line in told[:-1]] == [(f"line {line}", name) for line, name in expected]
     assert told[-1] == "10 rows cannot be taken; nothing was sent."
-    assert log_of(broker) == []
+    assert log_of(dsn, broker) == []
 
 
 def test_parquet_is_read_as_the_same_rows(dsn: str, broker: MemoryBroker, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from services.errors import NotAcknowledged
 from services.gateway.main import outbox_to
 from services.gateway.outbox import Outbox, outgoing
 from services.identifiers import uuid7
+from services.seals import Sealed, seal
 from services.streams import Outgoing, Receipt
 from services.streams_memory import MemoryBroker
+from tests.services.logs import new_key
 
 
 def failed() -> TrackFailedEvent:
@@ -24,6 +26,10 @@ def failed() -> TrackFailedEvent:
         time=datetime.now(UTC),
         data=TrackFailed(track_id=uuid7(), arm="base", code="test"),
     )
+
+
+def record() -> Sealed:
+    return seal(outgoing(event := failed()), new_key(event.subject))
 
 
 async def total(outbox: Outbox) -> int:
@@ -37,7 +43,7 @@ def test_what_is_sent_is_in_the_log(kafka_bootstrap: str) -> None:
         while not await outbox.is_reachable():  # a starved broker may let a question time out
             continue
         before = await total(outbox)
-        await asyncio.gather(*(outbox.send([outgoing(failed()), outgoing(failed())]) for _ in range(20)))
+        await asyncio.gather(*(outbox.send([record(), record()]) for _ in range(20)))
         after = await total(outbox)
         await outbox.aclose()
         return after - before
@@ -88,13 +94,13 @@ def test_while_the_broker_hangs_everybody_is_told_so_and_tracks_wait_for_it() ->
 
     async def tried() -> list[object]:
         outbox = outbox_with(stuck)
-        track = asyncio.create_task(outbox.tell([outgoing(failed())]))
+        track = asyncio.create_task(outbox.tell([record()]))
         # Many more than there are threads, so that most never get one.
-        answers = await asyncio.gather(*(outbox.send([outgoing(failed())]) for _ in range(100)), return_exceptions=True)
+        answers = await asyncio.gather(*(outbox.send([record()]) for _ in range(100)), return_exceptions=True)
         assert not track.done()
         stuck.goes_on.set()
         await track
-        await outbox.send([outgoing(failed())])
+        await outbox.send([record()])
         await outbox.aclose()
         return list(answers)
 
