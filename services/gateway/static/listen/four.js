@@ -53,17 +53,22 @@ export function picking(listenerId, four) {
       button.setAttribute("aria-pressed", String(button.dataset.choice === picked));
     });
   };
-  const pick = async (choice) => {
-    try {
-      const telling = tell(listenerId, "encore.four.picked", { four_id: four.four_id, choice });
-      await orWaiting(telling, () => (state.textContent = t.four.waits));
-      keep(four.four_id, choice);
-      picked = choice;
-    } catch (error) {
-      state.textContent = error.message;
-      return;
-    }
+  const note = (choice) => {
+    keep(four.four_id, choice);
+    picked = choice;
     show();
+  };
+  const pick = async (choice) => {
+    const before = picked;
+    note(choice);
+    state.textContent = "";
+    try {
+      await orWaiting(tell(listenerId, "encore.four.picked", { four_id: four.four_id, choice }), () => (state.textContent = t.four.waits));
+      show();
+    } catch (error) {
+      note(before);
+      state.textContent = error.message;
+    }
   };
   show();
   return {

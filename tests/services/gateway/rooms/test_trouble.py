@@ -11,6 +11,7 @@ from tests.services.gateway.conftest import Gateway, until
 from tests.services.gateway.rooms.conftest import Opened, violations
 from tests.services.gateway.rooms.test_four import asked_for_four, heard_all
 from tests.services.gateway.rooms.test_listen import of, skip, tuned
+from tests.services.gateway.test_page import hear
 
 
 @pytest.fixture
@@ -247,9 +248,7 @@ def test_what_is_said_without_a_network_is_seen_at_once_and_sent_later(
     page.reload()
     ballot = page.locator(f"[data-pair='{pair['pair_id']}']")
     for place in range(2):
-        ballot.get_by_role("button", name="Play").nth(place).click()
-        expect(ballot.locator(".play[data-sounds]")).to_have_count(1)
-        expect(ballot.locator(".play[data-sounds]")).to_have_count(0)  # to its end
+        hear(page, ballot.locator(".card").nth(place))
     vote = ballot.get_by_role("button", name="B", exact=True)
     expect(vote).to_be_enabled()
     card = asked_for_four(page, "a slow air")
@@ -263,6 +262,7 @@ def test_what_is_said_without_a_network_is_seen_at_once_and_sent_later(
     expect(page.locator(".bar .now")).to_contain_text("5 of 5 is kept here")
     card.get_by_role("button", name="Take 3", exact=True).click()
     expect(card).to_contain_text("Your pick is kept here")
+    expect(card.get_by_role("button", name="Take 3", exact=True)).to_have_attribute("aria-pressed", "true")
     vote.click()
     expect(ballot).to_contain_text("Your vote is kept here, and sent when the network is back.")
     page.context.set_offline(False)
