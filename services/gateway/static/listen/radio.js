@@ -94,7 +94,7 @@ export class Radio {
     station.present?.four?.tracks.forEach(({ status }, place) => status === "failed" && this.ballot.lost(place));
     if (!this.player && this.isAudible(station.present)) this.offer(station.present);
     if (isPassing(this.player?.troubled) && station.present.isHere) this.start();
-    this.say(this.told());
+    this.sayNow();
     this.upNext.textContent = this.toldNext();
     this.keep();
   }
@@ -105,7 +105,9 @@ export class Radio {
     this.fillActions(this.item);
   }
 
-  say(text) {
+  // What came of a rating stays until something else plays, or does not.
+  sayNow() {
+    const text = (!this.player?.troubled && this.rated) || this.told();
     if (this.state.textContent !== text) this.state.textContent = text;
   }
 
@@ -134,6 +136,7 @@ export class Radio {
   turnTo(item) {
     this.leave();
     this.item = item;
+    this.rated = null;
     this.view = playerView();
     this.actions = h("div", { class: "row actions" });
     const title = item?.track.prompt || t.track.surprise;
@@ -154,7 +157,10 @@ export class Radio {
   ratings(item) {
     const id = this.listener.listener_id;
     const here = (then) => (item === this.item ? then() : undefined); // what is told after a skip is not about what plays now
-    const say = (text) => here(() => this.say(text));
+    const say = (text) => here(() => {
+      this.rated = text;
+      this.sayNow();
+    });
     const again = () => here(() => this.fillActions(item));
     const heart = h("button", {
       type: "button", class: "heart", "aria-label": t.station.heart, "aria-pressed": String(kept(item.track.track_id) === MOST_STARS),
@@ -180,7 +186,7 @@ export class Radio {
     this.view.hidden = false;
     this.player = new Player(this.view, this.listener.listener_id, item.track, {
       audio: this.audio, from: this.from ?? 0, next: () => this.skip(), onEnd: () => this.skip(),
-      onHeard: (ms) => votes?.heard(item.place, ms, item.track.seconds), onTrouble: () => this.say(this.told()),
+      onHeard: (ms) => votes?.heard(item.place, ms, item.track.seconds), onTrouble: () => this.sayNow(),
     });
     this.from = 0;
     this.fillActions(item);
