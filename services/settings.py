@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     """0 lets the system choose; the log line `metrics` tells which."""
 
 
-SettingsT = TypeVar("SettingsT", bound=Settings)
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def read(kind: type[SettingsT]) -> SettingsT:

@@ -80,9 +80,14 @@ def kafka_bootstrap(servers_home: Home) -> str:
 
 
 @pytest.fixture(scope="session")
-def mlflow_url(servers_home: Home) -> str:
-    """URL of an MLflow server on PostgreSQL."""
-    return start(servers_home, "mlflow").mlflow_url
+def mlflow_url(servers_home: Home) -> Iterator[str]:
+    """URL of an MLflow server on PostgreSQL. MLflow's own client is let in as the factory."""
+    running = start(servers_home, "mlflow", "users of mlflow")
+    user, password = running.mlflow_login("factory")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", user)
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        yield running.mlflow_url
 
 
 @pytest.fixture(scope="session")

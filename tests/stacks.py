@@ -16,6 +16,7 @@ from infra.local.down import down
 from infra.local.home import Home
 from infra.local.kafka import ensure_artifacts
 from infra.local.logins import owner_of
+from infra.local.mlflow import password
 from infra.local.part import Stack
 from infra.local.up import up
 from services.audit import Kind
@@ -42,6 +43,10 @@ class RunningStack:
     def told(self, part: str) -> dict[str, str]:
         """What the launcher tells a part by its environment."""
         return {**self.stack.environment, **self.stack.part(part).environment}
+
+    def mlflow_login(self, user: str) -> tuple[str, str]:
+        """One of MLflow's users, and their password."""
+        return user, password(self.home, user)
 
     def token(self, kind: Kind, name: str = "encore") -> str:
         """A token of this kind for an hour."""

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     postgres_dsn: str
     store_url: str
     mlflow_url: str = "http://127.0.0.1:5000"
+    mlflow_username: str = ""
+    mlflow_password: str = Field(default="", repr=False)
     ray_address: str = "127.0.0.1:6379"
     base_folder: Path = Path("serving/base")
     log_level: str = "INFO"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from infra.local.home import Home
+from infra.local.mlflow import password_file
 from infra.local.part import Stack
 from infra.local.told import KEY_OF_RAY
 from services.principals.keys import KeysError, load
@@ -50,6 +51,8 @@ def show(stack: Stack, listener: str | None = None) -> None:
         print(f"  There is no login now: {error}")
     for title, address in addresses(stack).items():
         print(f"  {title:<24}{address}")
+    home = Home(Path(stack.environment["ENCORE_HOME"]))
     if stack.part("ray").is_ours:
-        file = Home(Path(stack.environment["ENCORE_HOME"])).secret_file(KEY_OF_RAY)
-        print(f"The Ray dashboard asks for a token: it is in {file}.")
+        print(f"The Ray dashboard asks for a token: it is in {home.secret_file(KEY_OF_RAY)}.")
+    if stack.part("mlflow").is_ours:
+        print(f"MLflow asks for a login: operator, with the password in {home.secret_file(password_file('operator'))}.")

@@ -36,6 +36,7 @@ def jobs(home: Home, stack: Stack, environ: Mapping[str, str]) -> tuple[Job, ...
         Job("databases", lambda: postgres.make_databases(server, databases), after=("postgres",)),
         Job("schema", lambda: migrate(dsn), after=("databases",)),
         Job("database of mlflow", lambda: _hand_over(home, stack), after=("databases",)),
+        Job("users of mlflow", lambda: _make_users(home, stack), after=("mlflow",)),
         Job("logins", lambda: _make_logins(home, stack), after=("schema",)),
         Job("topics", lambda: kafka.make_topics(bootstrap), after=("kafka",)),
     )
@@ -70,5 +71,13 @@ def _make_logins(home: Home, stack: Stack) -> None:
 
 
 def _hand_over(home: Home, stack: Stack) -> None:
-    if stack.part("postgres").is_ours and stack.part("mlflow").is_ours:
+    if not stack.part("mlflow").is_ours:
+        return
+    if stack.part("postgres").is_ours:
         mlflow.hand_over(home, logins.owner_of(home, stack))
+    mlflow.tell_where_users_are(home, stack)
+
+
+def _make_users(home: Home, stack: Stack) -> None:
+    if stack.part("mlflow").is_ours:
+        mlflow.make_users(home, stack)

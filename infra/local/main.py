@@ -150,11 +150,11 @@ def _in_stack(home: Home, options: Namespace, caller: Path) -> int:
 
 
 def _login(home: Home, stack: Stack, module: str) -> dict[str, str]:
-    """How a command enters the database: as the process that it belongs to, or not at all."""
+    """What a command is told beside what all are told: what the process is told that it belongs to."""
     if module in OF_THE_OWNER:
         return {logins.DSN: logins.owner_of(home, stack)}
     process = module.split(".")[1]
-    return {logins.DSN: stack.part(process).environment[logins.DSN]} if process in logins.ROLES else {}
+    return dict(stack.part(process).environment) if process in logins.ROLES else {}
 
 
 def _alone(module: str, options: Namespace, caller: Path) -> int:

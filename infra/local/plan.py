@@ -173,8 +173,12 @@ def _processes(ports: Mapping[str, int], shared: Mapping[str, str]) -> tuple[Par
         engine,
         gateway,
         _with_metrics("aggregator", "services.aggregator.main", ports["aggregator"], ("logins", "topics"), LIGHT),
-        _with_metrics("rollout", "services.rollout.main", ports["rollout"], ("logins", "topics", "mlflow"), LIGHT),
-        _with_metrics("factory", "training.main", ports["factory"], ("logins", "mlflow", "ray"), {}, follows="ray"),
+        _with_metrics(
+            "rollout", "services.rollout.main", ports["rollout"], ("logins", "topics", "users of mlflow"), LIGHT
+        ),
+        _with_metrics(
+            "factory", "training.main", ports["factory"], ("logins", "users of mlflow", "ray"), {}, follows="ray"
+        ),
     )
 
 

@@ -4,15 +4,18 @@ who does not knock there."""
 from collections.abc import Mapping
 from typing import Final
 
-from infra.local import logins, postgres
+from infra.local import logins, mlflow, postgres
 from infra.local.home import PROJECT, Home
 from infra.local.ports import LOOPBACK
 
 KEY_OF_RAY: Final = "ray.token"
 ARM_SALT: Final = "ENCORE_ARM_SALT"
+MLFLOW_USER: Final = "ENCORE_MLFLOW_USERNAME"
+MLFLOW_PASSWORD: Final = "ENCORE_MLFLOW_PASSWORD"  # noqa: S105 - the variable's name
 _AT_RAY: Final = ("ray", "engine", "factory")
+_AT_MLFLOW: Final = ("rollout", "factory")
 # Of the launcher, or told to each alone.
-_NOT_FOR_ALL: Final = ("ENCORE_PART", "ENCORE_VENV", ARM_SALT, logins.DSN)
+_NOT_FOR_ALL: Final = ("ENCORE_PART", "ENCORE_VENV", ARM_SALT, MLFLOW_USER, MLFLOW_PASSWORD, logins.DSN)
 
 
 def to_all(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
@@ -54,9 +57,18 @@ def to_each(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) ->
     given, owner = environ.get(logins.DSN), postgres.dsn(home, ports["postgres"])
     alone = {process: {logins.DSN: given or logins.dsn_of(home, process, owner)} for process in logins.ROLES}
     alone["gateway"][ARM_SALT] = environ.get(ARM_SALT) or home.secret("arm.salt")
+    for user in _AT_MLFLOW:
+        alone[user] |= _login_at_mlflow(home, environ, user)
     if not environ.get("ENCORE_RAY_ADDRESS"):
         # Whoever reaches a port of Ray without a token runs code there, and Serve's replicas listen on all interfaces.
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": home.secret(KEY_OF_RAY)}
         for part in _AT_RAY:
             alone[part] = alone.get(part, {}) | token
     return alone
+
+
+def _login_at_mlflow(home: Home, environ: Mapping[str, str], user: str) -> dict[str, str]:
+    """At ours as itself, at a given one as the caller says."""
+    if not environ.get("ENCORE_MLFLOW_URL"):
+        return {MLFLOW_USER: user, MLFLOW_PASSWORD: mlflow.password(home, user)}
+    return {name: environ[name] for name in (MLFLOW_USER, MLFLOW_PASSWORD) if environ.get(name)}

@@ -11,9 +11,10 @@ from services.errors import BackendAway, ServiceError
 from services.postgres import open_pool
 from services.rollout.operating import Wish
 from services.rollout.registry import MlflowRegistry
+from services.rollout.settings import RegistrySettings
 from services.rollout.signing import signed
 from services.rollout.versions import Versions
-from services.settings import Settings, read
+from services.settings import read
 
 ROLES: Final = ("champion", "candidate", "previous", "pinned")
 MOVES: Final[Mapping[str, Literal["serve", "serve_previous", "pin", "unpin"]]] = {
@@ -24,17 +25,12 @@ MOVES: Final[Mapping[str, Literal["serve", "serve_previous", "pin", "unpin"]]] =
 }
 
 
-class AdapterSettings(Settings):
-    """Where versions are known."""
-
-    mlflow_url: str = "http://127.0.0.1:5000"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = _parser().parse_args(arguments)
-    settings = read(AdapterSettings)
+    settings = read(RegistrySettings)
     try:
-        with open_pool(settings.postgres_dsn) as pool, MlflowRegistry(settings.mlflow_url) as registry:
+        registry_of = MlflowRegistry(settings.mlflow_url, settings.mlflow_login)
+        with open_pool(settings.postgres_dsn) as pool, registry_of as registry:
             text = answer(Versions(pool, registry), chosen)
     except (BackendAway, ServiceError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

@@ -39,7 +39,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     producer = KafkaWriter(settings.kafka_bootstrap)
-    with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, MlflowRegistry(settings.mlflow_url) as registry:
+    registry_of = MlflowRegistry(settings.mlflow_url, settings.mlflow_login)
+    with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, registry_of as registry:
         lease = Lease(pool, settings.rollout_lease_s)
         own, aliases = fenced(lease), FencedRegistry(registry, lease)
         store, prefetch = Store(own), EnginePrefetch(settings.engine_url)

@@ -48,8 +48,9 @@ class Registry(Protocol):
 class MlflowRegistry:
     """A `Registry` that is an MLflow tracking server."""
 
-    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
-        self._client = httpx.Client(base_url=url, timeout=timeout_s)
+    def __init__(self, url: str, login: tuple[str, str] | None = None, timeout_s: float = 10.0) -> None:
+        """`login` is user and password, where it asks for them."""
+        self._client = httpx.Client(base_url=url, auth=login, timeout=timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +77,9 @@ class MlflowRegistry:
             raise BackendAway("mlflow", f"MLflow cannot be reached: {type(error).__name__}") from error
         if answer.status_code == httpx.codes.NOT_FOUND and "RESOURCE_DOES_NOT_EXIST" in answer.text:
             raise UnknownVersion(model, f"{model}: {answer.json().get('message', 'not found')}")
+        if answer.status_code == httpx.codes.FORBIDDEN and method != "GET":
+            # Who may change every model is refused where there is none; reading says so.
+            self.aliases(model)
         if not answer.is_success:
             raise RefusedByRegistry(
                 "mlflow", f"MLflow answered {answer.status_code} to {method} {path}: {answer.text[:200]}"

@@ -2,18 +2,30 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from services.rollout.care import Care
 from services.rollout.plan import Plan, Prior
 from services.settings import Port, Settings
 
 
-class RolloutSettings(Settings):
+class RegistrySettings(Settings):
+    """Where the model registry is, for whoever moves aliases."""
+
+    mlflow_url: str = "http://127.0.0.1:5000"
+    mlflow_username: str = ""
+    mlflow_password: SecretStr = SecretStr("")
+
+    @property
+    def mlflow_login(self) -> tuple[str, str] | None:
+        """User and password, where MLflow asks for them."""
+        return (self.mlflow_username, self.mlflow_password.get_secret_value()) if self.mlflow_username else None
+
+
+class RolloutSettings(RegistrySettings):
     """Read once in `main`. The fields from `rollout_base_share` on make the plan of canaries that start from now on."""
 
     metrics_port: Port = 9102
-    mlflow_url: str = "http://127.0.0.1:5000"
     engine_url: str = "http://127.0.0.1:8000"
 
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0

@@ -130,4 +130,5 @@ def test_no_process_is_told_another_ones_secret(stack: RunningStack) -> None:
 
 def test_every_address_that_is_shown_answers(stack: RunningStack) -> None:
     for title, address in addresses(stack.stack).items():
-        assert httpx.get(address, timeout=60).status_code == 200, title
+        login = stack.mlflow_login("operator") if title == "MLflow" else None
+        assert httpx.get(address, auth=login, timeout=60).status_code == 200, title

@@ -106,17 +106,24 @@ def row(stack: RunningStack, round_id: str) -> dict[str, Any]:
 
 def versions(stack: RunningStack, listener_id: UUID) -> list[dict[str, Any]]:
     query = {"filter": f"name='{model_name(listener_id)}'"}
-    answer = httpx.get(f"{stack.mlflow_url}/api/2.0/mlflow/model-versions/search", params=query, timeout=PATIENCE_S)
+    with mlflow(stack) as client:
+        answer = client.get("/model-versions/search", params=query)
     return list(answer.raise_for_status().json()["model_versions"])
 
 
 def runs(stack: RunningStack, round_id: str) -> list[dict[str, Any]]:
-    api = f"{stack.mlflow_url}/api/2.0/mlflow"
-    named = httpx.get(f"{api}/experiments/get-by-name", params={"experiment_name": EXPERIMENT}, timeout=PATIENCE_S)
-    experiment = named.raise_for_status().json()["experiment"]["experiment_id"]
-    wanted = {"experiment_ids": [experiment], "filter": f"tags.`{ROUND_TAG}` = '{round_id}'"}
-    answer = httpx.post(f"{api}/runs/search", json=wanted, timeout=PATIENCE_S)
+    with mlflow(stack) as client:
+        named = client.get("/experiments/get-by-name", params={"experiment_name": EXPERIMENT})
+        experiment = named.raise_for_status().json()["experiment"]["experiment_id"]
+        wanted = {"experiment_ids": [experiment], "filter": f"tags.`{ROUND_TAG}` = '{round_id}'"}
+        answer = client.post("/runs/search", json=wanted)
     return list(answer.raise_for_status().json()["runs"])
+
+
+def mlflow(stack: RunningStack) -> httpx.Client:
+    """MLflow's API, as an operator."""
+    login = stack.mlflow_login("operator")
+    return httpx.Client(base_url=f"{stack.mlflow_url}/api/2.0/mlflow", auth=login, timeout=PATIENCE_S)
 
 
 def until(true: Callable[[], bool], what: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import statistics
+from base64 import b64encode
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,8 @@ def test_what_operators_are_linked_to_is_that_version_and_that_run_in_mlflow(pla
     with httpx.Client(base_url=played.stack.gateway_url, headers=headers) as http:
         version = http.get("/v1/versions", params={"listener_id": str(played.people[0])}).raise_for_status().json()[0]
         curve = http.get(f"/v1/rounds/{version['round_id']}/curve").raise_for_status().json()
+    user, password = played.stack.mlflow_login("operator")
+    page.set_extra_http_headers({"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"})
     page.goto(version["mlflow_url"])
     expect(page.get_by_role("heading", name=f"Version {version['version']}")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text(model_name(played.people[0])).first).to_be_visible(timeout=PATIENCE_MS)
@@ -223,6 +226,7 @@ def _registry(stack: RunningStack, listener_id: UUID, version: int) -> dict[str,
         httpx.get(
             f"{stack.mlflow_url}/api/2.0/mlflow/model-versions/get",
             params={"name": model_name(listener_id), "version": str(version)},
+            auth=stack.mlflow_login("operator"),
         )
         .raise_for_status()
         .json()["model_version"]
@@ -231,7 +235,9 @@ def _registry(stack: RunningStack, listener_id: UUID, version: int) -> dict[str,
 
 def _aliases(stack: RunningStack, listener_id: UUID) -> dict[str, str]:
     answer = httpx.get(
-        f"{stack.mlflow_url}/api/2.0/mlflow/registered-models/get", params={"name": model_name(listener_id)}
+        f"{stack.mlflow_url}/api/2.0/mlflow/registered-models/get",
+        params={"name": model_name(listener_id)},
+        auth=stack.mlflow_login("operator"),
     )
     model = answer.raise_for_status().json()["registered_model"]
     return {alias["alias"]: alias["version"] for alias in model.get("aliases", [])}

@@ -133,7 +133,7 @@ def test_secrets_come_by_reference_only(render: Render) -> None:
     for specs in pods(render()).values():
         for spec in specs:
             for entry in container(spec)["env"]:
-                if entry["name"] in {"ENCORE_POSTGRES_DSN", "ENCORE_ARM_SALT"}:
+                if entry["name"] in {"ENCORE_POSTGRES_DSN", "ENCORE_ARM_SALT", "ENCORE_MLFLOW_PASSWORD"}:
                     assert entry["valueFrom"]["secretKeyRef"]["name"] == "encore"
     assert not named(render("everything"), "Secret")
 
@@ -147,6 +147,18 @@ def test_each_process_logs_in_at_the_database_as_itself(render: Render) -> None:
                     keys.setdefault(component, set()).add(entry["valueFrom"]["secretKeyRef"]["key"])
     own = {name: {f"{name}-dsn"} for name in ("gateway", "aggregator", "rollout", "factory")}
     assert keys == own | {"migrate": {"postgres-dsn"}, "archive": {"aggregator-dsn"}}
+
+
+def test_each_process_logs_in_at_mlflow_as_itself_where_mlflow_asks(render: Render) -> None:
+    for values, expected in (("", {}), ("everything", {"rollout": "rollout-mlflow", "factory": "factory-mlflow"})):
+        keys = {}
+        for component, specs in pods(render(values)).items():
+            for told in (told for spec in specs for told in container(spec)["env"]):
+                if told["name"] == "ENCORE_MLFLOW_PASSWORD":
+                    keys[component] = told["valueFrom"]["secretKeyRef"]["key"]
+                if told["name"] == "ENCORE_MLFLOW_USERNAME":
+                    assert told["value"] == component
+        assert keys == expected
 
 
 def test_only_processes_that_open_the_blob_store_get_its_credentials(render: Render) -> None:

@@ -97,12 +97,12 @@ def test_each_part_is_told_the_secrets_of_the_doors_that_it_knocks_at(home: Home
         "postgres": set(),
         "kafka": set(),
         "ray": {"ray.token"},
-        "mlflow": {"postgres.mlflow.password"},
+        "mlflow": {"postgres.mlflow.password", "mlflow.admin.password", "mlflow.forms.token"},
         "engine": {"ray.token"},
         "gateway": {"postgres.gateway.password", "arm.salt"},
         "aggregator": {"postgres.aggregator.password"},
-        "rollout": {"postgres.rollout.password"},
-        "factory": {"postgres.factory.password", "ray.token"},
+        "rollout": {"postgres.rollout.password", "mlflow.rollout.password"},
+        "factory": {"postgres.factory.password", "mlflow.factory.password", "ray.token"},
         "watchdog": set(),
     }
     assert "postgres.password" in secrets

@@ -84,7 +84,9 @@ def _play(scene: Scene, durations: list[float]) -> list[Row]:
 
 def _behind_doors(stack: ExitStack) -> Iterator[Scene]:
     home = stack.enter_context(temporary_home())
-    running = start(home, "postgres", "schema", "mlflow")
+    running = start(home, "postgres", "schema", "users of mlflow")
+    user, password = running.mlflow_login("factory")
+    os.environ |= {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
     parts = psycopg.conninfo.conninfo_to_dict(running.postgres_dsn)
     engine = stack.enter_context(served(ToneEngine(ready_s=0.0).app()))
     for how in ("refused", "frozen"):
@@ -92,7 +94,7 @@ def _behind_doors(stack: ExitStack) -> Iterator[Scene]:
         dsn = psycopg.conninfo.make_conninfo(running.postgres_dsn, host="127.0.0.1", port=way.port)
         yield Scene("PostgreSQL", how, _away(way.away, how), stack.enter_context(clients.of_postgres(dsn)))
         for backend, url, of in (
-            ("MLflow", running.mlflow_url, clients.of_mlflow),
+            ("MLflow", running.mlflow_url, lambda url: clients.of_mlflow(url, running.mlflow_login("rollout"))),
             ("engine", engine, clients.of_engine),
         ):
             way = stack.enter_context(door(*host_and_port(url.removeprefix("http://"))))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -67,13 +67,12 @@ class _Factory:
 
 
 @contextmanager
-def of_mlflow(url: str) -> Iterator[Named]:
-    from mlflow.exceptions import RestException
-
+def of_mlflow(url: str, login: tuple[str, str]) -> Iterator[Named]:
+    """`login` is rollout's; MLflow's own client, the factory's, takes its login from the environment."""
     from training.registry import Registry
 
     registry = Registry(url)
-    with MlflowRegistry(url) as aliases:
+    with MlflowRegistry(url, login) as aliases:
 
         def ask_aliases() -> None:
             try:
@@ -81,11 +80,7 @@ def of_mlflow(url: str) -> Iterator[Named]:
             except UnknownVersion:
                 return
 
-        def ask_runs() -> None:
-            with suppress(RestException):  # there is no such run: it has answered
-                registry.finish(uuid4().hex)
-
-        yield {"rollout": ask_aliases, "factory": ask_runs}
+        yield {"rollout": ask_aliases, "factory": registry.runs}
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import get_args
 import psycopg
 import pytest
 
+from infra.local.home import Home
+from infra.local.mlflow import password
 from infra.local.probes import host_and_port
 from tests.door import Outage, door
 from tests.outages import clients
@@ -40,9 +42,12 @@ def test_clients_of_the_engine_go_on(how: Outage) -> None:
 
 
 @every_way
-def test_clients_of_mlflow_go_on(mlflow_url: str, monkeypatch: pytest.MonkeyPatch, how: Outage) -> None:
+def test_clients_of_mlflow_go_on(
+    mlflow_url: str, servers_home: Home, monkeypatch: pytest.MonkeyPatch, how: Outage
+) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    require_going_on(clients.of_mlflow, mlflow_url, how)
+    login = ("rollout", password(servers_home, "rollout"))
+    require_going_on(lambda url: clients.of_mlflow(url, login), mlflow_url, how)
 
 
 def require_going_on(of: Of, url: str, how: Outage) -> None:

@@ -65,6 +65,18 @@ securityContext:
     secretKeyRef: {name: {{ $top.Values.secrets.name }}, key: {{ get $top.Values.secrets (index . 2) }}}
 {{- end -}}
 
+{{/* Where MLflow is, and as whom. Call with (list . "factory"). */}}
+{{- define "encore.mlflow" -}}
+{{- $top := index . 0 -}}
+- {name: ENCORE_MLFLOW_URL, value: {{ $top.Values.settings.mlflowUrl | quote }}}
+{{- if $top.Values.secrets.mlflowLogins }}
+- {name: ENCORE_MLFLOW_USERNAME, value: {{ index . 1 }}}
+- name: ENCORE_MLFLOW_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $top.Values.secrets.name }}, key: {{ index . 1 }}-mlflow}
+{{- end }}
+{{- end -}}
+
 {{/* The blob store's credentials, where there are any. */}}
 {{- define "encore.storeEnvironment" -}}
 {{- with .Values.secrets.storeEnvironment }}

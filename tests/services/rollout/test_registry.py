@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from infra.local.mlflow import password
 from services.errors import BackendAway
 from services.rollout.registry import MlflowRegistry, Registry, UnknownVersion
 from tests.services.rollout.memory_registry import MemoryRegistry
@@ -25,14 +26,15 @@ def registry(request: pytest.FixtureRequest) -> Iterator[tuple[Registry, Registe
         memory = MemoryRegistry()
         yield memory, memory.register
         return
-    url = request.getfixturevalue("mlflow_url")
+    url, home = request.getfixturevalue("mlflow_url"), request.getfixturevalue("servers_home")
+    factory = httpx.Client(base_url=url, auth=("factory", password(home, "factory")))
 
     def register(model: str) -> int:
-        httpx.post(f"{url}{API}/registered-models/create", json={"name": model})
-        answer = httpx.post(f"{url}{API}/model-versions/create", json={"name": model, "source": "s3://encore/adapter"})
+        factory.post(f"{API}/registered-models/create", json={"name": model})
+        answer = factory.post(f"{API}/model-versions/create", json={"name": model, "source": "s3://encore/adapter"})
         return int(answer.raise_for_status().json()["model_version"]["version"])
 
-    with MlflowRegistry(url) as mlflow:
+    with factory, MlflowRegistry(url, ("rollout", password(home, "rollout"))) as mlflow:
         yield mlflow, register
 
 

@@ -1,6 +1,6 @@
 {{- define "encore.factory.environment" -}}
 - {name: ENCORE_RAY_ADDRESS, value: auto}
-- {name: ENCORE_MLFLOW_URL, value: {{ .Values.settings.mlflowUrl | quote }}}
+{{ include "encore.mlflow" (list . "factory") }}
 - {name: ENCORE_STORE_URL, value: {{ .Values.settings.storeUrl | quote }}}
 - {name: ENCORE_BASE_FOLDER, value: /app/serving/base}
 - {name: ENCORE_FACTORY_FOLDER, value: /factory}
