@@ -6,12 +6,15 @@ Nothing is read at import time: `main` calls `read` once and passes the result d
 import sys
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from schemas.engine_token import LEAST
 
 PREFIX = "ENCORE_"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+EngineToken = Annotated[SecretStr, Field(min_length=LEAST)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -37,19 +40,20 @@ def read(kind: type[SettingsT]) -> SettingsT:
     try:
         return kind()
     except ValidationError as error:
-        sentence = _sentence(error)
+        sentence = _sentence(kind, error)
     except SettingsError as error:  # a list or mapping that is not JSON
         sentence = f"{error}."
     sys.stderr.write(sentence + "\n")
     raise SystemExit(2)
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(kind: type[BaseSettings], error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     if not first["loc"]:  # of several together; what they are may be secret
         return f"{first['msg'].removeprefix('Value error, ')}."
     variable = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
     if first["type"] == "missing":
         return f"{variable} is not set, and has no default."
-    said = "" if "secret" in first["type"] else f" is {first['input']!r}"
+    field = kind.model_fields.get(str(first["loc"][0]))
+    said = "" if field is None or field.annotation is SecretStr else f" is {first['input']!r}"
     return f"{variable}{said}: {first['msg']}."

@@ -22,6 +22,7 @@ from schemas.generation import ForgetRequest, GenerationRequest, Progress, Promp
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.deployment import Denoiser, Refusal
+from serving.door import Door
 from serving.errors import Refused
 from serving.exposition import merge
 from serving.published import Published
@@ -51,6 +52,7 @@ class Ingress:
     def __init__(self, engine: DeploymentHandle, settings: Settings, fingerprint: str) -> None:
         configure_logging("engine-ingress", settings.log_level)
         self._engine, self._fingerprint = engine, fingerprint
+        self._secret = settings.engine_token.get_secret_value()
         self._whole_s = settings.engine_deadline_s + 2 * settings.engine_stuck_s
         self._replicas = Replicas(engine, silence_s=settings.engine_stuck_s, track_s=self._whole_s)
         self._published = Published(Blobs(settings.store_url))
@@ -64,6 +66,7 @@ class Ingress:
         """The routes, bound to this object."""
         web = FastAPI(title="Encore engine", docs_url=None, redoc_url=None)
         web.add_exception_handler(RequestValidationError, _invalid)
+        web.add_middleware(Door, secret=self._secret)
         posts: dict[str, Callable[..., Any]] = {
             "/songs": self.songs,
             "/prompts": self.prompts,
@@ -194,7 +197,7 @@ def _answer(refusal: Refusal) -> Response:
 
 def fingerprint(settings: Settings) -> str:
     """Changes with the settings, the code or the base: what a running application was made of."""
-    digest = hashlib.sha256(settings.model_dump_json().encode())
+    digest = hashlib.sha256(settings.model_dump_json().encode() + settings.engine_token.get_secret_value().encode())
     sources = [*ROOT.glob("schemas/*.py"), *ROOT.glob("serving/**/*.py"), settings.base_folder / "base.json"]
     for path in sorted(sources):
         digest.update(path.read_bytes() if path.exists() else b"")

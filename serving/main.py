@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ray import serve
 from ray.serve.schema import ApplicationStatus
 
+from schemas.engine_token import headers
 from serving.app import application, fingerprint
 from serving.settings import Settings
 from serving.telemetry import configure_logging
@@ -87,7 +88,7 @@ def _running(settings: Settings) -> str | None:
     """The fingerprint of an application that answers at our address."""
     connection = HTTPConnection(settings.host, settings.port, timeout=5)
     try:
-        connection.request("GET", "/status")
+        connection.request("GET", "/status", headers=headers(settings.engine_token.get_secret_value()))
         body = loads(connection.getresponse().read())
     except (OSError, HTTPException, JSONDecodeError):
         return None

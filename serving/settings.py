@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.engine_token import tokens
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -14,10 +16,11 @@ Positive = Annotated[float, Field(gt=0)]
 class Settings(BaseSettings):
     """A field `name` is the variable `ENCORE_NAME`. Times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="ENCORE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ENCORE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     ray_address: str = "127.0.0.1:6379"
     engine_url: str = "http://127.0.0.1:8000"
+    engine_token: SecretStr
     store_url: str
     base_folder: Path = Path("serving/base")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -67,6 +70,12 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("engine_token")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr) -> SecretStr:
+        tokens(value.get_secret_value())
+        return value
 
     @field_validator("engine_rows")
     @classmethod

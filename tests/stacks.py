@@ -19,6 +19,7 @@ from infra.local.logins import owner_of
 from infra.local.mlflow import password
 from infra.local.part import Stack
 from infra.local.up import up
+from schemas.engine_token import headers
 from services.audit import Kind
 from services.principals.keys import load
 from services.principals.login import login_url
@@ -43,6 +44,10 @@ class RunningStack:
     def told(self, part: str) -> dict[str, str]:
         """What the launcher tells a part by its environment."""
         return {**self.stack.environment, **self.stack.part(part).environment}
+
+    def engine_headers(self) -> dict[str, str]:
+        """What a call of the engine carries."""
+        return headers(self.told("engine")["ENCORE_ENGINE_TOKEN"])
 
     def mlflow_login(self, user: str) -> tuple[str, str]:
         """One of MLflow's users, and their password."""

@@ -24,6 +24,8 @@ SHARED = {
     "ENCORE_MLFLOW_PASSWORD": "Their password there.",
     "ENCORE_RAY_ADDRESS": "The Ray cluster: `host:port` of its head, or `auto` inside of it.",
     "ENCORE_ENGINE_URL": "The engine's HTTP address.",
+    "ENCORE_ENGINE_TOKEN": "The secret that the engine asks for; several with commas between them while it is changed: "
+    "the engine takes any, the others send the first.",
     "ENCORE_STORE_URL": "The blob store (fsspec URL): audio, features, adapters, snapshots; one for all processes.",
     "ENCORE_BASE_FOLDER": "Folder of the base model.",
     "ENCORE_LOG_LEVEL": "Least level that is logged.",

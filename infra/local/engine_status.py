@@ -3,7 +3,7 @@
 import json
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from rich import box
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from infra.local.home import Home
 from infra.local.part import Stack
+from schemas.engine_token import headers
 
 ANSWER_S = 3.0
 
@@ -18,8 +19,9 @@ ANSWER_S = 3.0
 def replicas(home: Home) -> list[dict[str, Any]]:
     """`GET /status` of the stack's engine, one dict a replica; empty when there is no stack or no answer."""
     try:
-        url = Stack.load(home.stack_file).environment["ENCORE_ENGINE_URL"]
-        with urlopen(f"{url}/status", timeout=ANSWER_S) as answer:  # noqa: S310 - our own engine's address
+        engine = Stack.load(home.stack_file).part("engine")
+        asked = Request(f"{engine.address}/status", headers=headers(engine.environment["ENCORE_ENGINE_TOKEN"]))  # noqa: S310
+        with urlopen(asked, timeout=ANSWER_S) as answer:  # noqa: S310 - our own engine's address
             found: list[dict[str, Any]] = json.load(answer)["replicas"]
     except (FileNotFoundError, KeyError, URLError, TimeoutError, ValueError):
         return []

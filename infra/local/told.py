@@ -12,10 +12,12 @@ KEY_OF_RAY: Final = "ray.token"
 ARM_SALT: Final = "ENCORE_ARM_SALT"
 MLFLOW_USER: Final = "ENCORE_MLFLOW_USERNAME"
 MLFLOW_PASSWORD: Final = "ENCORE_MLFLOW_PASSWORD"  # noqa: S105 - the variable's name
+ENGINE_TOKEN: Final = "ENCORE_ENGINE_TOKEN"  # noqa: S105 - the variable's name
+_AT_ENGINE: Final = ("engine", "gateway", "rollout")
 _AT_RAY: Final = ("ray", "engine", "factory")
 _AT_MLFLOW: Final = ("rollout", "factory")
 # Of the launcher, or told to each alone.
-_NOT_FOR_ALL: Final = ("ENCORE_PART", "ENCORE_VENV", ARM_SALT, MLFLOW_USER, MLFLOW_PASSWORD, logins.DSN)
+_NOT_FOR_ALL: Final = ("ENCORE_PART", "ENCORE_VENV", ARM_SALT, ENGINE_TOKEN, MLFLOW_USER, MLFLOW_PASSWORD, logins.DSN)
 
 
 def to_all(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
@@ -57,6 +59,8 @@ def to_each(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) ->
     given, owner = environ.get(logins.DSN), postgres.dsn(home, ports["postgres"])
     alone = {process: {logins.DSN: given or logins.dsn_of(home, process, owner)} for process in logins.ROLES}
     alone["gateway"][ARM_SALT] = environ.get(ARM_SALT) or home.secret("arm.salt")
+    for part in _AT_ENGINE:
+        alone[part] = alone.get(part, {}) | {ENGINE_TOKEN: environ.get(ENGINE_TOKEN) or home.secret("engine.token")}
     for user in _AT_MLFLOW:
         alone[user] |= _login_at_mlflow(home, environ, user)
     if not environ.get("ENCORE_RAY_ADDRESS"):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.api import EngineView, PoolView, ReplicaView
 from schemas.base import Problem
+from schemas.engine_token import headers
 from schemas.generation import ForgetRequest, GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
 
 log = structlog.get_logger()
@@ -55,9 +56,11 @@ class EngineRefused(Exception):
 class Engine:
     """One client for the life of the process; safe for concurrent use within its event loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
+        """`token` is the secret of the engine's door; empty for an engine that has none."""
         self._http = httpx.AsyncClient(
             base_url=url,
+            headers=headers(token),
             timeout=httpx.Timeout(_SILENCE_S, connect=_CONNECT_S),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
         )
@@ -191,6 +194,9 @@ def _require_success(answer: httpx.Response) -> None:
         problem = Problem.model_validate_json(answer.content)
     except ValidationError:
         problem = None
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        log.error("engine_knows_no_such_token")
+        raise EngineAway("status 401")
     if answer.status_code in (408, 429) or answer.is_server_error:
         raise EngineAway(f"status {answer.status_code}", problem or SILENT, _retry_after_s(answer))
     raise EngineRefused(problem or Problem(code="engine_refused", message=f"The engine answered {answer.status_code}."))

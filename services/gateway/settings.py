@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES, MAX_SONG_SECONDS
 from services.gateway.terms import MEASURED_S, Terms
 from services.principals import oidc
-from services.settings import Settings
+from services.settings import EngineToken, Settings
 
 _DAY_S: Final = 86_400
 # As schemas.base.CohortKey and CohortValue, several.
@@ -23,6 +23,7 @@ class GatewaySettings(Settings):
     keys_file: Path
     """The keys that sign tokens, a JSON Web Key Set; read again when it changes."""
     engine_url: str = "http://127.0.0.1:8000"
+    engine_token: EngineToken = SecretStr("")
     store_url: str
     gateway_host: str = "127.0.0.1"
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import httpx
 import structlog
 
+from schemas.engine_token import headers
 from schemas.registry import AdapterRef
 
 BATCH: Final = 100
@@ -18,14 +19,15 @@ class Prefetch(Protocol):
 class EnginePrefetch:
     """Asks `POST /adapters` in batches. Whatever goes wrong is logged, and is nobody's problem."""
 
-    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, token: str = "", timeout_s: float = 10.0) -> None:
+        """`token` is the secret of the engine's door; empty for an engine that has none."""
         self._url = f"{url.rstrip('/')}/adapters"
-        self._timeout_s = timeout_s
+        self._headers, self._timeout_s = headers(token), timeout_s
 
     def __call__(self, adapters: Sequence[AdapterRef], /) -> None:
         log = structlog.get_logger()
         try:
-            with httpx.Client(timeout=self._timeout_s) as client:
+            with httpx.Client(headers=self._headers, timeout=self._timeout_s) as client:
                 for start in range(0, len(adapters), BATCH):
                     batch = [adapter.model_dump(mode="json") for adapter in adapters[start : start + BATCH]]
                     client.post(self._url, json=batch).raise_for_status()

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 
 from services.rollout.care import Care
 from services.rollout.plan import Plan, Prior
-from services.settings import Port, Settings
+from services.settings import EngineToken, Port, Settings
 
 
 class RegistrySettings(Settings):
@@ -27,6 +27,7 @@ class RolloutSettings(RegistrySettings):
 
     metrics_port: Port = 9102
     engine_url: str = "http://127.0.0.1:8000"
+    engine_token: EngineToken = SecretStr("")
 
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Part of the listeners who hear nothing that was learned, for ever; the gateway needs the same."""

@@ -21,6 +21,7 @@ from ray import serve
 from ray.serve.context import _get_global_client
 from ray.serve.schema import ApplicationStatus, ServeDeploySchema
 
+from schemas.engine_token import headers
 from schemas.generation import GenerationRequest, Progress
 from schemas.registry import AdapterRef
 from serving.app import ROOT, application
@@ -40,13 +41,14 @@ OURS, PEER = (
 )
 MOST_MS, NONE = Goal(50, most=True), Goal(0, most=True)
 WAIT_S, ANSWER_S = 180.0, 5.0
+TOKEN = "a-token-for-measuring"
 
 
 def measure(base: Base, _cap: int) -> list[Line]:
     """Lines of both sides: milliseconds a publish, and requests that failed meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         files = [_write(Path(folder), base, version) for version in range(1, PUBLISHED + 2)]
-        with _cluster() as url, httpx.Client(base_url=url, timeout=WAIT_S) as client:
+        with _cluster() as url, httpx.Client(base_url=url, headers=headers(TOKEN), timeout=WAIT_S) as client:
             _start_ours(url, folder)
             _declare_peer(client, files[0], 1)
             ours = _measure_ours(client, folder, files, base.manifest.base_hash)
@@ -157,7 +159,11 @@ def _cluster() -> Iterator[str]:
 
 def _start_ours(url: str, folder: str) -> None:
     settings = Settings(
-        store_url=f"file://{folder}", base_folder=ROOT / "serving/base", engine_url=url, log_level="error"
+        store_url=f"file://{folder}",
+        base_folder=ROOT / "serving/base",
+        engine_url=url,
+        engine_token=TOKEN,
+        log_level="error",
     )
     serve.run(application(settings), name="encore", route_prefix="/")
 

@@ -107,6 +107,22 @@ def test_rays_dashboard_takes_no_job_without_the_token(stack: RunningStack) -> N
     assert httpx.post(url, json={}, headers=told, timeout=60).status_code == 400
 
 
+def test_the_engine_answers_nobody_without_its_token(stack: RunningStack) -> None:
+    for path in ("/songs", "/prompts", "/tracks", "/adapters", "/forget"):
+        for told in ({}, {"Authorization": "Bearer another-token-of-nobody"}):
+            answer = httpx.post(f"{stack.engine_url}{path}", json={}, headers=told, timeout=60)
+            assert (answer.status_code, answer.json()["code"]) == (401, "no_token"), path
+    assert httpx.get(f"{stack.engine_url}/status", timeout=60).status_code == 401
+    assert httpx.get(f"{stack.engine_url}/status", headers=stack.engine_headers(), timeout=60).status_code == 200
+
+
+def test_mlflow_answers_nobody_without_a_login(stack: RunningStack) -> None:
+    asked = f"{stack.mlflow_url}/api/2.0/mlflow/registered-models/search"
+    assert httpx.get(asked, timeout=60).status_code == 401
+    assert httpx.get(asked, auth=("operator", "another password"), timeout=60).status_code == 401
+    assert httpx.get(asked, auth=stack.mlflow_login("operator"), timeout=60).status_code == 200
+
+
 def test_no_process_is_told_another_ones_secret(stack: RunningStack) -> None:
     """As the kernel shows the environment of each; that of PostgreSQL's is its titles."""
     secrets = {file.name: file.read_text() for file in stack.home.folder.iterdir() if file.suffix in SECRET}

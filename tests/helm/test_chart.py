@@ -16,6 +16,7 @@ from services.aggregator.archive import ArchiveSettings
 from tests.helm.conftest import CHART, Render, Resource
 
 ROOT = CHART.parents[1]
+SECRETS = {"ENCORE_POSTGRES_DSN", "ENCORE_ARM_SALT", "ENCORE_MLFLOW_PASSWORD", "ENCORE_ENGINE_TOKEN"}
 PROCESSES = {"gateway", "aggregator", "rollout", "engine", "factory", "migrate", "archive"}
 
 
@@ -50,7 +51,7 @@ def container(pod: dict[str, Any]) -> dict[str, Any]:
 
 def environment(pod: dict[str, Any]) -> dict[str, str]:
     """What a pod's container is told; a reference to a Secret counts as a text."""
-    return {entry["name"]: entry.get("value", "a secret of the cluster") for entry in container(pod)["env"]}
+    return {entry["name"]: entry.get("value", "a-secret-of-the-cluster") for entry in container(pod)["env"]}
 
 
 def documented_commands() -> dict[str, str]:
@@ -133,7 +134,7 @@ def test_secrets_come_by_reference_only(render: Render) -> None:
     for specs in pods(render()).values():
         for spec in specs:
             for entry in container(spec)["env"]:
-                if entry["name"] in {"ENCORE_POSTGRES_DSN", "ENCORE_ARM_SALT", "ENCORE_MLFLOW_PASSWORD"}:
+                if entry["name"] in SECRETS:
                     assert entry["valueFrom"]["secretKeyRef"]["name"] == "encore"
     assert not named(render("everything"), "Secret")
 
@@ -159,6 +160,18 @@ def test_each_process_logs_in_at_mlflow_as_itself_where_mlflow_asks(render: Rend
                 if told["name"] == "ENCORE_MLFLOW_USERNAME":
                     assert told["value"] == component
         assert keys == expected
+
+
+def test_who_calls_the_engine_has_its_token_and_nobody_else(render: Render) -> None:
+    arrows = yaml.safe_load((CHART / "files/arrows.yaml").read_text())
+    callers = {arrow["from"] for arrow in arrows["arrows"] if (arrow["to"], arrow["port"]) == ("engine", 8000)}
+    holders = {
+        component
+        for component, specs in pods(render()).items()
+        for spec in specs
+        if "ENCORE_ENGINE_TOKEN" in {entry["name"] for entry in container(spec)["env"]}
+    }
+    assert holders == {"engine", *callers & set(arrows["within"])} == {"engine", "gateway", "rollout"}
 
 
 def test_only_processes_that_open_the_blob_store_get_its_credentials(render: Render) -> None:

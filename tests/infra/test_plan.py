@@ -98,10 +98,10 @@ def test_each_part_is_told_the_secrets_of_the_doors_that_it_knocks_at(home: Home
         "kafka": set(),
         "ray": {"ray.token"},
         "mlflow": {"postgres.mlflow.password", "mlflow.admin.password", "mlflow.forms.token"},
-        "engine": {"ray.token"},
-        "gateway": {"postgres.gateway.password", "arm.salt"},
+        "engine": {"engine.token", "ray.token"},
+        "gateway": {"postgres.gateway.password", "arm.salt", "engine.token"},
         "aggregator": {"postgres.aggregator.password"},
-        "rollout": {"postgres.rollout.password", "mlflow.rollout.password"},
+        "rollout": {"postgres.rollout.password", "mlflow.rollout.password", "engine.token"},
         "factory": {"postgres.factory.password", "mlflow.factory.password", "ray.token"},
         "watchdog": set(),
     }

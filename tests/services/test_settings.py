@@ -3,12 +3,13 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from services.settings import Port, Settings, read
+from services.settings import EngineToken, Port, Settings, read
 
 
 class Example(Settings):
     token: SecretStr | None = None
     depth: Port = 3
+    engine_token: EngineToken = SecretStr("")
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +56,7 @@ def test_a_password_is_never_said(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setenv("ENCORE_TOKEN", "hush")
     assert "hush" not in repr(read(Example))
     assert "hush" not in capsys.readouterr().err
+    monkeypatch.setenv("ENCORE_ENGINE_TOKEN", "hush")
+    said = refusal(capsys)
+    assert said.startswith("ENCORE_ENGINE_TOKEN: ")
+    assert "hush" not in said

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from fastapi.testclient import TestClient
 
 from schemas.base import Problem
+from schemas.engine_token import headers
 from schemas.generation import GenerationRequest, Progress
 from schemas.registry import AdapterRef
 from serving.app import Ingress
@@ -33,6 +34,9 @@ ENCODERS = random_base(0)
 def tiny_base(*_: object) -> Base:
     """In the place of `load_base`."""
     return replace(random_base(0), text=ENCODERS.text, style=ENCODERS.style)
+
+
+TOKEN = "a-token-of-these-tests"
 
 
 class Call:
@@ -83,7 +87,13 @@ class Replicas:
 
 def settings(folder: Path, **changes: Any) -> Settings:
     """Of a small engine with its store in the folder."""
-    fields = {"store_url": (folder / "store").as_uri(), "log_level": "error", "engine_rows": 4, "engine_slots": 4}
+    fields = {
+        "store_url": (folder / "store").as_uri(),
+        "engine_token": TOKEN,
+        "log_level": "error",
+        "engine_rows": 4,
+        "engine_slots": 4,
+    }
     return Settings.model_validate(fields | {"engine_rank": RANK} | changes)
 
 
@@ -103,7 +113,8 @@ def replica(of: Settings) -> Iterator[Denoiser]:
 @contextmanager
 def served(of: Settings, *replicas: Denoiser) -> Iterator[TestClient]:
     """The ingress's routes, with these replicas behind them."""
-    with TestClient(Ingress(Replicas(list(replicas)), of, "mark").web()) as client:
+    web = Ingress(Replicas(list(replicas)), of, "mark").web()
+    with TestClient(web, headers=headers(TOKEN)) as client:
         yield client
 
 

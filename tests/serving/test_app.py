@@ -14,11 +14,12 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from ray.exceptions import ActorDiedError
 
 from schemas.base import Problem
+from schemas.engine_token import headers
 from schemas.generation import GenerationRequest, Progress, SongFacts, TrackFacts
 from serving.app import Ingress
 from serving.deployment import Refusal
 from serving.settings import Settings
-from tests.serving.replicas import Calls
+from tests.serving.replicas import TOKEN, Calls
 
 SHA = "a" * 64
 DONE = Progress(stage="done", track=TrackFacts(seconds=10, sha256=SHA, audio_url="a", features_url="b"))
@@ -75,8 +76,9 @@ class Handle:
 
 
 def client(handle: Handle) -> TestClient:
-    settings = Settings(store_url="memory://app", log_level="error", engine_stuck_s=0.05, engine_deadline_s=0.05)
-    return TestClient(Ingress(handle, settings, "mark").web())
+    times = {"engine_stuck_s": 0.05, "engine_deadline_s": 0.05}
+    settings = Settings(store_url="memory://app", engine_token=TOKEN, log_level="error", **times)
+    return TestClient(Ingress(handle, settings, "mark").web(), headers=headers(TOKEN))
 
 
 @contextmanager

@@ -33,7 +33,7 @@ News = tuple[str, dict[str, Any]]
 def replicas(stack: RunningStack) -> list[dict[str, Any]]:
     """What each replica says of itself; none while the engine does not answer."""
     try:
-        answer = httpx.get(f"{stack.engine_url}/status", timeout=30)
+        answer = httpx.get(f"{stack.engine_url}/status", headers=stack.engine_headers(), timeout=30)
     except httpx.HTTPError:
         return []
     return list(answer.json()["replicas"]) if answer.is_success else []

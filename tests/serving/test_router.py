@@ -18,6 +18,7 @@ from ray.serve.config import RequestRouterConfig
 from serving.app import application
 from serving.router import QUIET_S, BoundedLoadRouter, in_turn
 from serving.settings import Settings
+from tests.serving.replicas import TOKEN
 
 SPILLS = st.floats(1.0, 4.0)
 
@@ -172,7 +173,7 @@ def test_replicas_that_all_stand_still_are_asked_all_the_same() -> None:
 
 def test_ray_takes_the_router_and_the_replica_counts_of_the_settings() -> None:
     def engine(**settings: Any) -> Any:
-        built = application(Settings(store_url="file:///store", **settings))
+        built = application(Settings(store_url="file:///store", engine_token=TOKEN, **settings))
         return built._bound_deployment.init_args[0]._bound_deployment
 
     fixed = engine(engine_replicas=2, engine_spill=1.5, engine_drain_s=5)

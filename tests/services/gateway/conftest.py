@@ -21,6 +21,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Page, sync_playwright
+from starlette.types import ASGIApp
 
 from infra.documents.api import document
 from schemas.topics import PARTITIONS, RETENTION_MS
@@ -66,7 +67,7 @@ def _prompt_ends() -> Iterator[None]:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: ASGIApp) -> Iterator[str]:
     """The app's address while it runs."""
     # Bound here and handed over, so that nobody else can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listening:

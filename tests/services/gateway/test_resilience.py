@@ -13,7 +13,8 @@ from schemas.topics import TRACKS
 from services.gateway.engine import Engine, EngineAway
 from services.gateway.settings import GatewaySettings
 from services.streams_memory import MemoryBroker
-from tests.services.gateway.conftest import Gateway, running, until
+from serving.door import Door
+from tests.services.gateway.conftest import Gateway, running, served, until
 from tests.services.gateway.engine import ToneEngine
 
 
@@ -80,6 +81,23 @@ def test_a_busy_engine_says_when_to_come_back(engine: ToneEngine, engine_url: st
     engine.busy = 1
     away = asyncio.run(ask())
     assert (away.problem.code, away.retry_after_s) == ("busy", 1.0)
+
+
+def test_an_engine_that_knows_another_token_is_away(engine: ToneEngine) -> None:
+    async def ask(url: str, token: str) -> EngineAway | None:
+        client = Engine(url, token)
+        try:
+            await client.forget([uuid4()])
+        except EngineAway as away:
+            return away
+        finally:
+            await client.aclose()
+        return None
+
+    with served(Door(engine.app(), "the-token-of-the-engine")) as url:
+        assert asyncio.run(ask(url, "the-token-of-the-engine,another-token-soon")) is None
+        for wrong in ("", "another-token-soon,the-token-of-the-engine"):
+            assert isinstance(asyncio.run(ask(url, wrong)), EngineAway)
 
 
 def test_an_engine_that_stays_busy_is_named_so(gateway: Gateway, listener_id: str) -> None:

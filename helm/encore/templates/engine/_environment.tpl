@@ -1,5 +1,6 @@
 {{- define "encore.engine.environment" -}}
 - {name: ENCORE_STORE_URL, value: {{ .Values.settings.storeUrl | quote }}}
+{{ include "encore.secret" (list . "ENCORE_ENGINE_TOKEN" "engineToken") }}
 - {name: ENCORE_BASE_FOLDER, value: /app/serving/base}
 - {name: ENCORE_ENGINE_REPLICAS, value: {{ .Values.engine.replicas | quote }}}
 {{- if .Values.engine.maxReplicas }}

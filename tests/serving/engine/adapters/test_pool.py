@@ -134,7 +134,7 @@ def test_training_sees_each_optimiser_step(base: Base) -> None:
 
 
 def test_4096_slots_of_the_shipped_shape_fit_4_gib() -> None:
-    settings = Settings(store_url="memory://")
+    settings = Settings(store_url="memory://", engine_token="a-secret-of-this-test")
     with torch.device("meta"):
         shipped = targets(build_transformer(TransformerConfig()))
     assert settings.engine_slots == 4096
