@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
 from infra.docker import guard
-from infra.documents.settings import INTERNAL, variables
+from infra.documents.settings import INTERNAL, PROGRAMS, variables
 from infra.local.bootstrap import UV
+from infra.local.logins import ROLES
 from schemas import topics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +97,7 @@ def test_compose_runs_every_process_of_ours(compose: dict[str, Any]) -> None:
 
 
 def test_compose_sets_only_variables_that_exist(compose: dict[str, Any]) -> None:
-    known = variables(ROOT) | INTERNAL
+    known = variables(ROOT) | INTERNAL | PROGRAMS.keys()
     for name, service in compose.items():
         told = {variable for variable in service.get("environment", {}) if variable.startswith("ENCORE_")}
         assert told <= known, name
@@ -123,6 +125,53 @@ def test_compose_starts_no_ray_without_a_token(compose: dict[str, Any]) -> None:
     for head in heads:
         assert head["environment"]["RAY_AUTH_MODE"] == "token"
         assert head["environment"]["RAY_AUTH_TOKEN"].startswith("${RAY_AUTH_TOKEN:?")
+
+
+def test_compose_has_no_secret_in_it_and_its_script_makes_each_once(tmp_path: Path) -> None:
+    text = (ROOT / "infra/compose.yaml").read_text()
+    asked = set(re.findall(r"\$\{(\w+)", text))
+    file = tmp_path / ".env"
+    file.write_text("POSTGRES_PASSWORD=encore\n")
+    for _ in range(2):
+        subprocess.run(["sh", DOCKER / "secrets.sh", file], check=True, timeout=60)
+        lines = file.read_text().splitlines()
+    made = dict(line.split("=") for line in lines)
+    assert (made.keys(), len(lines)) == (asked, len(asked))
+    assert made.pop("POSTGRES_PASSWORD") == "encore"
+    assert {len(secret) for secret in made.values()} == {48}
+    assert len(set(made.values())) == len(made)
+
+
+def test_compose_tells_each_process_its_own_secrets(compose: dict[str, Any]) -> None:
+    told = {name: str(service.get("environment", "")) for name, service in compose.items()}
+    holders = {
+        secret: {name for name, text in told.items() if f"{{{secret}" in text}
+        for secret in ("POSTGRES_PASSWORD", "ENCORE_ENGINE_TOKEN", "ENCORE_ARM_SALT", "ENCORE_MLFLOW_ADMIN_PASSWORD")
+    }
+    assert holders == {
+        "POSTGRES_PASSWORD": {"postgres", "migrate", "logins"},
+        "ENCORE_ENGINE_TOKEN": {"engine", "gateway", "rollout"},
+        "ENCORE_ARM_SALT": {"gateway"},
+        "ENCORE_MLFLOW_ADMIN_PASSWORD": {"mlflow", "users"},
+    }
+    for process in ("gateway", "aggregator", "rollout", "factory"):
+        assert f"//encore_{process}_login:" in compose[process]["environment"]["ENCORE_POSTGRES_DSN"]
+
+
+def test_composes_logins_are_those_of_their_roles(postgres_dsn: str) -> None:
+    words = (DOCKER / "logins.sql").read_text()
+    statements = [each for each in re.split(r";\n|\n\\gexec\n", words) if each.strip()]
+    passwords = {"gateway": "g" * 16, "aggregator": "a" * 16, "rollout": "r" * 16, "factory": "f" * 16}
+    with psycopg.connect(postgres_dsn) as connection:
+        for statement in statements * 2:
+            filled = re.sub(r":'(\w+)'", lambda found: f"'{passwords[found[1]]}'", statement)
+            found = connection.execute(filled.encode())
+            for (made,) in found.fetchall() if found.description else ():
+                connection.execute(str(made).encode())
+        for process, role in ROLES.items():
+            may = connection.execute("select pg_has_role(%s, %s, 'usage')", (f"encore_{process}_login", role))
+            assert may.fetchone() == (True,)
+        connection.rollback()
 
 
 def test_compose_builds_the_three_images(compose: dict[str, Any]) -> None:
