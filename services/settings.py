@@ -6,15 +6,21 @@ Nothing is read at import time: `main` calls `read` once and passes the result d
 import sys
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from schemas.engine_token import LEAST
+from schemas.engine_token import headers
 
 PREFIX = "ENCORE_"
 
+
+def _fit(token: SecretStr) -> SecretStr:
+    headers(token.get_secret_value())
+    return token
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
-EngineToken = Annotated[SecretStr, Field(min_length=LEAST)]
+EngineToken = Annotated[SecretStr, AfterValidator(_fit)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 

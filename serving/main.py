@@ -5,9 +5,10 @@ it ends with an error and its supervisor starts it again. `python -m serving.mai
 """
 
 import signal
+import ssl
 import sys
 import threading
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from json import JSONDecodeError, loads
 from types import FrameType
 
@@ -76,7 +77,7 @@ def _deploy(settings: Settings) -> None:
         return
     serve.start(
         proxy_location="HeadOnly",
-        http_options={"host": settings.host, "port": settings.port},
+        http_options={"host": settings.host, "port": settings.port, **settings.tls},
         controller_options={"runtime_env": {"env_vars": PATIENCE}},
     )
     target = serve.RunTarget(application(settings), name=APPLICATION, route_prefix="/")
@@ -86,7 +87,7 @@ def _deploy(settings: Settings) -> None:
 
 def _running(settings: Settings) -> str | None:
     """The fingerprint of an application that answers at our address."""
-    connection = HTTPConnection(settings.host, settings.port, timeout=5)
+    connection = _connection(settings)
     try:
         connection.request("GET", "/status", headers=headers(settings.engine_token.get_secret_value()))
         body = loads(connection.getresponse().read())
@@ -95,6 +96,15 @@ def _running(settings: Settings) -> str | None:
     finally:
         connection.close()
     return body.get("fingerprint") if isinstance(body, dict) and body.get("replicas") else None
+
+
+def _connection(settings: Settings) -> HTTPConnection:
+    """To our own address, which need not be the name that the certificate is for."""
+    if settings.engine_certificate is None:
+        return HTTPConnection(settings.host, settings.port, timeout=5)
+    ours = ssl.create_default_context(cafile=settings.engine_certificate)
+    ours.check_hostname, ours.verify_flags = False, ours.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN
+    return HTTPSConnection(settings.host, settings.port, timeout=5, context=ours)
 
 
 def _watch(leave: threading.Event) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.engine_token import tokens
@@ -21,6 +21,10 @@ class Settings(BaseSettings):
     ray_address: str = "127.0.0.1:6379"
     engine_url: str = "http://127.0.0.1:8000"
     engine_token: SecretStr
+    engine_certificate: FilePath | None = None
+    """Certificate of an `https` engine, with those that signed it, in PEM."""
+    engine_key: FilePath | None = None
+    """The certificate's private key, in PEM."""
     store_url: str
     base_folder: Path = Path("serving/base")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -93,8 +97,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _has_address(self) -> Self:
         parts = urlsplit(self.engine_url)
-        if parts.scheme != "http" or not parts.hostname or not parts.port:
-            raise ValueError("engine_url must be http://host:port")
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.port:
+            raise ValueError("engine_url must be http://host:port or https://host:port")
+        files = {self.engine_certificate is not None, self.engine_key is not None}
+        if files != {parts.scheme == "https"}:
+            raise ValueError("engine_certificate and engine_key belong to an https engine_url, and it to both")
         return self
 
     @model_validator(mode="after")
@@ -102,6 +109,13 @@ class Settings(BaseSettings):
         if self.engine_max_replicas is not None and self.engine_max_replicas < self.engine_replicas:
             raise ValueError("engine_max_replicas must be at least engine_replicas")
         return self
+
+    @property
+    def tls(self) -> dict[str, str]:
+        """Ray Serve's options for `https`."""
+        if self.engine_certificate is None:
+            return {}
+        return {"ssl_certfile": str(self.engine_certificate), "ssl_keyfile": str(self.engine_key)}
 
     @property
     def host(self) -> str:

@@ -26,6 +26,7 @@ SHARED = {
     "ENCORE_ENGINE_URL": "The engine's HTTP address.",
     "ENCORE_ENGINE_TOKEN": "The secret that the engine asks for; several with commas between them while it is changed: "
     "the engine takes any, the others send the first.",
+    "ENCORE_ENGINE_AUTHORITY": "Who signed an `https` engine's certificate, in PEM; unset, whoever the system trusts.",
     "ENCORE_STORE_URL": "The blob store (fsspec URL): audio, features, adapters, snapshots; one for all processes.",
     "ENCORE_BASE_FOLDER": "Folder of the base model.",
     "ENCORE_LOG_LEVEL": "Least level that is logged.",

@@ -140,7 +140,7 @@ async def _started(
     paid = await stack.enter_async_context(open_async_pool(settings.postgres_dsn, size=4))
     stack.push_async_callback(outbox.aclose)
     store, board = Store(pool, settings.holdout_share), Board()
-    engine = Engine(settings.engine_url, settings.engine_token.get_secret_value())
+    engine = Engine(settings.engine_url, settings.engine_token.get_secret_value(), settings.engine_authority)
     claims, blobs, ledger = Claims(kept), Blobs(settings.store_url), PostgresLedger(paid, now)
     stack.push_async_callback(engine.aclose)
     stack.push_async_callback(claims.aclose)

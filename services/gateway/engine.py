@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from schemas.api import EngineView, PoolView, ReplicaView
 from schemas.base import Problem
 from schemas.engine_token import headers
 from schemas.generation import ForgetRequest, GenerationRequest, Progress, SongFacts, SongRequest, TrackFacts
+from services.trust import trusting
 
 log = structlog.get_logger()
 
@@ -56,11 +58,13 @@ class EngineRefused(Exception):
 class Engine:
     """One client for the life of the process; safe for concurrent use within its event loop."""
 
-    def __init__(self, url: str, token: str = "") -> None:
-        """`token` is the secret of the engine's door; empty for an engine that has none."""
+    def __init__(self, url: str, token: str = "", authority: Path | None = None) -> None:
+        """`token` is the secret of the engine's door, empty for an engine that has none; `authority` signed its
+        certificate, where the system does not know it."""
         self._http = httpx.AsyncClient(
             base_url=url,
             headers=headers(token),
+            verify=trusting(authority),
             timeout=httpx.Timeout(_SILENCE_S, connect=_CONNECT_S),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
         )

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, FilePath, SecretStr, model_validator
 
 from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES, MAX_SONG_SECONDS
 from services.gateway.terms import MEASURED_S, Terms
@@ -24,6 +24,7 @@ class GatewaySettings(Settings):
     """The keys that sign tokens, a JSON Web Key Set; read again when it changes."""
     engine_url: str = "http://127.0.0.1:8000"
     engine_token: EngineToken = SecretStr("")
+    engine_authority: FilePath | None = None
     store_url: str
     gateway_host: str = "127.0.0.1"
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080

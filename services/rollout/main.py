@@ -43,7 +43,10 @@ def main() -> None:
     with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, registry_of as registry:
         lease = Lease(pool, settings.rollout_lease_s)
         own, aliases = fenced(lease), FencedRegistry(registry, lease)
-        store, prefetch = Store(own), EnginePrefetch(settings.engine_url, settings.engine_token.get_secret_value())
+        store, prefetch = (
+            Store(own),
+            EnginePrefetch(settings.engine_url, settings.engine_token.get_secret_value(), settings.engine_authority),
+        )
         watching = Watching(store, Watches(own), aliases, producer)
         control = Control(own, store, aliases, producer, prefetch, plan, settings.care(), watching, SelfTests(own))
         run(control, lease, settings.rollout_poll_s, stopping)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, FilePath, SecretStr
 
 from services.rollout.care import Care
 from services.rollout.plan import Plan, Prior
@@ -28,6 +28,7 @@ class RolloutSettings(RegistrySettings):
     metrics_port: Port = 9102
     engine_url: str = "http://127.0.0.1:8000"
     engine_token: EngineToken = SecretStr("")
+    engine_authority: FilePath | None = None
 
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Part of the listeners who hear nothing that was learned, for ever; the gateway needs the same."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ray.serve.schema import HTTPOptionsSchema
 
 from infra.documents.settings import classes, settings_of
 from schemas import topics
@@ -187,6 +188,26 @@ def test_the_gateway_asks_the_service_that_kuberay_makes_for_the_engine(render: 
     config = yaml.safe_load(named(resources, "RayService")[engine]["spec"]["serveConfigV2"])
     url = environment(pods(resources)["gateway"][0])["ENCORE_ENGINE_URL"]
     assert url == f"http://{engine}-serve-svc:{config['http_options']['port']}"
+
+
+def test_an_engine_with_a_certificate_is_asked_by_https_and_believed_by_its_authority(render: Render) -> None:
+    specs = pods(render("everything"))
+    for component in ("gateway", "rollout"):
+        told = environment(specs[component][0])
+        assert told["ENCORE_ENGINE_URL"].startswith("https://")
+        assert _mounted(specs[component][0], told["ENCORE_ENGINE_AUTHORITY"]) == "encore-engine-authority"
+    (service,) = named(render("everything"), "RayService").values()
+    options = HTTPOptionsSchema.model_validate(yaml.safe_load(service["spec"]["serveConfigV2"])["http_options"])
+    for spec in specs["engine"]:
+        assert _mounted(spec, options.ssl_certfile) == _mounted(spec, options.ssl_keyfile) == "encore-engine-tls"
+
+
+def _mounted(pod: dict[str, Any], path: str) -> str:
+    """The name of the Secret whose file this is."""
+    volumes = {mount["mountPath"]: mount["name"] for mount in container(pod)["volumeMounts"]}
+    name = volumes[str(Path(path).parent)]
+    (secret,) = (volume["secret"]["secretName"] for volume in pod["volumes"] if volume["name"] == name)
+    return str(secret)
 
 
 def test_the_engine_is_imported_from_a_builder_that_exists(render: Render) -> None:

@@ -136,7 +136,7 @@ def test_compose_has_no_secret_in_it_and_its_script_makes_each_once(tmp_path: Pa
         subprocess.run(["sh", DOCKER / "secrets.sh", file], check=True, timeout=60)
         lines = file.read_text().splitlines()
     made = dict(line.split("=") for line in lines)
-    assert (made.keys(), len(lines)) == (asked, len(asked))
+    assert (set(made), len(lines)) == (asked, len(asked))
     assert made.pop("POSTGRES_PASSWORD") == "encore"
     assert {len(secret) for secret in made.values()} == {48}
     assert len(set(made.values())) == len(made)

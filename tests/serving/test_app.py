@@ -76,8 +76,9 @@ class Handle:
 
 
 def client(handle: Handle) -> TestClient:
-    times = {"engine_stuck_s": 0.05, "engine_deadline_s": 0.05}
-    settings = Settings(store_url="memory://app", engine_token=TOKEN, log_level="error", **times)
+    settings = Settings(
+        store_url="memory://app", engine_token=TOKEN, log_level="error", engine_stuck_s=0.05, engine_deadline_s=0.05
+    )
     return TestClient(Ingress(handle, settings, "mark").web(), headers=headers(TOKEN))
 
 

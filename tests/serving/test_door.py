@@ -24,12 +24,12 @@ def web(folder: Path, secret: str) -> TestClient:
 
 
 def test_every_route_but_health_and_metrics_asks_for_the_token(tmp_path: Path) -> None:
-    client = web(tmp_path, NEW)
-    routes = [route for route in client.app.routes if isinstance(route, APIRoute)]
+    app = Ingress(Replicas([]), settings(tmp_path, engine_token=NEW), "mark").web()
+    client, routes = TestClient(app), [route for route in app.routes if isinstance(route, APIRoute)]
     assert {route.path for route in routes} > OPEN
     for route in routes:
         for said in ({}, headers(OLD), {"Authorization": NEW}, {"Authorization": f"Basic {NEW}"}):
-            [method] = route.methods
+            method = next(iter(route.methods or ()))
             answer = client.request(method, route.path, headers=said, content=b"no JSON")
             assert (answer.status_code == 401) is (route.path not in OPEN), route.path
         known = client.request(method, route.path, headers=headers(NEW), content=b"no JSON")
@@ -63,6 +63,18 @@ def test_an_engine_with_another_token_is_another_application(tmp_path: Path) -> 
 def test_an_engine_without_a_fit_token_does_not_start(secret: str) -> None:
     with pytest.raises(ValidationError, match="engine_token"):
         Settings(store_url="memory://", engine_token=secret)
+
+
+def test_an_https_engine_has_a_certificate_and_a_key_and_another_has_none(tmp_path: Path) -> None:
+    files = {f"engine_{name}": tmp_path / name for name in ("certificate", "key")}
+    for file in files.values():
+        file.touch()
+    served = settings(tmp_path, engine_url="https://127.0.0.1:8000", **files)
+    assert served.tls == {"ssl_certfile": str(tmp_path / "certificate"), "ssl_keyfile": str(tmp_path / "key")}
+    assert settings(tmp_path).tls == {}
+    for changes in (files, {"engine_url": "https://127.0.0.1:8000"}, {"engine_key": tmp_path / "key"}):
+        with pytest.raises(ValidationError, match="belong to an https engine_url"):
+            settings(tmp_path, **changes)
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=3), st.binary())

@@ -65,6 +65,31 @@ securityContext:
     secretKeyRef: {name: {{ $top.Values.secrets.name }}, key: {{ get $top.Values.secrets (index . 2) }}}
 {{- end -}}
 
+{{/* Where the engine is, and what it asks for. */}}
+{{- define "encore.engineDoor" -}}
+- {name: ENCORE_ENGINE_URL, value: "{{ ternary "https" "http" (ne .Values.engine.tls.secret "") }}://{{ include "encore.fullname" . }}-engine-serve-svc:8000"}
+{{ include "encore.secret" (list . "ENCORE_ENGINE_TOKEN" "engineToken") }}
+{{- if .Values.engine.tls.authority }}
+- {name: ENCORE_ENGINE_AUTHORITY, value: /engine/ca.crt}
+{{- end }}
+{{- end -}}
+
+{{/* The authority of the engine's certificate: its mount, and its volume. */}}
+{{- define "encore.engineMount" -}}
+{{- if .Values.engine.tls.authority -}}
+- {name: engine, mountPath: /engine, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "encore.engineVolume" -}}
+{{- with .Values.engine.tls.authority -}}
+- name: engine
+  secret:
+    secretName: {{ . }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end -}}
+
 {{/* Where MLflow is, and as whom. Call with (list . "factory"). */}}
 {{- define "encore.mlflow" -}}
 {{- $top := index . 0 -}}

@@ -1,11 +1,19 @@
 """Backends that go away and come back, and a gateway that is started again."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from schemas.base import Problem
 from schemas.generation import GenerationRequest
@@ -98,6 +106,37 @@ def test_an_engine_that_knows_another_token_is_away(engine: ToneEngine) -> None:
         assert asyncio.run(ask(url, "the-token-of-the-engine,another-token-soon")) is None
         for wrong in ("", "another-token-soon,the-token-of-the-engine"):
             assert isinstance(asyncio.run(ask(url, wrong)), EngineAway)
+
+
+def test_an_https_engine_is_believed_by_the_authority_that_is_named(engine: ToneEngine, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+
+    async def is_reachable(url: str, authority: Path | None) -> bool:
+        client = Engine(url, authority=authority)
+        try:
+            return await client.is_reachable()
+        finally:
+            await client.aclose()
+
+    with served(engine.app(), ssl_certfile=str(certificate), ssl_keyfile=str(key)) as url:
+        address = url.replace("http://", "https://")
+        assert asyncio.run(is_reachable(address, certificate))
+        assert not asyncio.run(is_reachable(address, None))
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an engine")])
+    now, day = datetime.now(UTC), timedelta(days=1)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - day, now + day)
+    builder = builder.add_extension(address, critical=False)
+    certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    files = folder / "tls.crt", folder / "tls.key"
+    files[0].write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
 
 
 def test_an_engine_that_stays_busy_is_named_so(gateway: Gateway, listener_id: str) -> None:

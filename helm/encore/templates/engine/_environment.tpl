@@ -17,6 +17,20 @@
 - {name: ENCORE_LOG_LEVEL, value: {{ .Values.settings.logLevel | quote }}}
 {{- end -}}
 
+{{/* The engine's certificate and key: their mount, and their volume. */}}
+{{- define "encore.engine.tlsMount" -}}
+{{- if .Values.engine.tls.secret -}}
+- {name: tls, mountPath: /tls, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "encore.engine.tlsVolume" -}}
+{{- with .Values.engine.tls.secret -}}
+- name: tls
+  secret: {secretName: {{ . }}}
+{{- end }}
+{{- end -}}
+
 {{/* The Ray of the images (infra/locks/). */}}
 {{- define "encore.rayVersion" -}}
 "2.60.0"
