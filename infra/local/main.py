@@ -153,8 +153,14 @@ def _login(home: Home, stack: Stack, module: str) -> dict[str, str]:
     """What a command is told beside what all are told: what the process is told that it belongs to."""
     if module in OF_THE_OWNER:
         return {logins.DSN: logins.owner_of(home, stack)}
-    process = module.split(".")[1]
-    return dict(stack.part(process).environment) if process in logins.ROLES else {}
+    process = process_of(module)
+    return dict(stack.part(process).environment) if process else {}
+
+
+def process_of(module: str) -> str:
+    """The process whose package a command is of, by whose logins it comes; empty for one that enters no database."""
+    package = module.split(".")[1]
+    return package if package in logins.ROLES else ""
 
 
 def _alone(module: str, options: Namespace, caller: Path) -> int:
