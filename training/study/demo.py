@@ -108,7 +108,7 @@ class Play:
             listened += 1
 
         async with self.phase("songs", lambda: f"{listened} of {len(songs)} listened to by the simulated listeners"):
-            heard, scale = await asyncio.to_thread(measure, ear, songs, one_more)
+            heard, scale = await asyncio.to_thread(measure, ear, songs, self.plan.seconds, one_more)
         people = populate(
             songs, heard, scale, listeners=self.plan.listeners, cohorts=self.plan.cohorts, seed=self.plan.seed,
             shift=self.plan.shift,

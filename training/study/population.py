@@ -16,6 +16,8 @@ from training.study.taste import Taste, Vector
 
 SONGS = Path(__file__).parent / "songs"
 SONGS_EACH = 3
+# Which way of hearing this is: answers to what was heard in another way are no part of the same study.
+EAR = 2
 # In how many features a taste lies beyond the songs: those that the listener cares about most.
 SHIFTED = 4
 SHIFT = 0.8
@@ -63,14 +65,34 @@ def load_waveform(path: Path) -> torch.Tensor:
     return resample(torch.from_numpy(audio.mean(axis=1))[None], rate, SAMPLE_RATE)[0]
 
 
-def measure(ear: Ear, songs: list[Song], tell: Callable[[], None] = lambda: None) -> tuple[dict[Path, Vector], Scale]:
-    """Features of every song, and their spread; `tell` is called after each."""
+def measure(
+    ear: Ear, songs: list[Song], seconds: float, tell: Callable[[], None] = lambda: None
+) -> tuple[dict[Path, Vector], Scale]:
+    """Features of every song, and their spread; `tell` is called after each.
+
+    Args:
+        ear: that hears them.
+        songs: each is heard in stretches as long as the tracks, and the mean counts (decision 0711).
+        seconds: of the tracks.
+        tell: see above.
+    """
     heard: dict[Path, Vector] = {}
     for song in songs:
-        heard[song.path] = ear.hear(load_waveform(song.path)).double().numpy()
+        heard[song.path] = np.mean([_hear(ear, each) for each in stretches(load_waveform(song.path), seconds)], axis=0)
         tell()
     table = np.stack(list(heard.values()))
     return heard, Scale(table.mean(axis=0), table.std(axis=0) + 1e-6)
+
+
+def stretches(waveform: torch.Tensor, seconds: float) -> torch.Tensor:
+    """A song as it is heard beside tracks of so many seconds; what is shorter stays whole [stretches, samples]."""
+    size = min(round(seconds * SAMPLE_RATE), len(waveform))
+    return waveform[: len(waveform) // size * size].reshape(-1, size)
+
+
+def _hear(ear: Ear, waveform: torch.Tensor) -> Vector:
+    heard: Vector = ear.hear(waveform).double().numpy()
+    return heard
 
 
 def populate(

@@ -5,10 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.training.study.sounds import steady_noise
-from training.study.features import MEASURED, NAMES, QUALITIES, Ear
-from training.study.population import SONGS_EACH, Person, Scale, Song, load_songs, load_waveform, measure, populate
+from training.study.features import MEASURED, NAMES, QUALITIES, SAMPLE_RATE, Ear
+from training.study.population import (
+    SONGS_EACH,
+    Person,
+    Scale,
+    Song,
+    load_songs,
+    load_waveform,
+    measure,
+    populate,
+    stretches,
+)
 from training.study.published import PublishedEar
 from training.study.taste import Vector
 
@@ -22,6 +33,7 @@ def heard(of: list[Song]) -> dict[Path, Vector]:
     return {song.path: rng.normal(size=len(NAMES)) for song in of}
 
 
+SECONDS = 4.0
 SCALE = Scale(np.zeros(len(NAMES)), np.ones(len(NAMES)))
 
 
@@ -59,7 +71,7 @@ def test_the_shipped_songs_serve_at_least_three_cohorts() -> None:
 def shipped() -> tuple[Ear, dict[Path, Vector], Scale, list[Person]]:
     """Listeners of every shipped style."""
     library, ear = load_songs(), Ear(PublishedEar())
-    features, scale = measure(ear, library)
+    features, scale = measure(ear, library, SECONDS)
     styles = len({song.style for song in library})
     return ear, features, scale, populate(library, features, scale, listeners=styles, cohorts=styles, seed=5)
 
@@ -73,7 +85,7 @@ def test_noise_with_the_spectrum_of_a_song_satisfies_far_less_than_the_song(
     assert len(used_to_either) >= len(people) - 1
     for person in used_to_either:
         song = person.songs[0]
-        noise = ear.hear(steady_noise(load_waveform(song))).double().numpy()
+        noise = ear.hear(steady_noise(stretches(load_waveform(song), SECONDS)[0])).double().numpy()
         liked, heard_as_noise = (
             person.taste.satisfaction(scale.standardise(heard)) for heard in (features[song], noise)
         )
@@ -89,6 +101,27 @@ def test_own_songs_are_liked_better_than_most(
         own = [satisfied[path] for path in person.songs]
         others = [value for path, value in satisfied.items() if path not in person.songs]
         assert np.mean(own) > np.quantile(others, 0.6), person.attributes
+
+
+def test_a_short_stretch_of_an_own_song_lacks_nothing_because_it_is_short(
+    shipped: tuple[Ear, dict[Path, Vector], Scale, list[Person]],
+) -> None:
+    ear, features, scale, people = shipped
+    apart = []
+    for person in people:
+        stretch = ear.hear(stretches(load_waveform(person.songs[0]), SECONDS)[1]).double().numpy()
+        apart.append(scale.standardise(stretch) - scale.standardise(features[person.songs[0]]))
+    lacking = dict(zip(NAMES, np.mean(apart, axis=0), strict=True))
+    assert lacking["beat_strength"] > -0.3
+    assert lacking["dynamics"] > -0.3
+
+
+def test_a_song_is_heard_in_whole_stretches_and_a_short_one_as_it_is() -> None:
+    assert stretches(torch.arange(10 * SAMPLE_RATE), 4.0).tolist() == [
+        list(range(4 * SAMPLE_RATE)),
+        list(range(4 * SAMPLE_RATE, 8 * SAMPLE_RATE)),
+    ]
+    assert stretches(torch.arange(SAMPLE_RATE), 4.0).shape == (1, SAMPLE_RATE)
 
 
 def at_the_songs(shift: float) -> float:

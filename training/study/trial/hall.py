@@ -39,7 +39,7 @@ class Hall:
         self.studio = Studio(base, pool, options.seconds, steps, options.together)
         self.ears = [Ear(PublishedEar()) for _ in range(options.ears)]
         self.library = load_songs()
-        self.heard, self.scale = measure(self.ears[0], self.library)
+        self.heard, self.scale = measure(self.ears[0], self.library, options.seconds)
         self.brought: dict[Path, tuple[Brought, str]] = {}
         self.blobs = Blobs(places.work.absolute().as_uri())
         self.folder = places.work / options.name(base.manifest.base_hash)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from serving.engine.hearing.sound import KIND
-from training.study.population import SHIFT
+from training.study.population import EAR, SHIFT
 from training.study.trial.approaches import APPROACHES, SIGNALS, Signal
 
 # Small enough for two cores.
@@ -66,12 +66,12 @@ class Options:
     ears: int
 
     def name(self, base_hash: str) -> str:
-        """Names the same study with the same base and numbers of sound; where it runs makes no difference."""
+        """Names the same study with the same base, numbers of sound and ear; where it runs makes no difference."""
         said = {
             key: value for key, value in asdict(self).items() if key not in ("device", "together", "cycles", "seeds")
         }
         said = {key: value for key, value in said.items() if key not in ("signals", "methods")}
-        said |= {"base": base_hash, "sound": KIND}
+        said |= {"base": base_hash, "sound": KIND, "ear": EAR}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -37,3 +37,10 @@ def test_a_part_is_found_again_whatever_is_compared_with_it_and_not_with_another
     assert name("--methods", "signed") == name("--methods", "steering", "--cycles", "3", "--device", "cuda")
     assert name() != name("--shift", "0.3")
     assert parse([])[0].name("base") != parse([])[0].name("other")
+
+
+def test_what_another_ear_heard_is_no_part_of_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    options, _ = parse([])
+    before = options.name("base")
+    monkeypatch.setattr("training.study.trial.options.EAR", 1)
+    assert options.name("base") != before
