@@ -72,7 +72,12 @@ def _metrics(answers: Answers, asked: Question) -> str:
 def _course(answers: Answers, asked: Question) -> str:
     answer = answers[asked]
     marks = [_mark(str(cell.day), cell) for cell in answer.cells if cell.estimate is not None]
-    return _section("As days went by, in stars", course(marks, "candidate over cold until each day"), [asked], answer)
+    silent = len(answer.cells) - len(marks)
+    untold = (
+        f"<p>Days that cannot be told, with too few listeners or too little feedback: {silent}.</p>" if silent else ""
+    )
+    drawn = course(marks, "candidate over cold until each day")
+    return _section("As days went by, in stars", drawn + untold, [asked], answer)
 
 
 def _apart(answers: Answers, asked: Question) -> str:

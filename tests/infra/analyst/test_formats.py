@@ -125,6 +125,7 @@ def test_the_page_has_pictures_and_the_sql_of_each_part(monkeypatch: pytest.Monk
     assert any(expected in statement for statement in statements)
     assert len(statements) == 12
     assert "a &lt; b" in text
+    assert "Days that cannot be told, with too few listeners or too little feedback: 1." in text
     assert "<b>a" not in text
     assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
 
