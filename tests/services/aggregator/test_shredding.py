@@ -120,7 +120,8 @@ def test_so_it_is_with_every_byte_of_a_real_broker(
 
 
 def erased_in(log: Log, settings: GatewaySettings, engine: ToneEngine, pool: Pool, dsn: str) -> None:
-    step = KafkaStep(pool, log.consumer(), threading.Event(), age_s=0)
+    reader = log.consumer()
+    step = KafkaStep(pool, reader, threading.Event(), age_s=0)
     with serving(log, settings, engine) as gateway, running(log.consumer(), Store(pool)):
         listener_id, other = gateway.listener(), gateway.listener()
         said_of(gateway, listener_id, other)
@@ -134,8 +135,9 @@ def erased_in(log: Log, settings: GatewaySettings, engine: ToneEngine, pool: Poo
             return "kafka" in confirmed(job(gateway, erasure_id))
 
         until(has_confirmed)
+        reader.close()
     messages = log.whole()
-    said = b"".join((message.key or b"") + (message.value or b"") for message in messages).lower()
+    said = b"".join((message.key or b"") + (message.value or b"") for message in messages)
     for trace in (listener_id.encode(), UUID(listener_id).bytes, UUID(listener_id).hex.encode(), PROMPT.encode()):
         assert trace not in said
     theirs = [message for message in messages if message.key == str(lost.log).encode()]
