@@ -81,11 +81,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Taken:
-    """What rows become. `left_out` did not agree to training, for which alone history is brought."""
+    """What rows become. Of two kinds nothing is made: `left_out` are of who did not agree to training, for which alone
+    history is brought; `without_song` speak of what nobody brought to Encore, which has no features to learn from."""
 
     messages: list[Outgoing] = field(default_factory=list)
     bad: list[Bad] = field(default_factory=list)
     left_out: int = 0
+    without_song: int = 0
 
 
 def read_row(line: int, item: object) -> PastRow | Bad:
@@ -109,7 +111,7 @@ def taken(
     events: list[Outgoing] = []
     bad: list[Bad] = []
     used: dict[UUID, Song] = {}
-    left_out = 0
+    left_out = without_song = 0
     for line, row in rows:
         song = songs.get(row.song_id)
         wrong = _wrong(row, row.listener_id in may_train, song, place)
@@ -117,23 +119,26 @@ def taken(
             bad.append(Bad(line, wrong))
         elif not may_train[row.listener_id]:
             left_out += 1
+        elif song is None:
+            without_song += 1
         else:
-            assert song is not None
             used[song.song_id] = song
             events.extend(_stamped(event, song, place) for event in _events(row, song, place.about))
-    return Taken([*(outgoing(_made(song)) for song in used.values()), *events], bad, left_out)
+    return Taken([*(outgoing(_made(song)) for song in used.values()), *events], bad, left_out, without_song)
 
 
 def _wrong(row: PastRow, known: bool, song: Song | None, place: Place) -> Problem | None:
     if not known:
         return _problem("unknown_listener", "No such listener.", "listener_id", "a listener of this product")
-    if song is None or song.listener_id != row.listener_id:
+    if song is not None and song.listener_id != row.listener_id:
         return _problem("unknown_song", "No such song.", "song_id", "a song that this listener brought")
     if row.time > place.received:
         return _problem("in_the_future", "It has not happened yet.", "time", "a time in the past")
     if row.time < place.received - place.max_age:
         expected = f"a time after {place.received - place.max_age:%Y-%m-%d}"
         return _problem("too_old", "It lies too far back.", "time", expected)
+    if song is None:
+        return None
     length = length_ms(song.seconds)
     if row.heard_ms is not None and row.heard_ms > length + overshoot_ms(length):
         return _problem("beyond_track", "More was heard than the song has.", "heard_ms", f"at most {length}")

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -52,11 +52,27 @@ class ImportSettings(Settings):
 
 @dataclass(slots=True)
 class Outcome:
-    """How many rows there were, of them of listeners without consent to training; how many messages were sent."""
+    """How many rows there were, of them of listeners without consent to training, and on songs that Encore does not
+    have; how many messages were sent."""
 
     rows: int = 0
     left_out: int = 0
+    without_song: int = 0
     sent: int = 0
+
+    def count(self, size: int, portion: Taken) -> None:
+        """A portion that was looked at."""
+        self.rows += size
+        self.left_out += portion.left_out
+        self.without_song += portion.without_song
+
+    @property
+    def told(self) -> str:
+        """What nothing is made of."""
+        return (
+            f"{self.left_out} of listeners who did not agree to training and {self.without_song} on songs that nobody"
+            " brought to Encore are left out"
+        )
 
 
 class BadRowsError(ValueError):
@@ -84,8 +100,7 @@ class History:
         """
         outcome, shown, count = Outcome(), list[Bad](), 0
         async for size, portion in self._portions():
-            outcome.rows += size
-            outcome.left_out += portion.left_out
+            outcome.count(size, portion)
             count += len(portion.bad)
             shown.extend(portion.bad[: SHOWN - len(shown)])
         if count:
@@ -107,8 +122,7 @@ class History:
                 raise BadRowsError(portion.bad, len(portion.bad))
             await _told(outbox, await keys.sealed(portion.messages))
             await books.add()
-            outcome.rows += size
-            outcome.left_out += portion.left_out
+            outcome.count(size, portion)
             outcome.sent += len(portion.messages)
             tell(outcome)
             due += len(portion.messages) / rate
@@ -121,7 +135,7 @@ class History:
             good = [(line, row) for line, row in read_of if isinstance(row, PastRow)]
             found = await self._taken(good)
             bad = sorted([*(row for _, row in read_of if isinstance(row, Bad)), *found.bad], key=lambda each: each.line)
-            yield len(portion), Taken(found.messages, bad, found.left_out)
+            yield len(portion), replace(found, bad=bad)
 
     async def _taken(self, good: Sequence[tuple[int, PastRow]]) -> Taken:
         listeners, songs = {row.listener_id for _, row in good}, {row.song_id for _, row in good}
@@ -157,9 +171,7 @@ async def bring(options: argparse.Namespace, settings: ImportSettings) -> str:
         history = History(options.file, options.service, place, store)
         found = await history.check()
         if options.check:
-            return (
-                f"{found.rows} rows can be taken, {found.left_out} of them of listeners who did not agree to training."
-            )
+            return f"{found.rows} rows can be taken; {found.told}."
         outbox = outbox_to(settings.kafka_bootstrap)
         stack.push_async_callback(outbox.aclose)
         books = Bookkeeper(store, outbox.tallies)
@@ -170,7 +182,7 @@ async def bring(options: argparse.Namespace, settings: ImportSettings) -> str:
                 sys.stderr.write(f"{so_far.rows} of {found.rows} rows\n")
 
         done = await history.send(LogKeys(store), outbox, books, options.rate, tell)
-        return f"{done.rows} rows, {done.left_out} left out without consent to training, {done.sent} events sent."
+        return f"{done.rows} rows, {done.sent} events sent; {done.told}."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, LiteralString
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pyarrow as pa
@@ -203,6 +203,17 @@ def test_whoever_did_not_agree_to_training_is_left_out(dsn: str, broker: MemoryB
     outcome = bring(dsn, broker, file_of(tmp_path, [row(CARL, stars=5), row(BEN, stars=4)]))
     assert (outcome.left_out, outcome.sent) == (1, 2)
     assert str(CARL).encode() not in b"".join(message.value or b"" for message in log_of(dsn, broker))
+
+
+def test_rows_on_songs_that_encore_does_not_have_are_left_out_and_counted(
+    dsn: str, broker: MemoryBroker, tmp_path: Path
+) -> None:
+    """A product's catalogue is larger than what its listeners brought: the rest of the history comes."""
+    unknown = [row(stars=3) | {"song_id": str(uuid4())}, row(heard_ms=3_600_000) | {"song_id": str(uuid4())}]
+    outcome = bring(dsn, broker, file_of(tmp_path, [unknown[0], *PAST, unknown[1]]))
+    assert (outcome.rows, outcome.left_out, outcome.without_song, outcome.sent) == (6, 0, 2, 7)
+    assert "0 of listeners who did not agree to training and 2 on songs that nobody" in outcome.told
+    assert {track for _, track in fold(dsn, broker).ratings} == {SONGS[ANNA], SONGS[BEN]}
 
 
 def test_every_bad_row_is_told_with_line_and_field_and_nothing_is_sent(
