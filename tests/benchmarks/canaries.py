@@ -1,12 +1,14 @@
 """How often canaries find what is there, and what a programme of releases gains: by simulation, through the real rule.
 
     python -m tests.benchmarks.canaries power [--runs 1000] [--seed 1]
+    python -m tests.benchmarks.canaries demos [--runs 20] [--listeners 12]
     python -m tests.benchmarks.canaries influence [--runs 1000]
     python -m tests.benchmarks.canaries programme [--runs 60] [--listeners 12]
 
 Each figure comes with its Monte Carlo standard error. The model is `tests.services.rollout.simulated`: nothing of it is
-measured on people. `programme` plays `--runs` programmes of thirty releases one after the other, each planned from what
-those before it showed, and sums what listeners truly gained, in stars before rounding, by how one decides.
+measured on people. `demos` counts the verdicts on a product's first canary, before which nothing is known. `programme`
+plays `--runs` programmes of thirty releases one after the other, each planned from what those before it showed, and
+sums what listeners truly gained, in stars before rounding, by how one decides.
 """
 
 import argparse
@@ -30,13 +32,14 @@ from tests.services.rollout.simulated import SIZED, Canary, End, canary, play
 
 SIZES = ((12, 12), (20, 5), (50, 3))
 EFFECTS = (0.0, 0.15, 0.3, 0.4, 0.5, -0.5)
+DEMO_EFFECTS = (-0.3, 0.0, 0.3, 0.4)
 RELEASES = 30
 WORLDS = ((0.1, 0.2, 0.3), (0.1, 0.2, 0.6), (-0.1, 0.15, 0.3))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=["power", "influence", "programme"])
+    parser.add_argument("table", choices=["power", "demos", "influence", "programme"])
     parser.add_argument("--runs", type=int)
     parser.add_argument("--listeners", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
@@ -44,6 +47,8 @@ def main() -> None:
     draw = np.random.default_rng(chosen.seed)
     if chosen.table == "power":
         _power(draw, chosen.runs or 1000)
+    elif chosen.table == "demos":
+        _demos(draw, chosen.runs or 20, chosen.listeners)
     elif chosen.table == "influence":
         _influence(draw, chosen.runs or 1000)
     else:
@@ -73,6 +78,19 @@ def _exaggerated(promoted: Sequence[Decision], effect: float) -> str:
     """By how much the estimate of those that were promoted is too large."""
     shown_stars = [decision.estimate for decision in promoted if decision.estimate is not None]
     return f"{np.mean(shown_stars) / effect:.1f}" if shown_stars and effect > 0 else ""
+
+
+def _demos(draw: np.random.Generator, runs: int, listeners: int) -> None:
+    """A verdict is right where what is better is promoted, and what is not is left."""
+    plan = sized(SIZED.model_copy(update={"pairs": 20}), listeners, listeners, [])
+    sys.stdout.write(f"{listeners} listeners, {plan.pairs} twins each\n\n")
+    _row("true effect", "promoted", "held", "rolled back", "right")
+    _row(*["---"] * 5)
+    for effect in DEMO_EFFECTS:
+        verdicts = [play(canary(draw, listeners, plan, effect), plan).decision.verdict for _ in range(runs)]
+        promoted, held = verdicts.count("promote"), verdicts.count("hold")
+        right = promoted if effect > 0 else runs - promoted
+        _row(f"{effect:+.1f}", *map(str, (promoted, held, runs - promoted - held)), f"{right} of {runs}")
 
 
 def _influence(draw: np.random.Generator, runs: int) -> None:
