@@ -18,69 +18,68 @@ select gateway.lock_erasures();
 -- No month is taken out meanwhile (`feedback.hold_month`); whoever writes events does not wait.
 lock table feedback.events in row exclusive mode;
 
--- name: forget_awaited
-delete from feedback.awaited
-where id in (select about from feedback.events where listener_id = %(listener_id)s);
-
 -- name: forget_letters
--- Also those that name the listener where it is not their key.
+-- Also those that name a listener where it is not their key.
 delete from feedback.dead_letters
-where key = convert_to(%(listener_id)s::text, 'UTF8') or position(convert_to(%(listener_id)s::text, 'UTF8') in value) > 0;
+using (select convert_to(id::text, 'UTF8') as name from unnest(%(listeners)s::uuid[]) as given (id)) gone
+where key = gone.name or position(gone.name in value) > 0;
 
 -- name: forget_conflicts
-delete from feedback.conflicts where listener_id = %(listener_id)s;
+delete from feedback.conflicts where listener_id = any(%(listeners)s);
 
 -- name: forget_ratings
-delete from feedback.ratings where listener_id = %(listener_id)s;
+delete from feedback.ratings where listener_id = any(%(listeners)s);
 
 -- name: forget_plays
-delete from feedback.plays where listener_id = %(listener_id)s;
+delete from feedback.plays where listener_id = any(%(listeners)s);
 
 -- name: forget_votes
-delete from feedback.pair_votes where listener_id = %(listener_id)s;
+delete from feedback.pair_votes where listener_id = any(%(listeners)s);
 
 -- name: forget_picks
-delete from feedback.picks where listener_id = %(listener_id)s;
+delete from feedback.picks where listener_id = any(%(listeners)s);
 
 -- name: forget_failures
-delete from feedback.track_failures where listener_id = %(listener_id)s;
+delete from feedback.track_failures where listener_id = any(%(listeners)s);
 
 -- name: forget_tracks
-delete from feedback.tracks where listener_id = %(listener_id)s;
+delete from feedback.tracks where listener_id = any(%(listeners)s);
 
 -- name: forget_rollups
-delete from feedback.rollups where listener_id = %(listener_id)s;
+delete from feedback.rollups where listener_id = any(%(listeners)s);
 
 -- name: forget_rating_sums
-delete from feedback.rating_sums where listener_id = %(listener_id)s;
+delete from feedback.rating_sums where listener_id = any(%(listeners)s);
 
 -- name: forget_vote_rollups
-delete from feedback.vote_rollups where listener_id = %(listener_id)s;
+delete from feedback.vote_rollups where listener_id = any(%(listeners)s);
 
 -- name: forget_archived_ratings
-delete from archived.ratings where listener_id = %(listener_id)s;
+delete from archived.ratings where listener_id = any(%(listeners)s);
 
 -- name: forget_archived_plays
-delete from archived.plays where listener_id = %(listener_id)s;
+delete from archived.plays where listener_id = any(%(listeners)s);
 
 -- name: forget_archived_votes
-delete from archived.pair_votes where listener_id = %(listener_id)s;
+delete from archived.pair_votes where listener_id = any(%(listeners)s);
 
 -- name: forget_archived_picks
-delete from archived.picks where listener_id = %(listener_id)s;
+delete from archived.picks where listener_id = any(%(listeners)s);
 
 -- name: forget_archived_failures
-delete from archived.track_failures where listener_id = %(listener_id)s;
+delete from archived.track_failures where listener_id = any(%(listeners)s);
 
 -- name: forget_archived_tracks
-delete from archived.tracks where listener_id = %(listener_id)s;
+delete from archived.tracks where listener_id = any(%(listeners)s);
 
 -- name: forget_events
-delete from feedback.events where listener_id = %(listener_id)s;
+-- There is no index by listener: every event is read, once.
+with gone as (delete from feedback.events where listener_id = any(%(listeners)s) returning about)
+delete from feedback.awaited where id in (select about from gone);
 
 -- name: confirm
 update gateway.erasure_steps set confirmed_at = now()
-where erasure_id = %(erasure_id)s and store = 'feedback' and confirmed_at is null;
+where erasure_id = any(%(erasures)s) and store = 'feedback' and confirmed_at is null;
 
 -- name: confirm_archives
 -- Where no file of a month is left there is nothing. What is taken out later was erased before.

@@ -2,6 +2,7 @@
 own. Whoever writes meanwhile is waited for, and nothing of theirs is written afterwards (`erased`)."""
 
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -17,8 +18,7 @@ _STEPS: Final = (
     "forget_letters", "forget_conflicts", "forget_ratings", "forget_plays", "forget_votes", "forget_picks",
     "forget_failures", "forget_tracks", "forget_rollups", "forget_rating_sums", "forget_vote_rollups",
     "forget_archived_ratings", "forget_archived_plays", "forget_archived_votes", "forget_archived_picks",
-    "forget_archived_failures", "forget_archived_tracks", "forget_awaited", "forget_events",
-    "confirm",
+    "forget_archived_failures", "forget_archived_tracks", "forget_events", "confirm",
 )  # fmt: skip
 
 log = structlog.get_logger()
@@ -41,25 +41,26 @@ class Eraser:
                 log.warning("backend_away", backend=error.backend, reason=error.message)
 
     def turn(self) -> int:
-        """Erases every listener that is due; answers how many.
+        """Erases every listener that is due, all of them at once; answers how many.
 
         Raises:
             BackendAway: the database cannot be reached; the rest is due again.
         """
         with transaction(self._pool) as connection:
             due = connection.execute(QUERIES["due"]).fetchall()
-        for row in due:
-            self._erase(row)
+        if due:
+            self._erase(due)
         with transaction(self._pool) as connection:
             connection.execute(QUERIES["confirm_archives"])
         return len(due)
 
-    def _erase(self, row: dict[str, Any]) -> None:
+    def _erase(self, due: Sequence[dict[str, Any]]) -> None:
         # Held for a moment alone: who began before has ended then, who begins now sees the erasure. What follows reads
-        # every event there is, and nobody else's feedback waits for that.
+        # every event there is, once for all who are due, and nobody else's feedback waits for that.
         with transaction(self._pool) as connection:
             connection.execute(QUERIES["lock"])
         with transaction(self._pool) as connection:
             connection.execute(QUERIES["hold_months"])
+            gone = {"erasures": [row["erasure_id"] for row in due], "listeners": [row["listener_id"] for row in due]}
             for name in _STEPS:
-                connection.execute(QUERIES[name], row)
+                connection.execute(QUERIES[name], gone)

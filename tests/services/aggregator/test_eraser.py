@@ -110,6 +110,26 @@ def test_everything_of_them_goes_and_the_rest_stays(pool: Pool, postgres_dsn: st
     assert Eraser(pool, threading.Event()).turn() == 0
 
 
+def test_all_who_wait_are_erased_together(pool: Pool, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one transaction, which reads the events once."""
+    events, both = stream(300, seed=5), [GONE, owner(TRACKS[0])]
+    assert both[0] != both[1]
+    write_all(Store(pool), [sort_out(Log().messages(events))])
+    for listener_id in both:
+        begin(postgres_dsn, listener_id)
+    with monkeypatch.context() as broken:
+        broken.setattr(eraser, "_STEPS", (*eraser._STEPS, "no such step"))
+        with pytest.raises(KeyError):
+            Eraser(pool, threading.Event()).turn()
+    assert confirmed(postgres_dsn) == []
+    assert Eraser(pool, threading.Event()).turn() == 2
+    with transaction(pool) as connection:
+        left = connection.execute("select from feedback.events where listener_id = any(%s)", (both,)).fetchall()
+    assert left == []
+    assert confirmed(postgres_dsn) == ["archives", "archives", "feedback", "feedback"]
+    assert stored(postgres_dsn) == fold([event for event in events if event.subject not in both])
+
+
 def test_what_comes_late_is_passed_and_not_kept(pool: Pool, postgres_dsn: str) -> None:
     store, log = Store(pool), Log()
     begin(postgres_dsn, GONE)
