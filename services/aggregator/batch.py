@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -39,10 +41,11 @@ class Batch:
     plain: Mapping[TopicPartition, int] = field(default_factory=dict)
 
     @property
-    def messages(self) -> list[Message]:
-        """All of them, those of each partition in the order of their offsets."""
+    def runs(self) -> list[list[Message]]:
+        """All messages, for each partition one list in the order of their offsets."""
         read = [*(message for message, _ in self.arrivals), *(message for message, _ in self.dead)]
-        return sorted([*read, *self.erased], key=lambda message: (message.place, message.offset))
+        every = sorted([*read, *self.erased], key=itemgetter(0, 1, 2))
+        return [list(run) for _, run in groupby(every, key=itemgetter(0, 1))]
 
     def buried(self, reason: str) -> "Batch":
         """The same with every event set aside as a dead letter."""
@@ -55,10 +58,10 @@ def sort_out(messages: Iterable[Message], keys: Keys = MappingProxyType({})) -> 
     arrivals: list[Arrival] = []
     dead: list[DeadLetter] = []
     erased: list[Message] = []
-    reached: dict[TopicPartition, int] = {}
+    last: dict[tuple[object, ...], Message] = {}
     plain: dict[TopicPartition, int] = {}
     for message in messages:
-        reached[message.place] = message.next_offset
+        last[message[:2]] = message
         if not is_sealed(message.value):
             plain[message.place] = message.next_offset
         clear = message
@@ -71,6 +74,7 @@ def sort_out(messages: Iterable[Message], keys: Keys = MappingProxyType({})) -> 
             dead.append(DeadLetter(message, str(error)))
         except InvalidMessage as error:
             dead.append(DeadLetter(clear, error.reason))
+    reached = {message.place: message.next_offset for message in last.values()}
     return Batch(arrivals, dead, reached, erased, plain)
 
 

@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+_ESCAPED: Final = str.maketrans({'"': r"\"", "\\": r"\\"})
+
 # Written here, an array costs a fifth of what the driver takes, which looks at each element anew.
 _WRITTEN: Final[Mapping[type, Callable[[Any], str]]] = {
     UUID: lambda value: value.hex,
     int: str,
     datetime: datetime.isoformat,
+    str: lambda value: f'"{value.translate(_ESCAPED)}"',
 }
 
 
@@ -19,7 +22,7 @@ def columns(rows: Sequence[tuple[Any, ...]], *names: str) -> dict[str, str | lis
 
 
 def _array(values: list[Any]) -> str | list[Any]:
-    """As PostgreSQL writes it, where all are of one type that needs no quotes; else for the driver."""
+    """As PostgreSQL writes it, where all are of one type that is known here; else for the driver."""
     kinds = set(map(type, values))
     write = _WRITTEN.get(kinds.pop()) if len(kinds) == 1 else None
     return f"{{{','.join(map(write, values))}}}" if write else values

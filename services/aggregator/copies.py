@@ -7,9 +7,7 @@ content with the least digest, and of its copies the one that came to the gatewa
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -19,6 +17,7 @@ from schemas.events import FEEDBACK_EVENT, FourEvent, PairEvent
 from schemas.topics import LISTENERS
 from services.aggregator.batch import Arrival
 from services.aggregator.fold import Event
+from services.streams import Message
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -45,24 +44,17 @@ class Rank(NamedTuple):
     time: datetime
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     """One message under an identity. `data` is its JSON with every field, those of later writers too."""
 
     arrival: Arrival
     data: str
+    identity: Identity
+    rank: Rank
 
     @property
     def event(self) -> Event:
         return self.arrival.event
-
-    @cached_property
-    def identity(self) -> Identity:
-        return Identity(scoped(self.event, self.arrival.message.topic), self.event.id)
-
-    @cached_property
-    def rank(self) -> Rank:
-        return Rank(digest(self.event.type, self.data), self.event.arrived_at, self.event.happened_at)
 
     @property
     def key(self) -> Key:
@@ -71,7 +63,14 @@ class Copy:
 
 def copies(arrivals: Iterable[Arrival]) -> list[Copy]:
     """The same with what is compared."""
-    return [Copy(arrival, as_text(from_json(arrival.message.value or b"")["data"])) for arrival in arrivals]
+    return [_copy(arrival) for arrival in arrivals]
+
+
+def _copy(arrival: Arrival) -> Copy:
+    message, event = arrival
+    data = as_text(from_json(message.value or b"")["data"])
+    rank = Rank(digest(event.type, data), event.arrived_at, event.happened_at)
+    return Copy(arrival, data, Identity(scoped(event.source, message), event.id), rank)
 
 
 def best(group: Sequence[Copy]) -> Copy:
@@ -79,10 +78,13 @@ def best(group: Sequence[Copy]) -> Copy:
     return min(group, key=lambda copy: copy.rank)
 
 
-def scoped(event: Event, topic: str) -> str:
-    """The source that identifies: in a listener's own namespace, also where no gateway stamped it."""
-    prefix = f"listeners/{event.subject}/"
-    return event.source if topic not in LISTENERS or event.source.startswith(prefix) else prefix + event.source
+def scoped(source: str, message: Message) -> str:
+    """The source that identifies: in the namespace of the listener, whom the key names, also where no gateway stamped
+    it."""
+    if message.topic not in LISTENERS:
+        return source
+    prefix = f"listeners/{(message.key or b'').decode()}/"
+    return source if source.startswith(prefix) else prefix + source
 
 
 def digest(kind: str, data: str) -> bytes:

@@ -13,7 +13,7 @@ QUERIES: Final = load_queries(Path(__file__).with_suffix(".sql"))
 def erased(connection: Any, listeners: Iterable[UUID]) -> frozenset[UUID]:
     """Those of these listeners who were erased. Until the transaction ends nobody is removed: whoever is erased
     meanwhile is removed afterwards, with what it writes."""
-    ids = sorted(set(listeners))
+    ids = list(set(listeners))
     if not ids:
         return frozenset()
     connection.execute(QUERIES["share"])

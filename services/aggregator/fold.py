@@ -164,7 +164,9 @@ V = TypeVar("V")
 
 
 def _put(rows: dict[K, V], key: K, value: V, rule: Callable[[V, V], V]) -> None:
-    rows[key] = rule(rows[key], value) if key in rows else value
+    before = rows.setdefault(key, value)
+    if before is not value:
+        rows[key] = rule(before, value)
 
 
 def _each(rows: dict[K, V], others: dict[K, V], rule: Callable[[V, V], V]) -> None:

@@ -1,6 +1,7 @@
 """Pure: where reading goes on, and what is missing before that. Nothing is passed over without being written down."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from services.streams import Extent, Message, Start, TopicPartition
@@ -46,13 +47,7 @@ def resumed(place: TopicPartition, stored: Stored, extent: Extent) -> tuple[Star
     return Start(stored.next_offset, -1 if stored.epoch is None else stored.epoch), None
 
 
-def holes(messages: Iterable[Message]) -> list[Gap]:
+def holes(run: Sequence[Message]) -> list[Gap]:
     """What is missing between messages of one partition, which come in the order of their offsets."""
-    found: list[Gap] = []
-    reached: dict[TopicPartition, int] = {}
-    for message in messages:
-        expected = reached.get(message.place, message.offset)
-        if message.offset > expected:
-            found.append(Gap(message.place, expected, message.offset, "skipped"))
-        reached[message.place] = message.next_offset
-    return found
+    offsets = [message.offset for message in run]
+    return [Gap(run[0].place, one + 1, other, "skipped") for one, other in pairwise(offsets) if other > one + 1]

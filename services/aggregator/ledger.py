@@ -69,16 +69,16 @@ class Ledger:
             groups[copy.identity].append(copy)
         if not groups:
             return Entered([], [], {})
-        chosen = {identity: best(group) for identity, group in groups.items()}
-        self._prepare(connection, (identity.id for identity in chosen))
-        new = self._insert(connection, chosen)
-        conflicts = [conflict for group in groups.values() for conflict in _within(group)]
+        chosen = [best(group) if len(group) > 1 else group[0] for group in groups.values()]
+        self._prepare(connection, (copy.identity.id for copy in chosen))
+        known = self._insert(connection, chosen)
+        conflicts = [conflict for group in groups.values() if len(group) > 1 for conflict in _within(group)]
         stale: list[Key] = []
-        if len(new) < len(chosen):
-            stale, found = self._settle(connection, chosen)
+        if known:
+            stale, found = self._settle(connection, {copy.identity: copy for copy in chosen})
             conflicts += found
         conflicts += self._of_others(connection)
-        kept = [chosen[identity].arrival for identity in chosen if identity in new]
+        kept = [copy.arrival for copy in chosen if copy.identity not in known] if known else [c.arrival for c in chosen]
         return Entered(kept, self._events_about(connection, stale), self._record(connection, conflicts))
 
     def restore(self, connection: Connection[DictRow], rows: Sequence[Mapping[str, Any]]) -> list[Event]:
@@ -90,9 +90,9 @@ class Ledger:
                 copied.set_types(_INCOMING_TYPES)
                 for row in rows:
                     copied.write_row([Jsonb(row[name]) if name == "data" else row[name] for name in _INCOMING])
-            new = {Identity(**row) for row in cursor.execute(self._queries["keep_new"]).fetchall()}
+            known = {Identity(**row) for row in cursor.execute(self._queries["keep_new"]).fetchall()}
         connection.execute(self._queries["forget_incoming"])
-        return [stored_event(dict(row)) for row in rows if Identity(row["source"], row["id"]) in new]
+        return [stored_event(dict(row)) for row in rows if Identity(row["source"], row["id"]) not in known]
 
     def _prepare(self, connection: Connection[DictRow], ids: Iterable[UUID]) -> None:
         """Make the partitions that events with these ids lie in."""
@@ -106,16 +106,15 @@ class Ledger:
         if wanted - self._months:
             connection.execute(self._queries["add_months"], {"months": sorted(wanted - self._months)})
 
-    def _insert(self, connection: Connection[DictRow], chosen: dict[Identity, Copy]) -> set[Identity]:
+    def _insert(self, connection: Connection[DictRow], chosen: Sequence[Copy]) -> set[Identity]:
+        """Answers those that were stored before."""
         connection.execute(self._queries["make_incoming"])
         with connection.cursor() as cursor:
             with cursor.copy(self._queries["copy_incoming"]) as rows:
                 rows.set_types(_INCOMING_TYPES)
-                for identity, copy in chosen.items():
-                    event, message, rank = copy.event, copy.arrival.message, copy.rank
-                    said = (event.type, event.subject, rank.time, Jsonb(copy.data, dumps=str))
-                    place = (message.topic, message.partition, message.offset)
-                    rows.write_row((*identity, *said, *place, rank.received_at, rank.sha256))
+                for (message, event), data, identity, rank in chosen:
+                    said = (event.type, event.subject, rank.time, Jsonb(data, dumps=str))
+                    rows.write_row((*identity, *said, *message[:3], rank.received_at, rank.sha256))
             return {Identity(**row) for row in cursor.execute(self._queries["keep_new"]).fetchall()}
 
     def _settle(

@@ -7,6 +7,7 @@ until Postgres has it; nothing is ever skipped.
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -110,8 +111,8 @@ class Aggregator:
     def _note(self, batch: Batch, written: Written) -> None:
         """After the commit."""
         self._next.update(batch.reached)
-        for arrival in written.kept:
-            metrics.EVENTS.labels(arrival.event.type).inc()
+        for name, count in Counter(arrival.event.type for arrival in written.kept).items():
+            metrics.EVENTS.labels(name).inc(count)
         metrics.DUPLICATES.inc(written.duplicates)
         self._note_gaps(written.gaps)
         for kind, count in written.conflicts.items():

@@ -106,12 +106,16 @@ copy incoming from stdin (format binary);
 delete from incoming;
 
 -- name: keep_new
--- In one order for all writers, so that two of them cannot wait for one another.
-insert into feedback.events
-    (source, id, type, listener_id, time, data, topic, partition, "offset", received_at, sha256)
-select * from incoming order by source, id
-on conflict (source, id) do nothing
-returning source, id;
+-- In one order for all writers, so that two of them cannot wait for one another. Answers those that were there before,
+-- which are few.
+with new as (
+    insert into feedback.events
+        (source, id, type, listener_id, time, data, topic, partition, "offset", received_at, sha256)
+    select * from incoming order by id, source
+    on conflict (source, id) do nothing
+    returning source, id
+)
+select source, id from incoming except select source, id from new;
 
 -- name: contested
 -- What is stored under the same identity, where it says something else or came later.

@@ -17,7 +17,10 @@ with kept as (
     select release_id, listener_id, day, arm, baseline, sum(won), sum(lost), sum(tied), sum(both_bad)
     from feedback.vote_rows group by release_id, listener_id, day, arm, baseline
 ), sums as (
-    select * from feedback.rating_sums
+    select release_id, listener_id, base_ratings, base_stars, base_squares, cold_ratings, cold_stars,
+           cold_squares, champion_ratings, champion_stars, champion_squares, candidate_ratings, candidate_stars,
+           candidate_squares, previous_ratings, previous_stars, previous_squares
+    from feedback.rating_sums
     where (base_ratings, cold_ratings, champion_ratings, candidate_ratings, previous_ratings) <> (0, 0, 0, 0, 0)
 ), of_rollups as (
     select * from feedback.rating_sum_rows

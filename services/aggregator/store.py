@@ -1,7 +1,6 @@
 """The aggregator's rows in Postgres. A batch is one transaction: events, aggregates, dead letters and stored offsets
 change together or not at all, so a batch that was interrupted anywhere is simply written again."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,14 +142,12 @@ class Store:
         self, connection: Connection[DictRow], batch: Batch, expected: Mapping[TopicPartition, int]
     ) -> list[Gap]:
         """First of all: it finds a zombie before any work, and its row locks make two owners take turns."""
-        messages = batch.messages
-        first = {message.place: message.offset for message in reversed(messages)}
+        runs = {run[0].place: run for run in batch.runs}
+        first = {place: run[0].offset for place, run in runs.items()}
         if any(first[place] < expected[place] for place in first):
             raise OwnershipLost("the batch begins before the stored offset")
-        epochs = {message.place: message.epoch for message in messages}
-        read = Counter(message.place for message in messages)
         moves = [
-            (*place, expected[place], reached, epochs[place], read[place], batch.plain.get(place, 0))
+            (*place, expected[place], reached, runs[place][-1].epoch, len(runs[place]), batch.plain.get(place, 0))
             for place, reached in sorted(batch.reached.items())
         ]
         names = ("topics", "partitions", "expected", "reached", "epochs", "messages", "plain")
@@ -158,7 +155,7 @@ class Store:
         if moved != len(moves):
             raise OwnershipLost(f"{len(moves) - moved} of {len(moves)} partitions have another owner")
         before = [Gap(place, expected[place], at, "skipped") for place, at in first.items() if at > expected[place]]
-        gaps = [*before, *holes(messages)]
+        gaps = [*before, *(gap for run in runs.values() for gap in holes(run))]
         self._note_gaps(connection, gaps)
         return gaps
 

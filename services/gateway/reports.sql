@@ -51,18 +51,21 @@ where release_id = %(release_id)s and decision_id = %(decision_id)s;
 
 -- name: arm_means
 select cohort, arm, mean, ratings, listeners from analytics.arm_means
-where (%(cohort)s::text is null or cohort = %(cohort)s and attribute = split_part(%(cohort)s, '=', 1))
+where (%(cohort)s::text is null or cohort = %(cohort)s and attribute = split_part(%(cohort)s, '=', 1)
+       and everyone = (%(cohort)s = 'all'))
   and release_id = %(release_id)s
 order by cohort, arm;
 
 -- name: arm_means_overall
 select cohort, arm, mean, ratings, listeners from analytics.arm_means_overall
 where %(cohort)s::text is null or cohort = %(cohort)s and attribute = split_part(%(cohort)s, '=', 1)
+       and everyone = (%(cohort)s = 'all')
 order by cohort, arm;
 
 -- name: uplift
 select cohort, release_id, arm, baseline, estimate, low, high, listeners, ratings from analytics.uplift
-where (%(cohort)s::text is null or cohort = %(cohort)s and attribute = split_part(%(cohort)s, '=', 1))
+where (%(cohort)s::text is null or cohort = %(cohort)s and attribute = split_part(%(cohort)s, '=', 1)
+       and everyone = (%(cohort)s = 'all'))
   and (%(release_id)s::uuid is null or release_id = %(release_id)s)
 order by cohort, release_id nulls first, arm, baseline;
 

@@ -89,12 +89,12 @@ QUESTIONS: Final[Mapping[str, LiteralString]] = {
     ),
     "counts of feedback": "select sum(folded), sum(dead_lettered) from feedback.counts",
     "view, everyone": "select * from analytics.uplift"
-    " where cohort = 'all' and attribute = 'all' and release_id = md5('r1')::uuid",
+    " where cohort = 'all' and attribute = 'all' and everyone and release_id = md5('r1')::uuid",
     "view, every cohort": "select * from analytics.uplift where release_id = md5('r1')::uuid",
     "means of arms, everyone": "select * from analytics.arm_means"
-    " where cohort = 'all' and attribute = 'all' and release_id = md5('r1')::uuid",
+    " where cohort = 'all' and attribute = 'all' and everyone and release_id = md5('r1')::uuid",
     "means of arms, over all releases": "select * from analytics.arm_means_overall"
-    " where cohort = 'all' and attribute = 'all'",
+    " where cohort = 'all' and attribute = 'all' and everyone",
 }
 
 

@@ -36,7 +36,7 @@ def test_where_no_topic_is_known_none_is_missed() -> None:
 
 @given(st.sets(offsets, min_size=1))
 def test_holes_and_messages_are_the_whole_range(present: set[int]) -> None:
-    found = holes(Message(*PLACE, offset, None, None, 0) for offset in sorted(present))
+    found = holes([Message(*PLACE, offset, None, None, 0) for offset in sorted(present)])
     missing = {offset for gap in found for offset in range(gap.first, gap.next or 0)}
     assert missing | present == set(range(min(present), max(present) + 1))
     assert not missing & present
