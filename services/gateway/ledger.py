@@ -1,10 +1,11 @@
 """The buckets in Postgres, where all gateways take from the same: one statement for all that a step costs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, LiteralString, Protocol
 
 from services.gateway.buckets import Charge, Short, shortage
+from services.gateway.shortages import Shortages
 from services.postgres import AsyncPool, reaching
 
 Now = Callable[[], datetime]
@@ -58,13 +59,19 @@ class PostgresLedger:
         """`now`: whose time counts; None: the database's, which is one for all gateways."""
         self._pool = pool
         self._now = now
+        self._shortages = Shortages(now or (lambda: datetime.now(UTC)))
 
     async def take(self, charges: Sequence[Charge], refill: timedelta) -> Short | None:
+        known = self._shortages.of(charges, refill)
+        if known is not None:
+            return known
         asked = self._asked(charges, refill)
         try:
             await self._take_all(asked, len(charges))
         except _NotAll:
-            return await self._longest(charges, asked, refill)
+            short = await self._longest(charges, asked, refill)
+            self._shortages.note(short)
+            return short
         return None
 
     async def drop_full(self) -> int:

@@ -6,9 +6,13 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from services.errors import BackendAway
 from services.gateway.buckets import Charge, cost_of
 from services.gateway.ledger import Ledger, PostgresLedger
+from services.gateway.shortages import Shortages
 from services.postgres import open_async_pool
 from tests.services.gateway.ledgers import Clock, MemoryLedger
 
@@ -109,3 +113,47 @@ def test_without_a_clock_the_databases_time_counts(postgres_dsn: str) -> None:
         row = connection.execute("select full_at - now() from gateway.budgets").fetchone()
     assert row is not None
     assert timedelta() < row[0] <= REFILL
+
+
+def test_what_is_spent_is_refused_again_without_asking_postgres(postgres_dsn: str, clock: Clock) -> None:
+    async def test() -> None:
+        async with open_async_pool(postgres_dsn, size=1) as pool:
+            ledger = PostgresLedger(pool, clock)
+            assert await ledger.take([charge(10)], REFILL) is None
+            first = await ledger.take([charge(1)], REFILL)
+        clock.move(0.5)
+        again = await ledger.take([charge(1), charge(1, "listener:b")], REFILL)
+        assert first is not None
+        assert again is not None
+        assert (again.charge, again.wait) == (charge(1), first.wait - timedelta(seconds=0.5))
+        assert again.left == pytest.approx(0.005)
+        for asked in (charge(1, "listener:b"), charge(1, budget="requests")):
+            with pytest.raises(BackendAway):  # of others nothing is known
+                await ledger.take([asked], REFILL)
+        clock.move(0.5)
+        with pytest.raises(BackendAway):
+            await ledger.take([charge(1)], REFILL)
+
+    asyncio.run(test())
+
+
+AMOUNTS = st.lists(st.tuples(st.floats(0.1, 10), st.sampled_from("ab"), st.floats(0, 3)), max_size=30)
+
+
+@given(AMOUNTS)
+def test_who_is_remembered_to_be_short_would_be_refused_by_the_bucket(asked: list[tuple[float, str, float]]) -> None:
+    clock = Clock()
+    ledger, shortages = MemoryLedger(clock), Shortages(clock)
+
+    async def test() -> None:
+        for amount, owner, seconds in asked:
+            charges = [charge(amount, owner)]
+            known, short = shortages.of(charges, REFILL), await ledger.take(charges, REFILL)
+            if known is not None:
+                assert short is not None
+                assert short.wait >= known.wait - timedelta(microseconds=2)
+            if short is not None and known is None:
+                shortages.note(short)
+            clock.move(seconds)
+
+    asyncio.run(test())
