@@ -3,7 +3,6 @@
 from importlib import import_module
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import pytest
 
@@ -22,7 +21,7 @@ ASKED: Final = [
     ("rollups", "check"),
     ("letters", "list", "--all"),
     ("archive",),
-    ("trace", str(uuid4())),
+    ("trace", "019a0000-0000-7000-8000-000000000000"),
 ]
 WITH_KAFKA: Final = {"audit", "replay", "import"}
 WITHOUT_DATABASE: Final = {"uplift", "access"}
