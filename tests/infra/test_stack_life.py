@@ -12,6 +12,7 @@ from infra.local import leftovers
 from infra.local.down import down
 from infra.local.errors import StackError
 from infra.local.home import Home
+from infra.local.postgres import with_database
 from infra.local.probes import ask
 from infra.local.supervision import Supervisor
 from infra.local.up import up
@@ -56,7 +57,7 @@ def test_up_on_a_running_stack_changes_nothing(running: RunningStack) -> None:
 
 @pytest.mark.e2e
 def test_after_the_supervisor_was_killed_up_goes_on_with_the_data(running: RunningStack) -> None:
-    with psycopg.connect(running.postgres_dsn, autocommit=True) as connection:
+    with psycopg.connect(with_database(running.postgres_dsn, "postgres"), autocommit=True) as connection:
         connection.execute("create table kept (word text)")
         connection.execute("insert into kept values ('here')")
     orphan = psutil.Process(_pid(running.home, "kafka"))
@@ -65,7 +66,7 @@ def test_after_the_supervisor_was_killed_up_goes_on_with_the_data(running: Runni
     supervisor.wait(PATIENCE_S)
     again = start(running.home, *PARTS)
     assert not orphan.is_running()
-    with psycopg.connect(again.postgres_dsn) as connection:
+    with psycopg.connect(with_database(again.postgres_dsn, "postgres")) as connection:
         assert connection.execute("select word from kept").fetchall() == [("here",)]
 
 

@@ -18,7 +18,9 @@ from kafka import KafkaConsumer
 
 from infra.local.home import PROJECT
 from schemas.topics import TRACKS
+from services.streams import Message
 from tests.services.gateway.conftest import server_sent, until
+from tests.services.logs import readable
 from tests.stacks import RunningStack, clean_environment
 
 pytestmark = pytest.mark.e2e
@@ -127,9 +129,12 @@ def made_events(stack: RunningStack, track_id: str) -> int:
         TRACKS, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5_000
     )
     try:
-        events = [json.loads(message.value) for message in consumer]
+        found = [
+            Message(each.topic, each.partition, each.offset, each.key, each.value, each.timestamp) for each in consumer
+        ]
     finally:
         consumer.close()
+    events = [json.loads(message.value or b"") for message in readable(found, stack.postgres_dsn)]
     return sum(event["data"]["track_id"] == track_id for event in events)
 
 

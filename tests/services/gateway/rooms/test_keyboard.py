@@ -140,6 +140,7 @@ def test_nothing_moves_for_who_wants_no_motion(house: Gateway, enter: Opened, pa
 
 
 def test_at_360_pixels_nothing_is_wider_than_its_window(house: Gateway, enter: Opened) -> None:
+    write_past(house.settings.postgres_dsn)
     page = enter("/", listener=house.listener(home="folk"))
     page.set_viewport_size({"width": 360, "height": 700})
     page.locator("#length").select_option("10")

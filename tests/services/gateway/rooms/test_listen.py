@@ -154,6 +154,7 @@ def test_a_pair_comes_now_and_then_and_is_voted_on_in_the_station(house: Gateway
 
 def test_one_of_four_is_picked_now_and_then_in_the_station(house: Gateway, enter: Opened, listener: str) -> None:
     page = enter(listener=listener)
+    expect(page.get_by_role("button", name="Play the station")).to_be_visible()
     seven_made = {"wish": {"listener_id": listener, "prompt": "", "seconds": 2}, "made": 7, "items": [], "at": 0}
     page.evaluate("was => sessionStorage.setItem('encore-station', JSON.stringify(was))", seven_made)
     page.route("**/v1/tracks", lambda route: route.abort())  # nothing comes after the four
