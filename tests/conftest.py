@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, settings
 from infra.local.home import Home
 from infra.local.jobs import migrate
 from infra.local.postgres import make_databases, with_database
-from tests import shards
 from tests.databases import Databases
 from tests.stacks import RunningStack, start, temporary_home
 
@@ -27,21 +26,15 @@ settings.register_profile("encore", deadline=None, suppress_health_check=[Health
 settings.load_profile("encore")
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """An interpreter that does not come to its end says where each thread is, and fails, instead of waiting on. Where
-    several share the tests, each waits for the others at its end."""
-    if not hasattr(config, "workerinput"):
-        faulthandler.dump_traceback_later(_EXIT_S, exit=True, file=_STDERR)
+def pytest_unconfigure() -> None:
+    """An interpreter that does not come to its end says where each thread is, and fails, instead of waiting on."""
+    faulthandler.dump_traceback_later(_EXIT_S, exit=True, file=_STDERR)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """End-to-end tests come last: what is wrong in a part shows in its own tests first. Among them the order of their
     names counts: who uploads and never rates would be a silent member of the loop's release."""
-    if config.getoption("loadgroup", False):
-        shards.assign(items)
-    else:
-        items.sort(key=shards.is_e2e)
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
 
 
 @pytest.fixture(scope="session")
