@@ -37,7 +37,7 @@ from services.principals.login import PAGES, login_url
 from services.principals.tokens import minted
 from services.streams_memory import MemoryBroker
 from tests.services.gateway.engine import ToneEngine, wav
-from tests.services.logs import in_the_clear
+from tests.services.logs import readable
 from tests.services.roles import play
 from tests.threads import ended
 
@@ -180,7 +180,7 @@ class Gateway:
     def events(self, topic: str) -> list[dict[str, Any]]:
         """What is in a topic."""
         found = [message for place, log in self.broker.logs.items() if place.topic == topic for message in log]
-        return [json.loads(message.value or b"") for message in in_the_clear(found, self.settings.postgres_dsn)]
+        return [json.loads(message.value or b"") for message in readable(found, self.settings.postgres_dsn)]
 
 
 def server_sent(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
