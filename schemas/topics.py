@@ -1,5 +1,5 @@
-"""Topic names: the only place one is spelled. Every record's key is the name of a listener's log (`services.seals`), so
-one listener's events keep their order within a partition.
+"""Topic names: the only place one is spelled. The key of a record about a listener is the name of their log
+(`services.seals`), so one listener's events keep their order within a partition.
 
 What listeners say and what Encore says of itself lie in different topics: only the gateway and the rollout write to
 the second kind, so a client's event cannot pass for a fact of ours.

@@ -5,11 +5,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-import structlog
-
-from services.aggregator import metrics
 from services.aggregator.erased import QUERIES
-from services.errors import BackendAway
+from services.aggregator.turns import repeat
 from services.postgres import Pool, transaction
 
 PAUSE_S: Final = 2.0
@@ -21,8 +18,6 @@ _STEPS: Final = (
     "forget_archived_failures", "forget_archived_tracks", "forget_events", "confirm",
 )  # fmt: skip
 
-log = structlog.get_logger()
-
 
 class Eraser:
     """Several may run."""
@@ -33,12 +28,7 @@ class Eraser:
 
     def run(self) -> None:
         """Until `stop` is set."""
-        while not self._stop.wait(PAUSE_S):
-            try:
-                self.turn()
-            except BackendAway as error:
-                metrics.RETRIES.labels(error.backend).inc()
-                log.warning("backend_away", backend=error.backend, reason=error.message)
+        repeat(self.turn, self._stop, PAUSE_S)
 
     def turn(self) -> int:
         """Erases every listener that is due, all of them at once; answers how many.

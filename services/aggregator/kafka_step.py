@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
 
-import structlog
-
 from schemas.topics import FEEDBACK
-from services.aggregator import metrics
-from services.errors import BackendAway
+from services.aggregator.turns import repeat
 from services.postgres import Pool, load_queries, transaction
 from services.seals import MOST_AGE_S
 from services.streams import Consumer, Extent, TopicPartition
@@ -23,8 +20,6 @@ from services.streams import Consumer, Extent, TopicPartition
 PAUSE_S: Final = 5.0
 AGE_S: Final = 2 * MOST_AGE_S
 """From when an erasure is asked for until its key is remembered by nobody; its own transaction takes a while too."""
-
-log = structlog.get_logger()
 
 
 class Standing(NamedTuple):
@@ -46,12 +41,7 @@ class KafkaStep:
 
     def run(self) -> None:
         """Until the process stops."""
-        while not self._stop.wait(PAUSE_S):
-            try:
-                self.turn()
-            except BackendAway as error:
-                metrics.RETRIES.labels(error.backend).inc()
-                log.warning("backend_away", backend=error.backend, reason=error.message)
+        repeat(self.turn, self._stop, PAUSE_S)
         self._reader.close()
 
     def turn(self) -> None:

@@ -6,15 +6,11 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import structlog
-
 from services.aggregator import metrics
-from services.errors import BackendAway
+from services.aggregator.turns import repeat
 from services.postgres import Pool, load_queries, transaction
 
 PAUSE_S: Final = 0.5
-
-log = structlog.get_logger()
 
 
 class Keeper:
@@ -27,12 +23,7 @@ class Keeper:
 
     def run(self) -> None:
         """Until `stop` is set."""
-        while not self._stop.wait(PAUSE_S):
-            try:
-                self.turn()
-            except BackendAway as error:
-                metrics.RETRIES.labels(error.backend).inc()
-                log.warning("backend_away", backend=error.backend, reason=error.message)
+        repeat(self.turn, self._stop, PAUSE_S)
 
     def turn(self) -> int:
         """Makes the cells of every release that is due; answers how many.

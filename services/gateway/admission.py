@@ -77,7 +77,7 @@ class Admission:
         return self._free > 0 and (not self._held[owner] or self._is_alone(owner))
 
     def _is_alone(self, owner: str) -> bool:
-        return not any(others.keys() - {owner} for others in (self._waiting, self._seen))
+        return all(len(asking) == (owner in asking) for asking in (self._waiting, self._seen))
 
     def _see(self, owner: str) -> None:
         self._seen.pop(owner, None)

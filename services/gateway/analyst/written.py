@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.analysis import ComparedCells, Form
+from services.errors import ServiceError
 from services.gateway.analyst.formats import BINARY, encoded
 
 _ROOT: Final = Path(__file__).resolve().parents[3]
@@ -17,11 +18,15 @@ async def written(answer: ComparedCells, form: Form) -> bytes:
     """The file; the same bytes as `encoded` gives.
 
     Raises:
-        subprocess.SubprocessError: the process failed, or did not end.
+        ServiceError: 503 `file_not_made`: the process failed, or did not end.
     """
-    if form in BINARY:
+    if form not in BINARY:
+        return encoded(answer, form)
+    try:
         return await asyncio.to_thread(_by_process, answer, form)
-    return encoded(answer, form)
+    except subprocess.SubprocessError as error:
+        message = "The file could not be made; the same answer is there as csv and json."
+        raise ServiceError("file_not_made", message, status=503, retry_after=5) from error
 
 
 def _by_process(answer: ComparedCells, form: Form) -> bytes:

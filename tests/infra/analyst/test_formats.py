@@ -6,6 +6,7 @@ import io
 import json
 import math
 import random
+import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -23,6 +24,7 @@ from infra.analyst.asking import Gateway, Refused
 from infra.analyst.terminal import table
 from schemas.analysis import FORMS, ComparedCell, ComparedCells, Form, Heterogeneity
 from schemas.api import DecisionView, ReleaseView
+from services.errors import ServiceError
 from services.gateway.analyst.formats import encoded, rows
 from services.gateway.analyst.question import Question
 from services.gateway.analyst.written import written
@@ -49,6 +51,14 @@ def answer(question: Question = Question()) -> ComparedCells:  # noqa: B008 - it
             "heterogeneity": Heterogeneity(tau=0.1, i_squared=0.2, q=3, freedom=2), "cells": cells,
         }
     )  # fmt: skip
+
+
+def test_a_file_whose_process_fails_is_told_so_and_can_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(ServiceError) as refused:
+        asyncio.run(written(answer(), "parquet"))
+    assert (refused.value.code, refused.value.status) == ("file_not_made", 503)
+    assert refused.value.retry_after
 
 
 def test_csv_json_arrow_and_parquet_say_the_same_to_the_last_digit() -> None:
