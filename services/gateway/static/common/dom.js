@@ -14,12 +14,13 @@ export function h(name, properties = {}, ...children) {
   return element;
 }
 
-// Puts these children in the place of those that were there. What had the focus among them hands it on: to its like among
-// the new ones, to the first of them that can have it, or to the element itself.
+// Puts these children in the place of those that were there. What had the focus among them keeps it where it is put back, or
+// hands it on: to its like among the new ones, to the first of them that can have it, or to the element itself.
 export function fill(element, ...children) {
   const held = element.contains(document.activeElement) && element !== document.activeElement ? document.activeElement : null;
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
-  if (held && !held.isConnected) focusLike(held, element);
+  if (held?.isConnected) held.focus(); // what is put back has lost it
+  else if (held) focusLike(held, element);
   return element;
 }
 

@@ -88,6 +88,7 @@ export const en = {
     asking: "Asking for a track.", skip: "Skip", stop: "End the station",
     heart: "Love it: five stars", side: ["A of two for the same words.", "B of two for the same words."], take: (n) => `Take ${n} of four for the same words.`,
     next: (ready) => (ready ? `${ready} more ready` : "The next one is in the making"),
+    ready: "ready", making: "in the making", leaveOut: "Leave out", pair: (title) => `Two to compare, ${title}`, four: (title) => `Four to pick from, ${title}`,
   },
   taste: {
     title: "What Encore believes you like", renew: "Look again",

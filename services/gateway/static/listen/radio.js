@@ -8,6 +8,7 @@ import { kept } from "./kept.js";
 import { picking } from "./four.js";
 import { ballot } from "./pair.js";
 import { Player, whyNot } from "./player.js";
+import { Queue } from "./queue.js";
 import { Station } from "./station.js";
 import { rate, stars } from "./stars.js";
 
@@ -21,7 +22,7 @@ export class Radio {
     this.bar = bar;
     this.audio = new Audio(); // one for all tracks: a phone lets only that one go on that a finger started
     this.ballot = null; // of the last pair or four; it stays until there is an answer, if enough of all was heard
-    this.upNext = h("p", { class: "state next" });
+    this.queue = new Queue((items) => this.station.leaveOut(items));
     this.state = h("p", { class: "state", role: "status" });
     setInterval(() => this.keep(), KEEP_MS);
     addEventListener("pagehide", () => this.keep());
@@ -95,7 +96,7 @@ export class Radio {
     if (!this.player && this.isAudible(station.present)) this.offer(station.present);
     if (isPassing(this.player?.troubled) && station.present.isHere) this.start();
     this.sayNow();
-    this.upNext.textContent = this.toldNext();
+    this.queue.show(this.toldNext(), station.upcoming);
     this.keep();
   }
 
@@ -142,7 +143,7 @@ export class Radio {
     const title = item?.track.prompt || t.track.surprise;
     this.fillActions(item);
     fill(this.bar,
-      h("div", { class: "now" }, h("p", { class: "title" }, title), this.state, this.upNext),
+      h("div", { class: "now" }, h("p", { class: "title" }, title), this.state, this.queue.element),
       this.view, this.actions);
   }
 

@@ -40,6 +40,13 @@ export class Station {
     this.onNews();
   }
 
+  // What comes later is not to come.
+  leaveOut(items) {
+    items.forEach((item) => this.withdraw(item));
+    this.fill();
+    this.onNews();
+  }
+
   close() {
     this.isOver = true;
   }
@@ -116,10 +123,15 @@ export class Station {
       this.trouble = error;
       this.close();
     }
+    this.withdraw(item);
+    this.fill();
+    this.onNews();
+  }
+
+  // It will not play; what is left of its pair or four is asked for no more than can be told.
+  withdraw(item) {
     this.items = this.items.filter((other) => other !== item);
     for (const other of this.items) if (item.pair && other.pair?.pair_id === item.pair.pair_id) other.pair = null;
     for (const other of this.items) if (item.four && other.four?.four_id === item.four.four_id) other.four.tracks[item.place].status = "failed";
-    this.fill();
-    this.onNews();
   }
 }

@@ -108,6 +108,32 @@ def test_a_station_plays_on_and_what_is_said_of_it_counts(house: Gateway, enter:
     assert kinds[:3] == ["encore.play.started", "encore.play.interrupted", "encore.play.started"]
 
 
+def test_what_comes_next_can_be_seen_and_left_out(enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    tuned(page, "calm piano")
+    page.locator(".bar .play").click()  # paused: it does not end meanwhile
+    queue = page.locator(".bar .queue")
+    expect(queue.locator("summary")).to_have_text("2 more ready")
+    queue.locator("summary").click()
+    before = playing(page)
+    first, second = waiting(page)
+    expect(queue.get_by_role("listitem")).to_have_text(["calm piano: ready Leave out"] * 2)
+    queue.get_by_role("button", name="Leave out").first.click()
+    expect(queue.get_by_role("listitem")).to_have_text(["calm piano: ready Leave out"] * 2)
+    expect(queue.get_by_role("button", name="Leave out").first).to_be_focused()
+    next_one, another = waiting(page)
+    assert next_one == second
+    assert another not in (first, second)
+    assert playing(page) == before
+    assert violations(page) == []
+
+
+def waiting(page: Page) -> list[str]:
+    """Ids of the tracks that play next, in order."""
+    items = page.evaluate("JSON.parse(sessionStorage.getItem('encore-station')).items")
+    return [str(item["track"]["track_id"]) for item in items][1:]
+
+
 def test_it_is_there_again_after_a_reload_and_plays_on_without_a_network(
     house: Gateway, enter: Opened, listener: str
 ) -> None:
