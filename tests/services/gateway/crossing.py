@@ -5,9 +5,10 @@
 Three services with listeners of their own, each listener with a song, a track, a pair, a four and words that are nobody
 else's.
 Listeners, services, analysts and people without a right token ask every route with ids of all of them: in the path, the
-query, the body and headers, spelt in many ways, named twice, with signatures of other tokens. An answer is wrong if it
-has anything of a listener beyond the principal's reach that the request did not bring itself, if it is a success though
-its path names such a thing, or if it is a server's error. What the listeners of a fourth service had, for which nobody
+query, the body and headers, spelt in many ways, named twice, with signatures of other tokens. Each request has a token
+of its own, made for it. An answer is wrong if it has anything of a listener beyond the principal's reach that the
+request did not bring itself, if it is a success though its path names such a thing, if a token that is right was not
+believed, or if it is a server's error. What the listeners of a fourth service had, for which nobody
 asks who may, must in the end be what it was. The DSN's user must be allowed to create databases; one is made, and
 dropped.
 """
@@ -15,18 +16,21 @@ dropped.
 import argparse
 import base64
 import json
+import logging
 import random
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
 import httpx
+import structlog
 
 from infra.documents.matrix import Row, rows
 from services.audit import Kind
@@ -58,10 +62,11 @@ class Owner:
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks; `reach` are the places of owners whose things they may see. `valid`: the token is believed."""
+    """Who asks; `reach` are the places of owners whose things they may see. `token` makes them one that is fresh, so
+    that it holds however long all takes; `valid`: it is to be believed."""
 
     kind: str
-    token: str
+    token: Callable[[], str]
     reach: frozenset[int]
     valid: bool = True
 
@@ -131,7 +136,8 @@ class Crossing:
         return "?" + "&".join(given) if given else ""
 
     def options(self, asker: Asker, row: Row) -> dict[str, Any]:
-        headers = [("Authorization", f"Bearer {asker.token}")] if asker.token else []
+        token = asker.token()
+        headers = [("Authorization", f"Bearer {token}")] if token else []
         headers += [(name, self.anyone()) for name in HEADERS if self.draw.random() < 0.1]
         if f"{row.method} {row.path}" == "POST /v1/listeners/{listener_id}/songs":
             return {"headers": headers, "files": {"file": ("x.wav", b"no sound", "audio/wav")}}
@@ -176,6 +182,8 @@ class Crossing:
             return f"{answer.status_code} {answer.text[:200]}"
         if not asker.valid and answer.status_code < 400:
             return f"{answer.status_code} without a right token"
+        if asker.valid and answer.status_code == 401 and answer.json()["code"] == "unauthorized":
+            return f"401 with a right token: {answer.text[:200]}"
         beyond = [place for place in range(len(self.owners)) if place not in asker.reach]
         if answer.is_success and asked.of & set(beyond):
             return f"{answer.status_code} for what is another's"
@@ -214,41 +222,52 @@ def made(gateway: Gateway, service: str, number: int) -> Owner:
 def askers(gateway: Gateway, owners: Sequence[Owner]) -> Iterator[Asker]:
     """Everybody but operators, whose part it is to see all; and tokens that must not be believed."""
     nobody: frozenset[int] = frozenset()
+    listeners = [partial(gateway.token, "listener", owner.ids["listener_id"]) for owner in owners]
     for service in SERVICES:
         reach = frozenset(place for place, owner in enumerate(owners) if owner.service == service)
-        yield Asker("service", gateway.token("service", service), reach)
+        yield Asker("service", partial(gateway.token, "service", service), reach)
     for place, owner in enumerate(owners):
         if owner.service != QUIET:
-            yield Asker("listener", gateway.token("listener", owner.ids["listener_id"]), frozenset({place}))
+            yield Asker("listener", listeners[place], frozenset({place}))
     others: tuple[Kind, ...] = ("analyst", "process")
-    yield from (Asker(kind, gateway.token(kind, "ada"), nobody) for kind in others)
-    yield Asker("listener", gateway.token("listener", str(UUID(int=7))), nobody)
-    yield Asker("nobody", "", nobody, valid=False)
-    one, other = (gateway.token("listener", owner.ids["listener_id"]).split(".") for owner in owners[:2])
-    yield Asker("forged", f"{one[0]}.{other[1]}.{one[2]}", nobody, valid=False)
-    unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
-    yield Asker("forged", f"{unsigned}.{other[1]}.", nobody, valid=False)
+    yield from (Asker(kind, partial(gateway.token, kind, "ada"), nobody) for kind in others)
+    yield Asker("listener", partial(gateway.token, "listener", str(UUID(int=7))), nobody)
+    yield Asker("nobody", str, nobody, valid=False)
+    yield Asker("forged", lambda: with_anothers_claims(listeners[0](), listeners[1]()), nobody, valid=False)
+    yield Asker("forged", lambda: unsigned(listeners[1]()), nobody, valid=False)
 
 
-def crossed(gateway: Gateway, requests: int, seed: int) -> tuple[Counter[int], list[str]]:
-    """Asks that often; how often each status was answered, and what was wrong, told."""
+def with_anothers_claims(token: str, other: str) -> str:
+    """The head and the signature of the one, what the other says."""
+    head, _, signature = token.split(".")
+    return f"{head}.{other.split('.')[1]}.{signature}"
+
+
+def unsigned(token: str) -> str:
+    """What the token says, without a signature."""
+    head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
+    return f"{head}.{token.split('.')[1]}."
+
+
+def crossed(gateway: Gateway, requests: int, seed: int) -> tuple[dict[str, Counter[int]], list[str]]:
+    """Asks that often; how often each kind of asker was answered with which status, and what was wrong, told."""
     owners = [made(gateway, service, n) for n, service in enumerate((*SERVICES, QUIET) * EACH)]
     quiet = [owner for owner in owners if owner.service == QUIET]
     before = [belongings(gateway, owner) for owner in quiet]
     routes = [row for row in rows() if row.scope != "operate"]
     crossing = Crossing(owners, list(askers(gateway, owners)), routes, random.Random(seed))
-    statuses: Counter[int] = Counter()
+    answers: dict[str, Counter[int]] = defaultdict(Counter)
     complaints = []
     with httpx.Client(base_url=gateway.url, timeout=120) as http:
         for _ in range(requests):
             asker, asked = crossing.request()
             answer = http.request(asked.method, asked.url, **asked.options)
-            statuses[answer.status_code] += 1
+            answers[asker.kind][answer.status_code] += 1
             if said := crossing.wrong(asker, asked, answer):
                 complaints.append(f"{asked.method} {asked.url} by {asker.kind}: {said}")
     if [belongings(gateway, owner) for owner in quiet] != before:
         complaints.append(f"what listeners of {QUIET} have was changed by others")
-    return statuses, complaints
+    return answers, complaints
 
 
 def belongings(gateway: Gateway, owner: Owner) -> list[str]:
@@ -265,13 +284,16 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with (
         database(options.postgres) as dsn,
         tempfile.TemporaryDirectory() as folder,
         furnished(dsn, Path(folder), budget_requests=10**9, budget_events=10**9) as gateway,
     ):
-        statuses, complaints = crossed(gateway, options.requests, options.seed)
-    print(f"{statuses.total():,} requests, answered {dict(sorted(statuses.items()))}; {len(complaints)} wrong")
+        answers, complaints = crossed(gateway, options.requests, options.seed)
+    for kind, statuses in answers.items():
+        print(f"{kind}: {statuses.total():,} requests, answered {dict(sorted(statuses.items()))}")
+    print(f"{len(complaints)} wrong")
     print("\n".join(complaints[:20]))
     raise SystemExit(bool(complaints))
 
