@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from infra.local.down import down
+from infra.local.errors import StackError
 from infra.local.home import Home
 from infra.local.kafka import ensure_artifacts
 from infra.local.logins import owner_of
@@ -103,11 +104,12 @@ def start(home: Home, *parts: str, settings: dict[str, str] | None = None) -> Ru
 
 
 def _end_orphans() -> None:
+    """Another test run may be at the same; then it is left to that one."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = folder / "owner"
-        if owner.exists() and not _lives(owner.read_text()):
-            down(Home(folder))
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError, StackError):
+            if not _lives((folder / "owner").read_text()):
+                down(Home(folder))
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lives(owner: str) -> bool:
