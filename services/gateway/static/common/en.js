@@ -3,6 +3,7 @@
 const toGo = ({ to_go_s: seconds }) => (seconds ? `, about ${Math.ceil(seconds)} s to go` : "");
 
 const less = ({ arm, baseline }) => `${en.analyse.arms[arm]} less ${en.analyse.arms[baseline]}`;
+const cells = (count) => (count === 1 ? "1 cell" : `${count} cells`);
 
 export const en = {
   rooms: {
@@ -265,8 +266,8 @@ export const en = {
     boundsOf: { own: "Of each cell alone", family: "Of all cells together" },
     shareOfBaseline: "share of the baseline", releaseOf: (id, started) => `${id}, ${started}`,
     axis: (answer, unit) => `${en.analyse.metrics[answer.metric]}: ${less(answer)}, ${unit}`,
-    saysForest: (answer, told, silent, bounds) => `${less(answer)} in ${told} cells, squares with 95 % intervals ${bounds === "family" ? `that hold for all ${answer.family} cells together` : "of each cell alone"}, diamonds drawn to the mean of the cells${silent ? `; ${silent} cells cannot be told` : ""}.`,
-    saysTime: (answer, cells, silent, more) => `${less(answer)} over time in ${cells} cells, with 95 % intervals${silent ? `; a cross is a day of a cell that cannot be told (${silent} of them)` : ""}${more ? `; ${more} more cells are in the table` : ""}.`,
+    saysForest: (answer, told, silent, bounds) => `${less(answer)} in ${cells(told)}, squares with 95 % intervals ${bounds === "family" ? `that hold for all ${cells(answer.family)} together` : "of each cell alone"}, diamonds drawn to the mean of the cells${silent ? `; ${cells(silent)} cannot be told` : ""}.`,
+    saysTime: (answer, shown, silent, more) => `${less(answer)} over time in ${cells(shown)}, with 95 % intervals${silent ? `; a cross is a day of a cell that cannot be told (${silent} of them)` : ""}${more ? `; ${cells(more)} more in the table` : ""}.`,
     interval: {
       anytime: "The intervals stay true however often they are looked at while feedback comes.",
       fixed: "The release is over: the intervals are to be read once.",

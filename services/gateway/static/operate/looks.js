@@ -25,7 +25,6 @@ export function looksChart(decisions) {
     y: { label: words.difference, grid: true, nice: true },
     marks: [
       Plot.ruleY([0], { stroke: "var(--accent)", strokeDasharray: "5 4" }),
-      Plot.text([words.boundary], { frameAnchor: "right", y: 0, dy: -8, fill: "var(--accent)" }),
       Plot.ruleX(bounded, { x: "fraction", y1: "low", y2: "estimate", stroke: ({ verdict }) => COLOURS[verdict], strokeWidth: 3 }),
       Plot.ruleY(bounded, {
         x1: ({ fraction }) => fraction - CAP, x2: ({ fraction }) => fraction + CAP, y: "low", strokeWidth: 3,
@@ -34,6 +33,7 @@ export function looksChart(decisions) {
       Plot.line(looks, { x: "fraction", y: "estimate", stroke: "var(--edge)", strokeDasharray: "2 3" }),
       Plot.dot(looks, { x: "fraction", y: "estimate", r: 6, fill: ({ verdict }) => COLOURS[verdict] }),
       Plot.text(looks, { x: "fraction", y: "estimate", text: ({ look }) => words.look(look), dy: -14, fill: "currentColor" }),
+      Plot.text([words.boundary], { frameAnchor: "left", y: 0, dx: 4, dy: 10, fill: "var(--accent)", stroke: "var(--paper)", strokeWidth: 4 }),
     ],
   }));
 }
