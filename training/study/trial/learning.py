@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from schemas.registry import AdapterRef
@@ -104,13 +105,12 @@ def versions(
     for pupil in pupils:
         belief = believe(pupil.heard, seconds, branch.signal)
         adapter, refused = adapters.get(_id(f"listener {pupil.number}"), (None, ""))
-        styles = _styles(pupil)
-        songs = pupil.songs.double().numpy()
+        known = heard_of(pupil.heard, belief)
         found.append(
             Version(
                 adapter=adapter or pupil.champion,
-                steering=_steering(pupil, songs, styles, belief) if approach.steered else None,
-                parents=_parents(pupil, belief) if approach.bred else (),
+                steering=_steering(pupil.songs, known, belief) if approach.steered else None,
+                parents=_parents(known, belief) if approach.bred else (),
                 liking=liked.get(_id(f"listener {pupil.number}")),
                 refused=refused,
             )
@@ -118,20 +118,22 @@ def versions(
     return found
 
 
-def _styles(pupil: Pupil) -> np.ndarray:
-    rows = [record.tensors["style"].double().numpy() for record in pupil.heard]
-    return np.stack(rows) if rows else np.zeros((0, len(pupil.songs)))
+def heard_of(records: Sequence[Record], belief: Belief) -> list[Record]:
+    """Those of these tracks that something is believed of, in the belief's order: who left at once says nothing."""
+    named = {_id(record.key): record for record in records}
+    return [named[track] for track in belief.tracks]
 
 
-def _steering(pupil: Pupil, songs: np.ndarray, styles: np.ndarray, belief: Belief) -> Steering:
-    octaves = np.log2([record.bpm for record in pupil.heard])
-    return steer(songs, styles, octaves, [record.minor for record in pupil.heard], belief)
+def _steering(songs: Tensor, known: Sequence[Record], belief: Belief) -> Steering:
+    styles = torch.stack([record.tensors["style"] for record in known]) if known else torch.zeros(0, len(songs))
+    octaves = np.log2([record.bpm for record in known])
+    return steer(songs.double().numpy(), styles.double().numpy(), octaves, [record.minor for record in known], belief)
 
 
-def _parents(pupil: Pupil, belief: Belief) -> tuple[Tensor, ...]:
+def _parents(known: Sequence[Record], belief: Belief) -> tuple[Tensor, ...]:
     """Starts of what is believed to be liked best."""
     best = np.argsort(-belief.mean)[:PARENTS]
-    return tuple(pupil.heard[int(place)].tensors["start"] for place in best if belief.mean[place] > 0)
+    return tuple(known[int(place)].tensors["start"] for place in best if belief.mean[place] > 0)
 
 
 def _adapters(
