@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -50,26 +50,31 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--width", type=int, default=16, help="requests of the flood at any time")
     parser.add_argument("--budget", type=int, default=12_000, help="requests of a principal")
     options = parser.parse_args(arguments)
+    with gateway_beside(options.postgres, options.budget) as (url, keys), ProcessPoolExecutor(1, SPAWN) as beside:
+        measure(url, keys, beside, options)
+
+
+@contextmanager
+def gateway_beside(
+    postgres: str, budget: int, *, loop: Literal["auto", "asyncio"] = "auto"
+) -> Iterator[tuple[str, Path]]:
+    """The address of a gateway whose engine has a process of its own, and its keys' file."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     broker = MemoryBroker(dict.fromkeys(RETENTION_MS, PARTITIONS))
-    with (
-        database(options.postgres) as dsn,
-        tempfile.TemporaryDirectory() as folder,
-        engine_beside() as engine,
-    ):
+    with database(postgres) as dsn, tempfile.TemporaryDirectory() as folder, engine_beside() as engine:
         settings = GatewaySettings(
             postgres_dsn=dsn,
             keys_file=Path(folder) / "keys.json",
             arm_salt="a secret for measuring",
             engine_url=engine,
             store_url=f"file://{folder}/store",
-            budget_requests=options.budget,
+            budget_requests=budget,
             budget_service_factor=1,
         )
         first(settings.keys_file)
         app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")))
-        with served(app) as url, ProcessPoolExecutor(1, SPAWN) as beside:
-            measure(url, settings.keys_file, beside, options)
+        with served(app, loop=loop) as url:
+            yield url, settings.keys_file
 
 
 def measure(url: str, keys_file: Path, beside: Executor, options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -67,12 +67,22 @@ def _prompt_ends() -> Iterator[None]:
 
 
 @contextmanager
-def served(app: ASGIApp, ssl_certfile: str | None = None, ssl_keyfile: str | None = None) -> Iterator[str]:
+def served(
+    app: ASGIApp,
+    ssl_certfile: str | None = None,
+    ssl_keyfile: str | None = None,
+    loop: Literal["auto", "asyncio"] = "auto",
+) -> Iterator[str]:
     """The app's address while it runs."""
     # Bound here and handed over, so that nobody else can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
-            app, log_config=None, timeout_graceful_shutdown=1, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile
+            app,
+            log_config=None,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=ssl_certfile,
+            ssl_keyfile=ssl_keyfile,
+            loop=loop,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
