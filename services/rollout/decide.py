@@ -3,7 +3,8 @@
 - *Roll back* at any moment: one of four guardrails (stars, early skips, completions, failures) says at a level that
   holds for any number of looks that the candidate is worse, and says so without any one listener too.
 - *Promote* only at a planned look: the one-sided bound over listeners, at the level that this look may spend, lies
-  above zero, it does so at twice the whole error without any one listener, and nothing speaks against the data.
+  above zero, it does so at twice the whole error without any one listener, early skips are known not to be more by the
+  plan's margin, and nothing speaks against the data.
 - *Hold* is everything else. A hold is final where the candidate is hardly as much better as is worth finding, and at
   the last look, which a promising canary puts off once. The champion stays.
 """
@@ -18,6 +19,7 @@ from schemas.api import Verdict
 from services.rollout.evidence import Evidence, Look
 from services.rollout.guardrails import GUARDRAILS, Guardrail, guardrails, star_difference
 from services.rollout.loss import belief
+from services.rollout.noninferiority import more_skips
 from services.rollout.objections import objection
 from services.rollout.plan import EXTENDED, Plan
 from services.rollout.promotion import Assessed, assessed, detectable, is_futile, is_promising, look_level, own_scores
@@ -156,7 +158,11 @@ def _look(evidence: Evidence, plan: Plan, past: Sequence[Look], hold: Decision) 
 def _by_error(evidence: Evidence, plan: Plan, past: Sequence[Look], seen: Decision, found: Assessed) -> Decision:
     better, reason = found.low > 0 and found.weakest > 0, _reason(seen, found)
     if better:
-        return _promoted(evidence, plan, replace(seen, reason=reason))
+        assert seen.level is not None
+        skips = more_skips(evidence, plan, seen.level)
+        if skips is None:
+            return _promoted(evidence, plan, replace(seen, reason=reason))
+        reason = f"{reason}, {skips}"
     if seen.final:
         return replace(seen, reason=f"{reason}; {_unseen(seen)}")
     if is_futile(found, plan.worth):

@@ -33,7 +33,9 @@ class Plan(Frozen):
     is worth finding and `detectable` the one that this plan finds in four of five canaries, in stars.
     `alpha` is the one-sided chance, over all looks, to promote a candidate that is no better. `guardrail_alpha` is the
     chance, over the whole canary and all guardrails, to roll back a candidate that is no worse. From `silent_after_s`
-    on, members who have not listened since the start are not waited for. With a `prior`, the last look decides by
+    on, members who have not listened since the start are not waited for. `skip_margin` is the share of tracks by which
+    a candidate that is promoted must be known not to be skipped early more often; None: a canary planned before this
+    was asked. With a `prior`, the last look decides by
     expected loss in place of error.
     """
 
@@ -51,6 +53,7 @@ class Plan(Frozen):
     worth: Annotated[float, Field(gt=0)] = 0.33
     expected: Annotated[int, Field(ge=0)] = 0
     detectable: float | None = None
+    skip_margin: Share | None = None
     prior: Prior | None = None
 
     @model_validator(mode="before")

@@ -56,6 +56,8 @@ class RolloutSettings(RegistrySettings):
     """Chance, over a whole canary and all guardrails, to roll back a candidate that is no worse."""
     rollout_sample_ratio_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
     """Below this chance of how tracks fall on candidate and champion nothing is promoted."""
+    rollout_skip_margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of tracks by which a candidate must be known not to be skipped early more often, to be promoted."""
     rollout_minimum_listeners: Annotated[int, Field(ge=3)] = 3
     """Listeners who compared both arms without whom nothing is promoted."""
     rollout_max_age_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
@@ -104,6 +106,7 @@ class RolloutSettings(RegistrySettings):
             alpha=self.rollout_alpha,
             guardrail_alpha=self.rollout_guardrail_alpha,
             sample_ratio_alpha=self.rollout_sample_ratio_alpha,
+            skip_margin=self.rollout_skip_margin,
             minimum_listeners=self.rollout_minimum_listeners,
             max_age_s=self.rollout_max_age_s,
             silent_after_s=self.rollout_silent_after_s,

@@ -22,7 +22,7 @@ CORRELATED = 0.3
 TIE = 0.35
 PACE_SD = 0.3  # of the logarithm of how fast listeners go on
 READINGS = 20  # of the feedback, by the time that the plan is fulfilled
-SIZED = PLAN.model_copy(update={"looks": (0.25, 0.5, 0.75, 1.0)})
+SIZED = PLAN.model_copy(update={"looks": (0.25, 0.5, 0.75, 1.0), "skip_margin": 0.1})
 
 
 @dataclass(frozen=True)
