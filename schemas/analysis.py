@@ -1,14 +1,14 @@
 """What analysts ask of the gateway, and what comes back."""
 
 from datetime import date
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime
 
 from schemas.base import Frozen
 
-Dimension = Literal["country", "age_band", "taste", "device", "home", "tenure", "style"]
+Dimension = Literal["country", "age_band", "taste", "device", "home", "tenure", "style", "method"]
 Metric = Literal["stars", "heard_share", "early_skip", "completion", "pair_wins"]
 Per = Literal["whole", "day", "cumulative"]
 IntervalKind = Literal["fixed", "anytime"]
@@ -18,6 +18,10 @@ DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 METRICS: tuple[Metric, ...] = get_args(Metric)
 FORMS: tuple[Form, ...] = get_args(Form)
 MOST_DIMENSIONS = 4
+EVERY_RELEASE: Final = UUID(int=2**128 - 1)
+"""Stands for all releases together where one is named: the largest id there can be (RFC 9562, section 5.10)."""
+OF_ONE_RELEASE: Final[frozenset[Dimension]] = frozenset({"style", "tenure"})
+"""Dimensions by which all releases together are not told apart."""
 
 
 class ComparedCell(Frozen):

@@ -134,9 +134,9 @@ select gateway.erased_among(%(listeners)s::uuid[]) as listener_id
 
 -- name: insert_adapter
 insert into training.adapters
-    (listener_id, version, round_id, url, sha256, base_hash, rank, snapshot_sha256, scores)
+    (listener_id, version, round_id, url, sha256, base_hash, rank, snapshot_sha256, scores, method)
 values (%(listener_id)s, %(version)s, %(round_id)s, %(url)s, %(sha256)s, %(base_hash)s, %(rank)s,
-        %(snapshot_sha256)s, %(scores)s)
+        %(snapshot_sha256)s, %(scores)s, %(method)s)
 on conflict (listener_id, version) do nothing
 
 -- name: set_progress

@@ -133,7 +133,7 @@ def _register(room: Room, current: Round, facts: Snapshot, data: bytes, trained:
 def _version(
     room: Room, registry: Versions, run_id: str, current: Round, facts: Snapshot, digest: str, outcome: Outcome
 ) -> Version:
-    listener_id = UUID(outcome.listener_id)
+    listener_id, method = UUID(outcome.listener_id), _method(facts, outcome)
     tags = version_tags(
         {
             "base_hash": facts.base_hash,
@@ -142,6 +142,7 @@ def _version(
             "sha256": outcome.sha256,
             "url": outcome.url,
             "snapshot_sha256": digest,
+            "method": method,
             **{f"score.{name}": f"{value:.6g}" for name, value in outcome.scores.items()},
             **({"refused": outcome.refused} if outcome.refused else {}),
             **({"without_factors": outcome.bare} if outcome.bare else {}),
@@ -153,7 +154,15 @@ def _version(
     adapter = AdapterRef(
         listener_id=listener_id, version=number, url=outcome.url, sha256=outcome.sha256, base_hash=facts.base_hash
     )
-    return Version(adapter, facts.recipe.rank, digest, outcome.scores)
+    return Version(adapter, facts.recipe.rank, digest, outcome.scores, method)
+
+
+def _method(facts: Snapshot, outcome: Outcome) -> str:
+    """How a version was made: by the recipe's method, by the songs alone, or by choice among what is sampled."""
+    if outcome.bare:
+        return "selection"
+    entry = next(entry for entry in facts.listeners if str(entry.facts.listener_id) == outcome.listener_id)
+    return facts.recipe.method if entry.has_feedback else "songs"
 
 
 def _summary(trained: Result) -> dict[str, float]:

@@ -116,6 +116,12 @@ class ListenerSnapshot(Frozen):
     facts: ListenerFacts
     examples: tuple[Example, ...]
 
+    @property
+    def has_feedback(self) -> bool:
+        """Whether anything but the listener's songs is learned from."""
+        songs = {song.song_id for song in self.facts.songs}
+        return any(example.source not in songs for example in self.examples)
+
 
 class LeftOut(Frozen):
     """A listener of the round of whom something could not be read."""

@@ -49,12 +49,13 @@ class Round:
 
 @dataclass(frozen=True)
 class Version:
-    """An adapter as registered."""
+    """An adapter as registered; `method` says how it was made (decision 0769)."""
 
     adapter: AdapterRef
     rank: int
     snapshot_sha256: str
     scores: Mapping[str, float]
+    method: str
 
 
 class Store:
@@ -239,6 +240,7 @@ def _columns(version: Version) -> dict[str, object]:
         "rank": version.rank,
         "snapshot_sha256": version.snapshot_sha256,
         "scores": Jsonb(dict(version.scores)),
+        "method": version.method,
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.analyst.asking import Gateway, Refused
 from infra.analyst.terminal import table
-from schemas.analysis import DIMENSIONS, FORMS, METRICS
+from schemas.analysis import DIMENSIONS, EVERY_RELEASE, FORMS, METRICS
 from services.gateway.analyst.formats import encoded
 from services.gateway.analyst.question import Question
 from services.gateway.analyst.report import BY, page, questions
@@ -41,6 +41,8 @@ def _made(gateway: Gateway, chosen: argparse.Namespace) -> bytes:
         if chosen.report:
             by = chosen.by.split(";") if chosen.by else BY
             return page(view, by, {asked: gateway.cells(asked) for asked in questions(view.release_id, by)}).encode()
+    if release == "all":
+        release = str(EVERY_RELEASE)
     asked = Question(chosen.by, chosen.metric, chosen.arm, chosen.baseline, release, chosen.per, chosen.until)
     answer = gateway.cells(asked)
     return table(answer).encode() if chosen.format == "table" else encoded(answer, chosen.format)
@@ -52,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metric", default="stars", choices=METRICS)
     parser.add_argument("--arm", default="candidate", choices=ARMS)
     parser.add_argument("--baseline", default="cold", choices=ARMS)
-    parser.add_argument("--release", default="", help="a release's id, or last; none: the time outside any canary")
+    parser.add_argument(
+        "--release", default="", help="a release's id, last, or all of them together; none: the time outside any canary"
+    )
     parser.add_argument("--per", default="whole", choices=("whole", "day", "cumulative"))
     parser.add_argument("--until", default="", metavar="DAY", help="the last day that counts, such as 2026-01-31")
     parser.add_argument("--format", default="table", choices=("table", *FORMS))

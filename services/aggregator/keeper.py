@@ -1,5 +1,6 @@
 """Keeps the cells that analysts read beside the roll-ups: in a thread and on a connection of its own, so that no batch
-waits for it. A release is made anew as a whole, from one moment of the roll-ups, when it has changed."""
+waits for it. A release is made anew as a whole, from one moment of the roll-ups, when it has changed, and after it what
+all releases are together."""
 
 import threading
 from pathlib import Path
@@ -42,7 +43,7 @@ class Keeper:
             lock = connection.execute(self._queries["alone"], named).fetchone()
             if lock is None or not lock["mine"]:
                 return False
-            for step in ("take_changes", "refresh"):
+            for step in ("take_changes", "refresh", "pooled_changed"):
                 connection.execute(self._queries[step], named)
             made = connection.execute(self._queries["note"], named).fetchone()
         if made is not None:

@@ -21,6 +21,12 @@ delete from feedback.rollup_changes where release_id = %(release_id)s;
 -- name: refresh
 select feedback.refresh_cells(%(release_id)s);
 
+-- name: pooled_changed
+-- The cells of all releases together follow from each of them, and not from the time outside any.
+insert into feedback.rollup_changes (release_id)
+select analytics.every_release()
+where %(release_id)s not in (analytics.every_release(), '00000000-0000-0000-0000-000000000000'::uuid);
+
 -- name: note
 insert into feedback.cell_refreshes as r (release_id, as_of, seconds)
 values (%(release_id)s, now(), extract(epoch from clock_timestamp() - now()))

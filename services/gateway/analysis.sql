@@ -1,7 +1,11 @@
 -- name: state
 select (select r.status from rollout.releases r where r.release_id = %(release_id)s) as status,
        (select m.unit from analytics.metrics m where m.metric = %(metric)s) as unit, f.as_of,
-       not exists (select from feedback.rollup_changes c where c.release_id = asked.release_id) as complete
+       not exists (
+           select from feedback.rollup_changes c
+           where c.release_id = asked.release_id
+              or (asked.release_id = analytics.every_release() and c.release_id <> '00000000-0000-0000-0000-000000000000')
+       ) as complete
 from (select coalesce(%(release_id)s::uuid, '00000000-0000-0000-0000-000000000000') as release_id) asked
 left join feedback.cell_refreshes f using (release_id);
 

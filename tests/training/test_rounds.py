@@ -74,7 +74,7 @@ class House:
 
     def newcomer(self, broken: bool = False) -> UUID:
         """A listener with one song and one rated track."""
-        listener, number = uuid4(), uuid4()
+        listener, number, track = uuid4(), uuid4(), uuid4()
         store = Path(self.settings.store_url)
         url = str(store / "absent") if broken else features(store / str(number), number.int % 1000)
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -85,11 +85,11 @@ class House:
             )
             connection.execute(
                 "insert into feedback.tracks values (%s, %s, 'base', 0.25, null, null, null, '', 7, %s, %s, %s)",
-                (number, listener, url, "0" * 64, START),
+                (track, listener, url, "0" * 64, START),
             )
             connection.execute(
                 "insert into feedback.ratings values (%s, %s, 5, %s, %s)",
-                (listener, number, START + timedelta(hours=1), uuid4()),
+                (listener, track, START + timedelta(hours=1), uuid4()),
             )
         return listener
 
@@ -140,9 +140,10 @@ def test_a_round_leaves_a_version_a_candidate_and_a_file_that_the_engine_takes(h
         "select status, snapshot_sha256, mlflow_run_id from training.rounds where round_id = %s", current.round_id
     )
     assert status == "trained"
-    ((version, url, digest),) = house.rows(
-        "select version, url, sha256 from training.adapters where listener_id = %s", listener
+    ((version, url, digest, method),) = house.rows(
+        "select version, url, sha256, method from training.adapters where listener_id = %s", listener
     )
+    assert method == house.settings.recipe.method
     data = Path(url).read_bytes()
     base_hash = house.base.manifest.base_hash
     adapter = parse(data, targets(house.base.transformer), 8, base_hash=base_hash, sha256=digest)
@@ -248,7 +249,8 @@ def test_refused_factors_leave_a_version_of_what_else_was_learned_and_it_says_wh
     assert house.work() == 1
     (registered,) = house.versions(listener)
     assert registered.tags["encore.without_factors"] == "tracks all alike"
-    ((url,),) = house.rows("select url from training.adapters where listener_id = %s", listener)
+    ((url, method),) = house.rows("select url, method from training.adapters where listener_id = %s", listener)
+    assert (method, registered.tags["encore.method"]) == ("selection", "selection")
     version = parse(Path(url).read_bytes(), targets(house.base.transformer), 8)
     assert (version.factors, version.scorer is not None) == ({}, True)
     ((detail,),) = house.rows("select detail from training.rounds")

@@ -56,3 +56,9 @@ def test_of_others_it_holds_the_newest_tracks_and_no_champion_in_one_order() -> 
     assert one.others[0].tracks == tuple(newest)
     assert load(one.dump(), sha256(one.dump())) == one
     assert [entry.facts.listener_id for entry in one.listeners] == [facts(1, ()).listener_id]
+
+
+def test_who_rated_nothing_that_is_learned_from_has_songs_alone() -> None:
+    rows = [facts(1, (5,)), facts(2, ()), facts(3, (1,))]
+    entries = build(BASE, Recipe(), rows, METHODS["weighted_sft"]).listeners
+    assert [entry.has_feedback for entry in entries] == [True, False, False]

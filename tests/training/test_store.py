@@ -218,7 +218,7 @@ def test_nothing_is_learned_of_who_does_not_agree(connection: psycopg.Connection
 
 def version(number: int = 1) -> Version:
     adapter = AdapterRef(listener_id=LISTENER, version=number, url="file:///a", sha256="a" * 64, base_hash=BASE)
-    return Version(adapter, rank=8, snapshot_sha256="c" * 64, scores={})
+    return Version(adapter, rank=8, snapshot_sha256="c" * 64, scores={}, method="songs")
 
 
 def train(store: Store, number: int = 1) -> None:

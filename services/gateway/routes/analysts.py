@@ -6,7 +6,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from schemas.analysis import DIMENSIONS, MOST_DIMENSIONS, ComparedCells, Dimension, Form, Metric, Per
+from schemas.analysis import (
+    DIMENSIONS,
+    EVERY_RELEASE,
+    MOST_DIMENSIONS,
+    OF_ONE_RELEASE,
+    ComparedCells,
+    Dimension,
+    Form,
+    Metric,
+    Per,
+)
 from schemas.api import UpliftReport
 from schemas.events import Arm
 from services.errors import ServiceError
@@ -48,7 +58,10 @@ async def question_of(
     metric: Metric = "stars",
     arm: Arm = "candidate",
     baseline: Arm = "cold",
-    release_id: Annotated[UUID | None, Query(description="without: the time outside any canary")] = None,
+    release_id: Annotated[
+        UUID | None,
+        Query(description=f"without: the time outside any canary; {EVERY_RELEASE}: all releases together"),
+    ] = None,
     per: Annotated[Per, Query(description="one row for each day, that day alone or all until then")] = "whole",
     until: Annotated[date | None, Query(description="the last day (UTC) that counts")] = None,
 ) -> Question:
@@ -56,8 +69,11 @@ async def question_of(
     if arm == baseline:
         raise _refused("baseline", "An arm is not compared with itself.", f"another arm than {arm}")
     dimensions = _dimensions(by)
-    if "style" in dimensions and (per != "whole" or until is not None):
-        raise _refused("per", "By style there is the whole only.", "whole, and no until")
+    pooled = release_id == EVERY_RELEASE
+    if (pooled or "style" in dimensions) and (per != "whole" or until is not None):
+        raise _refused("per", "By style, and of all releases, there is the whole only.", "whole, and no until")
+    if pooled and OF_ONE_RELEASE & set(dimensions):
+        raise _refused("by", "Style and tenure are of one release.", "other dimensions, or a release")
     known = await parts.analysis.baselines(arm)
     if baseline not in known:
         raise _refused("baseline", f"{arm} is not compared with {baseline}.", f"one of {', '.join(known)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from schemas.analysis import EVERY_RELEASE
 from services.aggregator.keeper import Keeper
 from services.identifiers import uuid7
 from services.postgres import open_pool
@@ -38,10 +39,18 @@ def test_a_release_that_changed_is_made_once(world: World, keeper: Keeper) -> No
         world.ratings([(who, "cold", stars), (who, "candidate", 5)], release)
     assert keeper.turn() == 1
     assert listeners(world) == 2
+    assert keeper.turn() == 1  # all releases together
     assert keeper.turn() == 0
     assert world.one("select count(*) as n from feedback.rollup_changes") == {"n": 0}
-    noted = world.one("select release_id, as_of <= now() as past from feedback.cell_refreshes")
-    assert noted == {"release_id": release, "past": True}
+    noted = world.do("select release_id, as_of <= now() as past from feedback.cell_refreshes order by release_id")
+    assert noted == [{"release_id": release, "past": True}, {"release_id": EVERY_RELEASE, "past": True}]
+
+
+def test_what_is_outside_any_canary_changes_nothing_of_all_releases(world: World, keeper: Keeper) -> None:
+    who = world.listener("{}")
+    world.ratings([(who, "cold", 2), (who, "champion", 4)], None)
+    assert keeper.turn() == 1
+    assert keeper.turn() == 0
 
 
 def test_what_is_written_meanwhile_is_due_again(world: World, keeper: Keeper, postgres_dsn: str) -> None:
@@ -55,7 +64,7 @@ def test_what_is_written_meanwhile_is_due_again(world: World, keeper: Keeper, po
         assert listeners(world) == 0
         writer.commit()
     world.do("update feedback.cell_refreshes set as_of = as_of - interval '1 hour'")
-    assert keeper.turn() == 1
+    assert keeper.turn() == 2  # and all releases together
     assert listeners(world) == 1
 
 
@@ -65,7 +74,7 @@ def test_who_says_something_else_of_themselves_belongs_to_another_cell(world: Wo
     keeper.turn()
     world.do("""update gateway.listeners set attributes = '{"device": "desktop"}'""")
     world.do("update feedback.cell_refreshes set as_of = as_of - interval '1 hour'")
-    assert keeper.turn() == 1
+    assert keeper.turn() == 2  # and all releases together
     assert [row["device"] for row in world.do("select distinct device from feedback.cells")] == ["desktop"]
 
 

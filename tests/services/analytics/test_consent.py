@@ -16,6 +16,7 @@ TABLES = (
     "facts.listener_means",
     "facts.rollups",
     "facts.tracks",
+    "facts.versions",
     "facts.ratings",
     "facts.listens",
     "facts.pairs",
@@ -58,6 +59,7 @@ def test_whoever_reads_facts_meets_nobody_who_did_not_agree(world: World, postgr
     silent, agreed = world.listener(), world.listener()
     for who in (silent, agreed):
         world.ratings([(who, "candidate", 5), (who, "cold", 3)], None)
+    world.round([silent, agreed])
     answer(world, silent, given=False)
     pseudonym = "select facts.pseudonym(%s, k) as listener from secrets.pseudonyms k"
     known = world.one(pseudonym, agreed)["listener"]

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from schemas.analysis import EVERY_RELEASE
 from services.gateway.settings import GatewaySettings
 from tests.services.gateway.conftest import Gateway
 
@@ -122,13 +123,46 @@ def test_small_cells_say_nothing_but_their_name(gateway: Gateway, release_id: UU
         ({"by": "hat"}, "by"), ({"by": "country,country"}, "by"), ({"by": "country,age_band,taste,device,home"}, "by"),
         ({"metric": "joy"}, "metric"), ({"arm": "nobody"}, "arm"), ({"arm": "cold", "baseline": "cold"}, "baseline"),
         ({"per": "hour"}, "per"), ({"by": "style", "per": "day"}, "per"), ({"until": "soon"}, "until"),
-        ({"release_id": "x"}, "release_id"),
+        ({"release_id": "x"}, "release_id"), ({"release_id": str(EVERY_RELEASE), "per": "day"}, "per"),
+        ({"release_id": str(EVERY_RELEASE), "by": "tenure"}, "by"),
+        ({"release_id": str(EVERY_RELEASE), "by": "style"}, "by"),
     ],
 )  # fmt: skip
 def test_a_question_that_cannot_be_is_refused_by_its_field(gateway: Gateway, asked: dict[str, str], field: str) -> None:
     answer = gateway.http.get("/v1/uplift/cells", params=asked)
     assert (answer.status_code, answer.json()["field"]) == (422, field)
     assert answer.json()["expected"]
+
+
+def test_all_releases_together_are_told_by_method_and_say_when_one_has_changed(
+    gateway: Gateway, postgres: Any, release_id: UUID
+) -> None:
+    postgres.execute(
+        "insert into training.rounds (round_id, status, listeners) values (%s, 'trained', '{}')", (release_id,)
+    )
+    postgres.execute(
+        "insert into training.adapters (listener_id, version, round_id, url, sha256, base_hash, rank, snapshot_sha256,"
+        " method) select listener_id, 1, %(id)s, '', '', '', 8, '', case attributes ->> 'device' when 'phone' then"
+        " 'signed' else 'songs' end from gateway.listeners",
+        {"id": release_id},
+    )
+    postgres.execute(
+        "insert into rollout.members (release_id, listener_id, candidate_version)"
+        " select %s, listener_id, 1 from training.adapters",
+        (release_id,),
+    )
+    postgres.execute("select feedback.refresh_cells(%s)", (EVERY_RELEASE,))
+    answer = cells(gateway, EVERY_RELEASE, by="method")
+    assert (answer["status"], answer["interval"], answer["complete"]) == (None, "anytime", True)
+    by_device = cells(gateway, release_id, by="device")
+    of = {"desktop": "songs", "phone": "signed"}
+    assert {cell["cell"]["method"]: cell["estimate"] for cell in answer["cells"]} == {
+        of[cell["cell"]["device"]]: cell["estimate"] for cell in by_device["cells"]
+    }
+    postgres.execute("insert into feedback.rollup_changes values (%s)", (release_id,))
+    assert not cells(gateway, EVERY_RELEASE)["complete"]
+    postgres.execute("update feedback.rollup_changes set release_id = '00000000-0000-0000-0000-000000000000'")
+    assert cells(gateway, EVERY_RELEASE)["complete"]
 
 
 @pytest.mark.parametrize("metric", ["heard_share", "early_skip", "completion", "pair_wins"])

@@ -3,10 +3,10 @@
 import { h } from "../common/dom.js";
 import { date, short } from "../common/format.js";
 import { t } from "../common/strings.js";
-import { OUTSIDE } from "./numbers.js";
+import { EVERY, isOffered, OUTSIDE } from "./numbers.js";
 
 const ARMS = ["candidate", "champion", "cold", "base"];
-const DIMENSIONS = ["home", "age_band", "country", "taste", "device", "tenure", "style"];
+const DIMENSIONS = ["home", "age_band", "country", "taste", "device", "tenure", "style", "method"];
 const METRICS = ["stars", "heard_share", "early_skip", "completion", "pair_wins"];
 const MOST_DIMENSIONS = 4;
 
@@ -25,8 +25,8 @@ export function controls(state, releases, change) {
     select("arm", words.arm, named(ARMS, words.arms)),
     select("baseline", words.baseline, named(ARMS, words.arms)),
     select("release", words.release,
-      [...releases.map((each) => [each.release_id, words.releaseOf(short(each.release_id), date(each.started_at))]), [OUTSIDE, words.outside]]),
-    select("per", words.per, named(["whole", "cumulative", "day"], words.pers)),
+      [...releases.map((each) => [each.release_id, words.releaseOf(short(each.release_id), date(each.started_at))]), [EVERY, words.every], [OUTSIDE, words.outside]]),
+    select("per", words.per, named(state.release === EVERY ? ["whole"] : ["whole", "cumulative", "day"], words.pers)),
     select("scale", words.scale, named(["absolute", "relative"], words.scales)),
     select("bounds", words.bounds, named(["own", "family"], words.boundsOf)),
   ];
@@ -37,7 +37,7 @@ function crossing(state, change) {
   const box = (name) => {
     const input = h("input", {
       type: "checkbox", id: `by-${name}`, checked: chosen.includes(name),
-      disabled: !chosen.includes(name) && (chosen.length === MOST_DIMENSIONS || (name === "style" && state.per !== "whole")),
+      disabled: !chosen.includes(name) && (chosen.length === MOST_DIMENSIONS || !isOffered(name, state)),
       onchange: () => change({ by: DIMENSIONS.filter((each) => (each === name ? input.checked : chosen.includes(each))).join(",") }),
     });
     return h("span", { class: "choice" }, input, h("label", { for: input.id }, t.analyse.dimensions[name]));

@@ -8,7 +8,7 @@ import { t } from "../common/strings.js";
 import { controls } from "./controls.js";
 import { dataOf } from "./data.js";
 import { forest } from "./forest.js";
-import { OUTSIDE, question, rowsOf } from "./numbers.js";
+import { answerable, OUTSIDE, question, rowsOf } from "./numbers.js";
 import { overTime } from "./over_time.js";
 import { read, write } from "./state.js";
 
@@ -21,7 +21,7 @@ async function begin(main) {
     releases ??= await get("/v1/releases?limit=500");
     const { state, answer } = await answered(chosen(read(), releases));
     fill(form, controls(state, releases, (changed) => {
-      write({ ...read(), ...changed });
+      write(answerable({ ...read(), ...changed }));
       show();
     }));
     return drawn(answer, state);

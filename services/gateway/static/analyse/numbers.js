@@ -1,12 +1,25 @@
 // From the gateway's answer to the rows of a picture. Pure.
 
 export const OUTSIDE = "outside"; // of any canary
+export const EVERY = "ffffffff-ffff-ffff-ffff-ffffffffffff"; // all releases together
+const OF_ONE_RELEASE = ["style", "tenure"];
 const FORMS = ["csv", "parquet", "arrow"];
 
 function asked({ by, metric, arm, baseline, release, per }) {
   const said = new URLSearchParams({ by, metric, arm, baseline, per });
   if (isOfRelease(release)) said.set("release_id", release);
   return said;
+}
+
+// Whether a dimension may be chosen: of all releases together some are not told, and the style not day by day.
+export const isOffered = (name, { release, per }) =>
+  release === EVERY ? !OF_ONE_RELEASE.includes(name) : name !== "style" || per === "whole";
+
+// The state without what all releases together are not told by.
+export function answerable(state) {
+  if (state.release !== EVERY) return state;
+  const by = state.by?.split(",").filter((name) => isOffered(name, state)).join(",") ?? null;
+  return { ...state, by, per: "whole" };
 }
 
 const isOfRelease = (release) => release && release !== OUTSIDE;
@@ -20,7 +33,7 @@ export function files(state) {
     address: `/v1/uplift/file?${asked(state)}&form=${form}`, name: `encore-uplift-${state.metric}.${form}`, label: form,
   }));
   const { release } = state;
-  return isOfRelease(release) ? [...forms, { address: `/v1/releases/${release}/report`, name: `encore-release-${release}.html`, label: "report" }] : forms;
+  return isOfRelease(release) && release !== EVERY ? [...forms, { address: `/v1/releases/${release}/report`, name: `encore-release-${release}.html`, label: "report" }] : forms;
 }
 
 // One row a cell: its name, the estimate and the interval that is shown, in the unit or as a share of the baseline.

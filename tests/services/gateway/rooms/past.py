@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 
+from schemas.analysis import EVERY_RELEASE
 from services.identifiers import uuid7
 
 PLAN = {"looks": [0.5, 1.0], "alpha": 0.05, "ratings_per_arm": 6.0}
@@ -63,7 +64,7 @@ def write_ratings(dsn: str, releases: Sequence[UUID]) -> None:
             " values (%s, %s, %s, now() - %s * interval '1 day', %s)",
             [(listener, track, stars, n % DAYS, track) for n, (track, listener, _, _, stars) in enumerate(given)],
         )
-        for release in releases:
+        for release in (*releases, EVERY_RELEASE):
             cursor.execute("select feedback.refresh_cells(%s)", (release,))
             cursor.execute("insert into feedback.cell_refreshes values (%s, now(), 0)", (release,))
         cursor.execute("delete from feedback.rollup_changes")

@@ -268,6 +268,22 @@ def test_a_crossing_and_the_course_of_time_are_shown(enter: Opened) -> None:
 
 
 @pytest.mark.usefixtures("past")
+def test_all_releases_together_are_shown_by_how_candidates_were_made(enter: Opened) -> None:
+    page = enter("/analyse/")
+    expect(page.get_by_label("Home")).to_be_checked()
+    page.get_by_label("Tenure").check()
+    expect(page.get_by_role("row").filter(has_text="folk · ")).not_to_have_count(0)
+    page.get_by_label("Release").select_option("All releases together")
+    expect(page.get_by_label("Tenure")).not_to_be_checked()
+    expect(page.get_by_label("Tenure")).to_be_disabled()
+    page.get_by_label("How it was made").check()
+    expect(page.get_by_role("row").filter(has_text="folk · unknown")).to_have_count(1)
+    expect(page.get_by_label("Time").get_by_role("option")).to_have_text(["The whole time"])
+    expect(page.get_by_text("analytics.uplift_by")).to_contain_text("ffffffff-ffff-ffff-ffff-ffffffffffff")
+    assert violations(page) == []
+
+
+@pytest.mark.usefixtures("past")
 def test_everyone_is_shown_where_nobody_chose_and_no_home_can_be_told(enter: Opened) -> None:
     page = enter("/analyse/")
     expect(page.get_by_label("Home")).to_be_checked()
