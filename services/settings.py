@@ -6,10 +6,11 @@ Nothing is read at import time: `main` calls `read` once and passes the result d
 import sys
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schemas.engine_token import headers
+from services.kafka_access import options
 
 PREFIX = "ENCORE_"
 
@@ -31,11 +32,17 @@ class Settings(BaseSettings):
 
     postgres_dsn: str
     kafka_bootstrap: str = "127.0.0.1:9092"
-    """`host:port`, several separated by commas."""
+    """`host:port`, several separated by commas; with a login `sasl://user:password@host:port`, over TLS `sasl+tls://`."""
     log_level: LogLevel = "info"
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 0
     """0 lets the system choose; the log line `metrics` tells which."""
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _is_an_address(cls, address: str) -> str:
+        options(address)
+        return address
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -61,5 +68,6 @@ def _sentence(kind: type[BaseSettings], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{variable} is not set, and has no default."
     field = kind.model_fields.get(str(first["loc"][0]))
-    said = "" if field is None or field.annotation is SecretStr else f" is {first['input']!r}"
+    private = field is None or field.annotation is SecretStr or "@" in str(first["input"])
+    said = "" if private else f" is {first['input']!r}"
     return f"{variable}{said}: {first['msg']}."

@@ -19,6 +19,7 @@ from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionErr
 from kafka.structs import OffsetAndMetadata
 
 from services.errors import BackendAway, NotAcknowledged
+from services.kafka_access import options
 from services.streams import (
     Extent,
     Message,
@@ -110,7 +111,7 @@ class KafkaWriter:
                 delivery_ms = int(self._delivery_s * 1000)
                 try:
                     self._client = KafkaProducer(
-                        bootstrap_servers=self._bootstrap.split(","),
+                        **options(self._bootstrap),
                         acks="all",
                         enable_idempotence=True,
                         linger_ms=2,
@@ -259,7 +260,7 @@ class KafkaReader:
             assert self._subscription is not None
             with _reaching():
                 client = KafkaConsumer(
-                    bootstrap_servers=self._bootstrap.split(","),
+                    **options(self._bootstrap),
                     group_id=self._group,
                     partition_assignment_strategy=(CooperativeStickyAssignor,),
                     enable_auto_commit=False,

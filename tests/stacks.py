@@ -15,7 +15,7 @@ import psutil
 from infra.local.down import down
 from infra.local.errors import StackError
 from infra.local.home import Home
-from infra.local.kafka import ensure_artifacts
+from infra.local.kafka import ensure_artifacts, superuser_of
 from infra.local.logins import owner_of
 from infra.local.mlflow import password
 from infra.local.part import Stack
@@ -31,7 +31,7 @@ PREFIX = "encore-test-"
 
 @dataclass(frozen=True)
 class RunningStack:
-    """Where everything of a running stack is reached."""
+    """Where everything of a running stack is reached; Kafka as who may do everything there."""
 
     home: Home
     stack: Stack
@@ -98,7 +98,7 @@ def start(home: Home, *parts: str, settings: dict[str, str] | None = None) -> Ru
         engine_url=environment["ENCORE_ENGINE_URL"],
         mlflow_url=environment["ENCORE_MLFLOW_URL"],
         ray_address=environment["ENCORE_RAY_ADDRESS"],
-        kafka_bootstrap=environment["ENCORE_KAFKA_BOOTSTRAP"],
+        kafka_bootstrap=superuser_of(home, stack),
         postgres_dsn=owner_of(home, stack),
     )
 

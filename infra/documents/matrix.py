@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from infra.documents.api import document
+from infra.documents.rights import rights_table
 from infra.documents.table import MADE, table
 from services.principals.principal import KINDS, SCOPES
 
@@ -47,10 +48,11 @@ def allowed(row: Row, kind: str) -> str:
 
 
 def page(root: Path) -> str:
-    """docs/security.md: a fixed text with the matrix in it."""
+    """docs/security.md: a fixed text with two tables in it, of the gateway's routes and of Kafka."""
     head = (root / "infra/documents/security.head.md").read_text(encoding="utf-8")
     made = [(f"`{row.method} {row.path}`", f"`{row.scope}`" if row.scope else "none", *_cells(row)) for row in rows()]
-    return head.replace("{matrix}", MADE + "\n\n" + table(("route", "scope", *KINDS), made).rstrip())
+    matrix = MADE + "\n\n" + table(("route", "scope", *KINDS), made).rstrip()
+    return head.replace("{matrix}", matrix).replace("{rights}", rights_table())
 
 
 def _cells(row: Row) -> list[str]:

@@ -18,7 +18,7 @@ PROCESSES = {"serving": "engine", "training": "factory"}
 # Said once for all classes that have them; what a class says itself comes first.
 SHARED = {
     "ENCORE_POSTGRES_DSN": "Connection string of the database.",
-    "ENCORE_KAFKA_BOOTSTRAP": "Kafka brokers, `host:port`, several separated by commas.",
+    "ENCORE_KAFKA_BOOTSTRAP": "Kafka brokers: `host:port`, several separated by commas; with a login `sasl://user:password@host:port`.",
     "ENCORE_MLFLOW_URL": "MLflow tracking server.",
     "ENCORE_MLFLOW_USERNAME": "Who the process is there; empty where MLflow asks nobody.",
     "ENCORE_MLFLOW_PASSWORD": "Their password there.",

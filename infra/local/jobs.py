@@ -25,7 +25,6 @@ class Job:
 def jobs(home: Home, stack: Stack, environ: Mapping[str, str]) -> tuple[Job, ...]:
     """All jobs of a stack."""
     dsn = logins.owner_of(home, stack)
-    bootstrap = stack.environment["ENCORE_KAFKA_BOOTSTRAP"]
     server = postgres.with_database(dsn, "postgres") if stack.part("postgres").is_ours else dsn
     databases = [postgres.DATABASE] if stack.part("postgres").is_ours else []
     if stack.part("mlflow").is_ours:
@@ -38,7 +37,7 @@ def jobs(home: Home, stack: Stack, environ: Mapping[str, str]) -> tuple[Job, ...
         Job("database of mlflow", lambda: _hand_over(home, stack), after=("databases",)),
         Job("users of mlflow", lambda: _make_users(home, stack), after=("mlflow",)),
         Job("logins", lambda: _make_logins(home, stack), after=("schema",)),
-        Job("topics", lambda: kafka.make_topics(bootstrap), after=("kafka",)),
+        Job("topics", lambda: _make_topics(home, stack), after=("kafka",)),
     )
 
 
@@ -63,6 +62,13 @@ def migrate(dsn: str) -> None:
 def _make_kafka_folder(home: Home, stack: Stack) -> None:
     _, port = host_and_port(stack.part("kafka").address)
     kafka.make_data_folder(home, port, stack.ports["kafka_controller"])
+
+
+def _make_topics(home: Home, stack: Stack) -> None:
+    superuser = kafka.superuser_of(home, stack)
+    kafka.make_topics(superuser)
+    if stack.part("kafka").is_ours:
+        kafka.make_logins(home, superuser)
 
 
 def _make_logins(home: Home, stack: Stack) -> None:

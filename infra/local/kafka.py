@@ -7,7 +7,7 @@ import string
 import subprocess
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -15,13 +15,26 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from infra.local import system
 from infra.local.errors import StackError
 from infra.local.home import PROJECT, Home
-from infra.local.part import Part, Probe
+from infra.local.part import Part, Probe, Stack
 from infra.local.progress import step
 from schemas import topics
+from services.errors import BackendAway
+from services.kafka_access import as_user, options, servers
+from services.kafka_grants import AGGREGATOR, GATEWAY, OPERATOR, ROLLOUT
+from services.kafka_logins import apply
+from services.private_files import write_private
 
 ARTIFACTS = PROJECT / "infra" / "kafka"
 LIBS = ARTIFACTS / "libs"
 MOST_REPLICAS = 3
+BOOTSTRAP: Final = "ENCORE_KAFKA_BOOTSTRAP"
+PROCESSES: Final = {"gateway": GATEWAY, "aggregator": AGGREGATOR, "rollout": ROLLOUT}
+"""Who each part is at a broker of ours that has business there."""
+USERS: Final = {**PROCESSES, "operator": OPERATOR}
+COMMANDS: Final = {"audit": "operator", "replay": "operator", "import": "gateway"}
+"""As whom the commands that speak to Kafka come."""
+OURS: Final = "encore"
+"""The launcher, which makes topics and logins and may do everything."""
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC")
 
 
@@ -81,12 +94,13 @@ def make_data_folder(home: Home, port: int, controller_port: int) -> None:
     folder = home.folder / "kafka"
     folder.mkdir(exist_ok=True)
     data, draft = folder / "data", folder / "data.new"
-    _configure(folder / "server.properties", data, port, controller_port)
+    password = _password(home, OURS)
+    _configure(folder / "server.properties", data, port, controller_port, password)
     if (data / "meta.properties").exists():
         return
     shutil.rmtree(draft, ignore_errors=True)
     format_properties = home.run / "kafka-format.properties"
-    _configure(format_properties, draft, port, controller_port)
+    _configure(format_properties, draft, port, controller_port, password)
     # In front, so that no id starts with the dash of an option.
     cluster = "E" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:21]
     command = [
@@ -115,7 +129,10 @@ def make_topics(bootstrap: str) -> None:
     Raises:
         StackError: the broker refused.
     """
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), client_id="encore-stack")
+    try:
+        admin = KafkaAdminClient(**options(bootstrap), client_id="encore-stack")
+    except KafkaError as error:
+        raise StackError(f"Kafka at {servers(bootstrap)} is away, or refuses the login: {error}") from error
     try:
         known = set(admin.list_topics())
         replicas = min(MOST_REPLICAS, len(admin.describe_cluster()["brokers"]))
@@ -129,6 +146,49 @@ def make_topics(bootstrap: str) -> None:
         raise StackError(f"Kafka's topics cannot be created: {error}") from error
     finally:
         admin.close()
+
+
+def superuser_of(home: Home, stack: Stack) -> str:
+    """Where the launcher reaches the broker of a stack: at ours as who may do everything, elsewhere as it was given."""
+    if not stack.part("kafka").is_ours:
+        return stack.part("gateway").environment[BOOTSTRAP]
+    return f"sasl://{OURS}:{_password(home, OURS)}@{stack.part('kafka').address}?mechanism=PLAIN"
+
+
+def address_of(home: Home, who: str, at: str) -> str:
+    """Where one of `USERS` reaches a broker of ours at `HOST:PORT`, as itself."""
+    return as_user(at, USERS[who], _password(home, who))
+
+
+def require_logins(running: Stack) -> None:
+    """Raises StackError where an earlier version has started our broker: it lets in everybody, and goes on to."""
+    if running.part("kafka").is_ours and BOOTSTRAP not in running.part("gateway").environment:
+        raise StackError("The stack runs without logins at Kafka: ./encore down first, then up. The data stays.")
+
+
+def told(home: Home, stack: Stack, command: str) -> dict[str, str]:
+    """What a command of the launcher is told of Kafka: how it enters there, if it has business there."""
+    if command not in COMMANDS:
+        return {}
+    if not stack.part("kafka").is_ours:
+        return {BOOTSTRAP: superuser_of(home, stack)}
+    return {BOOTSTRAP: address_of(home, COMMANDS[command], stack.part("kafka").address)}
+
+
+def make_logins(home: Home, ours: str) -> None:
+    """Each process's login with the password that lies in `home`, so a new file is a new password; and its rights.
+
+    Raises:
+        StackError: the broker refused.
+    """
+    try:
+        apply(ours, {user: _password(home, part) for part, user in USERS.items()})
+    except BackendAway as error:
+        raise StackError(f"The logins of the processes at Kafka cannot be made: {error.message}") from error
+
+
+def _password(home: Home, part: str) -> str:
+    return home.secret(f"kafka.{part}.password")
 
 
 def _shape(name: str, replicas: int) -> dict[str, Any]:
@@ -151,11 +211,13 @@ def _keep(admin: KafkaAdminClient, names: list[str]) -> None:
             admin.alter_configs(asked({"retention.ms": str(topics.RETENTION_MS[name])}, [name]))
 
 
-def _configure(file: Path, data: Path, port: int, controller_port: int) -> None:
+def _configure(file: Path, data: Path, port: int, controller_port: int, password: str) -> None:
     template = string.Template((ARTIFACTS / "server.properties").read_text())
     # The reader of .properties files takes a backslash as an escape.
     values = {"data": str(data).replace("\\", "\\\\"), "port": port, "controller_port": controller_port}
-    file.write_text(template.substitute(values))
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    login = f'{module} required username="{OURS}" password="{password}" user_{OURS}="{password}";'
+    write_private(file, template.substitute(values, login=login))
 
 
 def _java() -> list[str]:

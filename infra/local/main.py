@@ -140,7 +140,8 @@ def _in_stack(home: Home, options: Namespace, caller: Path) -> int:
     """A command in the environment of the stack that runs or that is named, in the folder that it was given in."""
     stack = Stack.load(home.stack_file)
     module = IN_STACK[options.command]
-    environment = os.environ | dict(stack.environment) | _login(home, stack, module) | {"PYTHONPATH": str(PROJECT)}
+    own = _login(home, stack, module) | kafka.told(home, stack, options.command)
+    environment = os.environ | dict(stack.environment) | own | {"PYTHONPATH": str(PROJECT)}
     if gateway := next((part.address for part in stack.parts if part.name == "gateway"), None):
         environment["ENCORE_URL"] = gateway
     if options.command == "uplift":

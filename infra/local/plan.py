@@ -10,6 +10,7 @@ from infra.local.home import Home
 from infra.local.part import Part, Probe, Stack
 from infra.local.ports import LOOPBACK, Claim, choose
 from infra.local.probes import host_and_port
+from services.kafka_access import servers, without_login
 
 # One thread and few malloc arenas: these processes wait for others most of the time.
 LIGHT = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -54,9 +55,9 @@ def _postgres(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) 
 
 
 def _kafka(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:
-    given = environ.get("ENCORE_KAFKA_BOOTSTRAP")
+    given = environ.get(kafka.BOOTSTRAP)
     if given:
-        return _elsewhere("kafka", given, Probe("kafka", given))
+        return _elsewhere("kafka", servers(given), Probe("kafka", without_login(given)))
     return kafka.part(home, ports["kafka"])
 
 

@@ -1,12 +1,16 @@
 """Asks a part whether it is well, over the network, as its users would. An answer is "" or what is wrong."""
 
 import socket
+import ssl
 import struct
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from infra.local.part import Probe
+from services.kafka_access import options
 
 WAIT_S = 5.0
 
@@ -51,16 +55,30 @@ def _tcp(address: str, wait_s: float) -> str:
         return ""
 
 
-def _kafka(bootstrap: str, wait_s: float) -> str:
-    """ApiVersions, version 0: the smallest request that only a broker in service answers."""
+def _kafka(address: str, wait_s: float) -> str:
+    """ApiVersions, version 0: the smallest request that only a broker in service answers, and without a login."""
     request = struct.pack(">hhih", 18, 0, 1, 6) + b"encore"
-    with socket.create_connection(host_and_port(bootstrap.partition(",")[0]), wait_s) as connection:
+    with _connected(address, wait_s) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
         answer = connection.makefile("rb").read(10)
     if len(answer) < 10:
         return "the broker closed the connection"
     _length, correlation, error = struct.unpack(">iih", answer)
     return "" if (correlation, error) == (1, 0) else f"ApiVersions answers error {error}"
+
+
+@contextmanager
+def _connected(address: str, wait_s: float) -> Iterator[socket.socket]:
+    """To the first of Kafka's brokers, over TLS if it is spoken to so."""
+    asked = options(address)
+    host, port = host_and_port(asked["bootstrap_servers"][0])
+    with socket.create_connection((host, port), wait_s) as connection:
+        if "SSL" not in asked["security_protocol"]:
+            yield connection
+            return
+        context = ssl.create_default_context(cafile=asked.get("ssl_cafile"))
+        with context.wrap_socket(connection, server_hostname=host) as inside:
+            yield inside
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -4,7 +4,7 @@ who does not knock there."""
 from collections.abc import Mapping
 from typing import Final
 
-from infra.local import logins, mlflow, postgres
+from infra.local import kafka, logins, mlflow, postgres
 from infra.local.home import PROJECT, Home
 from infra.local.ports import LOOPBACK
 
@@ -17,13 +17,21 @@ _AT_ENGINE: Final = ("engine", "gateway", "rollout")
 _AT_RAY: Final = ("ray", "engine", "factory")
 _AT_MLFLOW: Final = ("rollout", "factory")
 # Of the launcher, or told to each alone.
-_NOT_FOR_ALL: Final = ("ENCORE_PART", "ENCORE_VENV", ARM_SALT, ENGINE_TOKEN, MLFLOW_USER, MLFLOW_PASSWORD, logins.DSN)
+_NOT_FOR_ALL: Final = (
+    "ENCORE_PART",
+    "ENCORE_VENV",
+    ARM_SALT,
+    ENGINE_TOKEN,
+    MLFLOW_USER,
+    MLFLOW_PASSWORD,
+    logins.DSN,
+    kafka.BOOTSTRAP,
+)
 
 
 def to_all(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
     """What every part is told: the caller's own ENCORE_ settings, and ours where the caller has none; no secret."""
     defaults = {
-        "ENCORE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:{ports['kafka']}",
         "ENCORE_MLFLOW_URL": f"http://{LOOPBACK}:{ports['mlflow']}",
         "ENCORE_RAY_ADDRESS": f"{LOOPBACK}:{ports['ray']}",
         "ENCORE_ENGINE_URL": f"http://{LOOPBACK}:{ports['engine']}",
@@ -63,6 +71,9 @@ def to_each(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) ->
         alone[part] = alone.get(part, {}) | {ENGINE_TOKEN: environ.get(ENGINE_TOKEN) or home.secret("engine.token")}
     for user in _AT_MLFLOW:
         alone[user] |= _login_at_mlflow(home, environ, user)
+    for process in kafka.PROCESSES:
+        broker = environ.get(kafka.BOOTSTRAP) or kafka.address_of(home, process, f"{LOOPBACK}:{ports['kafka']}")
+        alone[process][kafka.BOOTSTRAP] = broker
     if not environ.get("ENCORE_RAY_ADDRESS"):
         # Whoever reaches a port of Ray without a token runs code there, and Serve's replicas listen on all interfaces.
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": home.secret(KEY_OF_RAY)}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from infra.local import leftovers
+from infra.local import kafka, leftovers
 from infra.local.down import take_down
 from infra.local.errors import PartFailedError, StackError
 from infra.local.home import Home
@@ -63,6 +63,7 @@ def _launch(home: Home, environ: Mapping[str, str], supervisor: Supervisor, clai
 def _join(home: Home, environ: Mapping[str, str]) -> Stack:
     """The running stack, when it is the one that this caller would start."""
     running = Stack.load(home.stack_file)
+    kafka.require_logins(running)
     known = {name: value for name, value in environ.items() if name.startswith("ENCORE_")}
     other = [
         name

@@ -175,6 +175,34 @@ def test_who_calls_the_engine_has_its_token_and_nobody_else(render: Render) -> N
     assert holders == {"engine", *callers & set(arrows["within"])} == {"engine", "gateway", "rollout"}
 
 
+def test_each_process_logs_in_at_kafka_as_itself(render: Render) -> None:
+    for values in ("", "everything"):
+        found: dict[str, set[str]] = {}
+        for component, specs in pods(render(values)).items():
+            for entry in (entry for spec in specs for entry in container(spec)["env"]):
+                if entry["name"] == "ENCORE_KAFKA_BOOTSTRAP":
+                    known = entry.get("value") or entry["valueFrom"]["secretKeyRef"]["key"]
+                    found.setdefault(component, set()).add(known)
+        processes = ("gateway", "aggregator", "rollout")
+        plain = "encore-kafka-bootstrap:9092"
+        assert found == {name: {f"{name}-kafka" if values else plain} for name in processes}
+
+
+def test_who_speaks_to_kafka_is_given_the_authority_of_its_certificates(render: Render) -> None:
+    for values, expected in (("", set()), ("everything", {"gateway", "aggregator", "rollout"})):
+        found = set()
+        for component, specs in pods(render(values)).items():
+            for spec in specs:
+                volumes = {volume["name"]: volume.get("secret", {}) for volume in spec.get("volumes", ())}
+                mounts = {mount["name"]: mount["mountPath"] for mount in container(spec).get("volumeMounts", ())}
+                if "kafka" in volumes:
+                    assert volumes["kafka"]["secretName"] == "encore-cluster-ca-cert"
+                    assert [item["path"] for item in volumes["kafka"]["items"]] == ["ca.crt"]
+                    assert mounts["kafka"] == "/kafka"
+                    found.add(component)
+        assert found == expected
+
+
 def test_only_processes_that_open_the_blob_store_get_its_credentials(render: Render) -> None:
     for process, specs in pods(render("everything")).items():
         for spec in specs:

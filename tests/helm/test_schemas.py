@@ -78,6 +78,7 @@ def test_the_schemas_see_into_the_pods_of_ray(render: Render, registry: Registry
         "engine.replicas=0",
         "settings.storeUrl=bucket",
         "settings.kafkaBootstrap=kafka",
+        "settings.kafkaBootstrap=sasl://me:secret@kafka:9092",
         "settings.logLevel=loud",
         "gateway.autoscaling.targetCPU=400",
         "monitoring.interval=often",

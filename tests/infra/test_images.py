@@ -1,5 +1,6 @@
 """Images and the compose file: each image can import what it carries, with its own libraries and no others."""
 
+import json
 import re
 import subprocess
 import sys
@@ -13,8 +14,11 @@ import yaml
 from infra.docker import guard
 from infra.documents.settings import INTERNAL, PROGRAMS, variables
 from infra.local.bootstrap import UV
+from infra.local.kafka import BOOTSTRAP
 from infra.local.logins import ROLES
 from schemas import topics
+from services.kafka_access import options
+from services.kafka_grants import AGGREGATOR, GATEWAY, OPERATOR, ROLLOUT, USERS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "infra" / "docker"
@@ -117,6 +121,35 @@ def test_compose_makes_the_topics_of_the_contract(compose: dict[str, Any]) -> No
     assert f"--partitions {topics.PARTITIONS} " in script
     assert f'make "$$topic" {topics.FOR_EVER};' in script
     assert f"make {topics.HEARTBEATS} {topics.RETENTION_MS[topics.HEARTBEATS]}" in script
+
+
+def test_compose_lets_in_nobody_at_kafka_but_as_the_local_stack_does(compose: dict[str, Any]) -> None:
+    told = {_property(name): str(value) for name, value in compose["kafka"]["environment"].items()}
+    lines = (ROOT / "infra/kafka/server.properties").read_text().splitlines()
+    local = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    of_access = {name: value for name, value in local.items() if re.search("sasl|authorizer|super|protocol", name)}
+    assert {"authorizer.class.name", "super.users"} < of_access.keys()
+    for name, value in of_access.items():
+        here = told[name.replace("sasl_plaintext", "clients")]
+        if value == "${login}":
+            assert re.fullmatch(r'\S+PlainLoginModule required username="encore" password=".+" user_encore=".+";', here)
+        else:
+            assert here == value.replace("SASL_PLAINTEXT:", "CLIENTS:")
+
+
+def _property(variable: str) -> str:
+    """As Kafka's image reads its environment."""
+    words = variable.removeprefix("KAFKA_").replace("___", "-").replace("__", "\0").replace("_", ".")
+    return words.replace("\0", "_").lower()
+
+
+def test_compose_gives_each_process_its_own_login_at_kafka() -> None:
+    written = yaml.safe_load((ROOT / "infra/compose.yaml").read_text())
+    told = {name: service.get("environment", {}).get(BOOTSTRAP) for name, service in written["services"].items()}
+    users = {name: options(address)["sasl_plain_username"] for name, address in told.items() if address}
+    own = {"gateway": GATEWAY, "aggregator": AGGREGATOR, "rollout": ROLLOUT, "audit": OPERATOR}
+    assert users == own | {"kafka-logins": "encore"}
+    assert list(json.loads(written["configs"]["kafka_logins"]["content"])) == list(USERS)
 
 
 def test_compose_starts_no_ray_without_a_token(compose: dict[str, Any]) -> None:

@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from infra.local import addresses as told
-from infra.local import logins
+from infra.local import kafka, logins
 from infra.local.addresses import addresses
+from infra.local.cli import IN_STACK
+from infra.local.errors import StackError
 from infra.local.home import Home
 from infra.local.jobs import jobs
+from infra.local.kafka import BOOTSTRAP, COMMANDS, PROCESSES, require_logins, superuser_of
 from infra.local.part import Stack
 from infra.local.plan import STOP_ORDER, plan
 from infra.local.ports import Claim, claims
+from services.kafka_access import options
 from services.principals.keys import load
 
 SECRET = (".password", ".token", ".salt")
@@ -45,7 +49,7 @@ def test_what_is_given_is_used_and_not_started(home: Home, claim: Claim) -> None
     elsewhere = {part.name: part.address for part in stack.parts if not part.is_ours}
     assert elsewhere.keys() == {"postgres", "kafka", "mlflow", "ray"}
     assert "secret" not in elsewhere["postgres"]
-    shared = {name: value for name, value in GIVEN.items() if name != logins.DSN}
+    shared = {name: value for name, value in GIVEN.items() if name not in (logins.DSN, BOOTSTRAP)}
     assert shared.items() <= stack.environment.items()
     assert {part.name for part in stack.parts if logins.DSN in part.environment} == logins.ROLES.keys()
     assert {logins.owner_of(home, stack), stack.part("rollout").environment[logins.DSN]} == {GIVEN[logins.DSN]}
@@ -58,6 +62,42 @@ def test_without_settings_every_part_is_ours_and_on_loopback(home: Home, claim: 
         assert part.address == "" or "127.0.0.1:" in part.address
     assert stack.environment["ENCORE_GATEWAY_HOST"] == "127.0.0.1"
     assert "0.0.0.0" not in str(stack)  # noqa: S104 (looked for, not bound to)
+
+
+def test_only_who_has_business_at_kafka_has_a_login_there_and_each_its_own(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    told = {part.name: part.environment[BOOTSTRAP] for part in stack.parts if BOOTSTRAP in part.environment}
+    users = {name: options(address)["sasl_plain_username"] for name, address in told.items()}
+    assert users == {"gateway": "encore-gateway", "aggregator": "encore-aggregator", "rollout": "encore-rollout"}
+    passwords = {options(address)["sasl_plain_password"] for address in (*told.values(), superuser_of(home, stack))}
+    assert len(passwords) == 4
+    assert BOOTSTRAP not in stack.environment
+
+
+def test_commands_come_to_kafka_as_whom_they_act_for(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    users = {name: options(kafka.told(home, stack, name)[BOOTSTRAP])["sasl_plain_username"] for name in COMMANDS}
+    assert users == {"audit": "encore-operator", "replay": "encore-operator", "import": "encore-gateway"}
+    assert set(users) <= set(IN_STACK)
+    assert kafka.told(home, stack, "letters") == {}
+
+
+def test_where_kafka_is_elsewhere_its_login_is_told_to_who_needs_it_and_not_shown(home: Home, claim: Claim) -> None:
+    given = "sasl+tls://me:secret@kafka.example:9093?ca=/ca.pem"
+    stack = plan(home, {BOOTSTRAP: given}, claim, usual_ports=False)
+    assert {part.name for part in stack.parts if part.environment.get(BOOTSTRAP) == given} == set(PROCESSES)
+    assert superuser_of(home, stack) == kafka.told(home, stack, "audit")[BOOTSTRAP] == given
+    assert stack.part("kafka").address == "kafka.example:9093"
+    assert stack.part("kafka").probe.target == "tls://kafka.example:9093?ca=/ca.pem"
+    assert BOOTSTRAP not in stack.environment
+
+
+def test_a_broker_of_an_earlier_version_is_not_joined(home: Home, claim: Claim) -> None:
+    stack = plan(home, {}, claim, usual_ports=False)
+    require_logins(stack)
+    before = replace(stack, parts=tuple(replace(part, environment={}) for part in stack.parts))
+    with pytest.raises(StackError, match=r"\./encore down first"):
+        require_logins(before)
 
 
 def test_needs_are_known_and_stop_order_is_complete(home: Home, claim: Claim) -> None:
@@ -99,9 +139,9 @@ def test_each_part_is_told_the_secrets_of_the_doors_that_it_knocks_at(home: Home
         "ray": {"ray.token"},
         "mlflow": {"postgres.mlflow.password", "mlflow.admin.password", "mlflow.forms.token"},
         "engine": {"engine.token", "ray.token"},
-        "gateway": {"postgres.gateway.password", "arm.salt", "engine.token"},
-        "aggregator": {"postgres.aggregator.password"},
-        "rollout": {"postgres.rollout.password", "mlflow.rollout.password", "engine.token"},
+        "gateway": {"postgres.gateway.password", "kafka.gateway.password", "arm.salt", "engine.token"},
+        "aggregator": {"postgres.aggregator.password", "kafka.aggregator.password"},
+        "rollout": {"postgres.rollout.password", "kafka.rollout.password", "mlflow.rollout.password", "engine.token"},
         "factory": {"postgres.factory.password", "mlflow.factory.password", "ray.token"},
         "watchdog": set(),
     }

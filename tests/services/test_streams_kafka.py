@@ -8,6 +8,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka.admin import KafkaAdminClient
 
 from services.errors import BackendAway, NotAcknowledged
+from services.kafka_access import options
 from services.streams import Outgoing, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
 from tests.contracts.streams import PARTITIONS, Member, StreamsContract, until
@@ -15,7 +16,7 @@ from tests.frozen import frozen
 
 
 def make_topic(bootstrap: str, name: str) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = KafkaAdminClient(**options(bootstrap))
     admin.create_topics({name: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True)
     admin.close()
 
@@ -32,19 +33,19 @@ class Real:
         return frozen(self._bootstrap)
 
     def forget(self, place: TopicPartition, begin: int) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = KafkaAdminClient(**options(self._bootstrap))
         admin.delete_records({KafkaPartition(*place): begin})
         admin.close()
 
     def recreate(self) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = KafkaAdminClient(**options(self._bootstrap))
         admin.delete_topics([self.topic])
         until(lambda: self.topic not in admin.list_topics())
         admin.close()
         make_topic(self._bootstrap, self.topic)
 
     def grow(self) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = KafkaAdminClient(**options(self._bootstrap))
         admin.create_partitions({self.topic: PARTITIONS + 1})
         admin.close()
 

@@ -18,6 +18,7 @@ from kafka import KafkaConsumer
 
 from infra.local.home import PROJECT
 from schemas.topics import TRACKS
+from services.kafka_access import options
 from services.streams import Message
 from tests.services.gateway.conftest import server_sent, until
 from tests.services.logs import readable
@@ -126,7 +127,7 @@ def steps(news: Sequence[News]) -> list[int]:
 def made_events(stack: RunningStack, track_id: str) -> int:
     """How often Kafka was told that the track is made."""
     consumer = KafkaConsumer(
-        TRACKS, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5_000
+        TRACKS, **options(stack.kafka_bootstrap), auto_offset_reset="earliest", consumer_timeout_ms=5_000
     )
     try:
         found = [

@@ -90,6 +90,34 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* Where Kafka is, and as whom. Call with (list . "gateway"). */}}
+{{- define "encore.kafka" -}}
+{{- $top := index . 0 -}}
+- name: ENCORE_KAFKA_BOOTSTRAP
+  {{- if $top.Values.secrets.kafkaLogins }}
+  valueFrom:
+    secretKeyRef: {name: {{ $top.Values.secrets.name }}, key: {{ index . 1 }}-kafka}
+  {{- else }}
+  value: {{ $top.Values.settings.kafkaBootstrap | quote }}
+  {{- end }}
+{{- end -}}
+
+{{/* The authority of Kafka's certificates, where it is not one of the system's: its mount, and its volume. */}}
+{{- define "encore.kafkaMount" -}}
+{{- with .Values.secrets.kafkaAuthority -}}
+- {name: kafka, mountPath: /kafka, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "encore.kafkaVolume" -}}
+{{- with .Values.secrets.kafkaAuthority -}}
+- name: kafka
+  secret:
+    secretName: {{ . }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end -}}
+
 {{/* Where MLflow is, and as whom. Call with (list . "factory"). */}}
 {{- define "encore.mlflow" -}}
 {{- $top := index . 0 -}}

@@ -9,6 +9,7 @@ from kafka.admin import KafkaAdminClient
 from prometheus_client import REGISTRY
 
 from services.aggregator.store import Store
+from services.kafka_access import options
 from services.postgres import Pool, open_pool
 from services.streams import TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
@@ -48,7 +49,7 @@ def test_what_the_broker_forgot_before_it_was_read_is_a_gap_and_reading_goes_on(
     after = ends(kafka_bootstrap)
     place = max(before, key=lambda place: after[place] - before[place])
     known, counted = gaps(postgres_dsn), missing(place)
-    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    admin = KafkaAdminClient(**options(kafka_bootstrap))
     admin.delete_records({KafkaPartition(*place): before[place] + 2})
     admin.close()
     assert fold_all() == after
