@@ -24,9 +24,9 @@ from kafka.admin import (
 )
 from kafka.errors import (
     ClusterAuthorizationFailedError,
-    CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
     KafkaError,
+    RetriableError,
     TopicAuthorizationFailedError,
 )
 
@@ -127,7 +127,7 @@ def test_who_does_not_read_feedback_reads_none(kafka_bootstrap: str, own: str) -
 
 
 def read_by(address: str, written: Receipt) -> bool:
-    """Whether a record comes to whoever asks for it with this login. Who may not even know of a topic is told nothing."""
+    """Whether a record comes to this login. Who may not even know of a topic is told nothing."""
     with closing(KafkaConsumer(**options(address), group_id=None)) as consumer:
         place = KafkaPartition(written.topic, written.partition)
         consumer.assign([place])
@@ -139,7 +139,7 @@ def read_by(address: str, written: Receipt) -> bool:
 
 def has_answer(admin: Any, group: str) -> bool:
     """Of a new broker the first question about any group makes the topic of their offsets, and has no answer yet."""
-    with suppress(CoordinatorNotAvailableError):
+    with suppress(RetriableError):
         return list(admin.list_group_offsets([group])) == [group]
     return False
 

@@ -83,7 +83,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
             kafka.make_topics(at)
             before = written(at)
         # A broker calls itself over its one listener, and has to believe itself.
-        tls = f"ssl.keystore.type=PEM\nssl.keystore.location={server}\nssl.truststore.type=PEM\nssl.truststore.location={ca}\n"
+        tls = f"ssl.keystore.type=PEM\nssl.keystore.location={server}\n"
+        tls += f"ssl.truststore.type=PEM\nssl.truststore.location={ca}\n"
         properties.write_text(text.replace("SASL_PLAINTEXT:SASL_PLAINTEXT", "SASL_PLAINTEXT:SASL_SSL") + tls)
         address = f"sasl+tls://{kafka.OURS}:{home.secret('kafka.encore.password')}@{at}?mechanism=PLAIN&ca={ca}"
         with _running(part, Probe("kafka", without_login(address))):
