@@ -167,11 +167,16 @@ def require_logins(running: Stack) -> None:
 
 
 def told(home: Home, stack: Stack, command: str) -> dict[str, str]:
-    """What a command of the launcher is told of Kafka: how it enters there, if it has business there."""
+    """What a command of the launcher is told of Kafka: how it enters there, if it has business there.
+
+    Raises:
+        StackError: an earlier version has started our broker.
+    """
     if command not in COMMANDS:
         return {}
     if not stack.part("kafka").is_ours:
         return {BOOTSTRAP: superuser_of(home, stack)}
+    require_logins(stack)
     return {BOOTSTRAP: address_of(home, COMMANDS[command], stack.part("kafka").address)}
 
 

@@ -98,6 +98,8 @@ def test_a_broker_of_an_earlier_version_is_not_joined(home: Home, claim: Claim) 
     before = replace(stack, parts=tuple(replace(part, environment={}) for part in stack.parts))
     with pytest.raises(StackError, match=r"\./encore down first"):
         require_logins(before)
+    with pytest.raises(StackError, match=r"\./encore down first"):
+        kafka.told(home, before, "audit")
 
 
 def test_needs_are_known_and_stop_order_is_complete(home: Home, claim: Claim) -> None:
