@@ -30,9 +30,9 @@ from services.errors import BackendAway
 from services.kafka_access import as_user, options
 from services.kafka_grants import USERS, Right, rights
 
-_SEEN_S: Final = 30.0
-_CONNECT_MS: Final = 5_000
-_TRY_MS: Final = 1_000
+_SEEN_S: Final = 120.0
+_CONNECT_MS: Final = 30_000
+"""A refusal comes at once; so long is waited for a broker that is slow."""
 
 
 def apply(bootstrap: str, passwords: Mapping[str, str]) -> None:
@@ -72,7 +72,7 @@ def _give_passwords(admin: Any, passwords: Mapping[str, str]) -> None:
 def _is_let_in(address: str) -> bool:
     """A broker tells of a user before it takes the new password."""
     try:
-        KafkaAdminClient(**options(address), client_id="encore-logins", bootstrap_timeout_ms=_TRY_MS).close()
+        KafkaAdminClient(**options(address), client_id="encore-logins", bootstrap_timeout_ms=_CONNECT_MS).close()
     except KafkaError:
         return False
     return True

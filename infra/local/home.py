@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import StackError
-from services.private_files import write_private
+from services.private_files import clear_drafts, write_private
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -112,10 +112,12 @@ class Home:
         return file.read_text()
 
     def keys(self) -> Path:
-        """The file of the keys that sign this stack's tokens; the first key is made once."""
+        """The file of the keys that sign this stack's tokens; the first key is made once, and no draft of a rotation
+        that was killed stays beside it."""
         from services.principals.keys import first
 
         file = self.secret_file("keys.json")
+        clear_drafts(file)
         if not file.exists():
             first(file)
         return file

@@ -256,5 +256,6 @@ def test_the_command_says_what_is_wrong(
         file.write_text(text)
         assert kafka_logins.main([str(file)]) == 1
         assert said in capsys.readouterr().err
+    monkeypatch.setattr(kafka_logins, "_CONNECT_MS", 500)
     with pytest.raises(BackendAway):
         kafka_logins.apply("127.0.0.1:1", {})

@@ -30,7 +30,7 @@ from services.streams_kafka import KafkaReader, KafkaWriter
 from tests.contracts.streams import until
 
 HERE = "127.0.0.1"
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -76,6 +76,19 @@ def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
 
 
+def test_what_a_killed_rotation_has_left_goes_with_the_next_and_what_is_another_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    first(path)
+    left, young = tmp_path / "keys.json.4711", tmp_path / "keys.json.4712"
+    stays = [tmp_path / "keys.json.backup", tmp_path / "keys.jsons.4711", young]
+    for file in (left, *stays):
+        file.write_text(path.read_text())
+    for file in (left, *stays[:2]):
+        os.utime(file, (1, 1))
+    save(path, rotated(load(path), time.time()))
+    assert set(tmp_path.iterdir()) == {path, *stays}
+
+
 def test_a_running_process_follows_the_file_and_survives_its_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
