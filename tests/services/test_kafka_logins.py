@@ -1,8 +1,6 @@
 """Each login may do at the broker what is declared, and no more; who comes without one may do nothing."""
 
 import json
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -29,7 +27,6 @@ from kafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
     RetriableError,
-    SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
 )
 
@@ -44,10 +41,9 @@ from services.kafka_grants import USERS as DECLARED
 from services.streams import Outgoing, Receipt, Start
 from services.streams_kafka import KafkaReader, KafkaWriter
 from tests.contracts.streams import until
+from tests.services.sasl import REFUSED, connected, everything, log_in
 
 PATIENCE_S = 60.0
-METADATA = 3
-"""The number of the question where which topics are."""
 
 
 @contextmanager
@@ -194,22 +190,23 @@ def test_no_login_changes_topics_or_gives_itself_rights(own: str, part: str) -> 
         assert admin.alter_user_scram_credentials([password])["encore"]
 
 
-def test_a_wrong_password_is_let_in_nowhere(kafka_bootstrap: str) -> None:
-    require_refused(as_user(servers(kafka_bootstrap), USERS["gateway"], "wrong"))
+def tried(address: str) -> int:
+    with connected(address) as stream:
+        return log_in(stream, address)
 
 
-def require_refused(address: str) -> None:
-    """A broker that is slow or away would be another error."""
-    with pytest.raises(SaslAuthenticationFailedError):
-        KafkaAdminClient(**options(address))
+def test_a_wrong_password_is_refused(own: str, part: str) -> None:
+    assert tried(own) == 0
+    assert tried(as_user(servers(own), USERS[part], "wrong")) == REFUSED
 
 
-def test_without_a_login_the_first_question_ends_the_connection(kafka_bootstrap: str) -> None:
-    host, port = servers(kafka_bootstrap).split(":")
-    everything = struct.pack(">hhihi???", METADATA, 8, 1, -1, -1, False, False, False)
-    with socket.create_connection((host, int(port)), PATIENCE_S) as connection:
-        connection.sendall(struct.pack(">i", len(everything)) + everything)
-        assert connection.recv(1) == b""
+def test_before_a_login_a_question_ends_the_connection(servers_home: Home, kafka_bootstrap: str) -> None:
+    own = address_of(servers_home, "gateway", servers(kafka_bootstrap))
+    with connected(own) as stream:
+        assert everything(stream) == b""
+    with connected(own) as stream:
+        assert log_in(stream, own) == 0
+        assert PLAYS.encode() in everything(stream)
 
 
 def test_rights_that_are_not_declared_are_taken_away(servers_home: Home, kafka_bootstrap: str) -> None:
@@ -237,7 +234,7 @@ def test_the_command_gives_a_new_password_and_the_old_one_ends(
     try:
         assert kafka_logins.main([str(file)]) == 0
         assert allowed(as_user(servers(kafka_bootstrap), OPERATOR, new)) == declared(OPERATOR)
-        require_refused(as_user(servers(kafka_bootstrap), OPERATOR, old))
+        assert tried(as_user(servers(kafka_bootstrap), OPERATOR, old)) == REFUSED
     finally:
         kafka_logins.apply(kafka_bootstrap, {OPERATOR: old})
 
