@@ -70,7 +70,7 @@ def sent(address: str, topic: str) -> str:
     """Empty when a record of this login is taken, else what refused it."""
     with closing(KafkaWriter(address, delivery_s=PATIENCE_S)) as writer:
         try:
-            writer.send_all([Outgoing(topic, b"nobody", b"{}")])
+            writer.send_all([Outgoing(topic, b"nobody", b"x")])
         except NotAcknowledged as error:
             return error.message
     return ""
@@ -107,7 +107,7 @@ def test_who_does_not_write_a_topic_is_refused(own: str, part: str) -> None:
     with closing(KafkaProducer(**options(own), enable_idempotence=False)) as producer:
         for topic in (name for name, writer in WRITERS.items() if writer != USERS[part]):
             with pytest.raises(TopicAuthorizationFailedError):
-                producer.send(topic, key=b"nobody", value=b"{}").get(timeout=PATIENCE_S)
+                producer.send(topic, key=b"nobody", value=b"x").get(timeout=PATIENCE_S)
 
 
 def test_gateway_and_rollout_write_what_is_theirs(servers_home: Home, kafka_bootstrap: str) -> None:
@@ -119,7 +119,7 @@ def test_gateway_and_rollout_write_what_is_theirs(servers_home: Home, kafka_boot
 @pytest.mark.parametrize("part", sorted(part for part in USERS if USERS[part] not in READERS[PLAYS]))
 def test_who_does_not_read_feedback_reads_none(kafka_bootstrap: str, own: str) -> None:
     with closing(KafkaWriter(kafka_bootstrap, delivery_s=PATIENCE_S)) as writer:
-        [written] = writer.send_all([Outgoing(PLAYS, b"somebody", b"{}")])
+        [written] = writer.send_all([Outgoing(PLAYS, b"somebody", b"x")])
     await_by(kafka_bootstrap, written)
     with pytest.raises(TopicAuthorizationFailedError):
         await_by(own, written)
@@ -158,7 +158,7 @@ def test_a_group_is_its_owners_alone(own: str, part: str, prefix: str) -> None:
 def test_an_audit_reads_with_the_operators_login(servers_home: Home, kafka_bootstrap: str) -> None:
     mark = uuid4().bytes
     with closing(KafkaWriter(kafka_bootstrap, delivery_s=PATIENCE_S)) as writer:
-        [written] = writer.send_all([Outgoing(TRACKS, mark, b"{}")])
+        [written] = writer.send_all([Outgoing(TRACKS, mark, b"x")])
     own = address_of(servers_home, "operator", servers(kafka_bootstrap))
     with closing(KafkaReader(own, f"audit-{uuid4().hex}")) as reader:
         reader.subscribe([TRACKS], lambda places: {place: Start(written.offset) for place in places}, lambda _: None)
