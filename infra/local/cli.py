@@ -266,12 +266,12 @@ def _add_import(add: Commands) -> None:
 def _add_trace(add: Commands) -> None:
     add(
         "trace",
-        help="search every table and file for a listener's ids",
+        help="search every table, every file and MLflow for a listener's ids",
         usage="./encore trace LISTENER [ID ...]",
         allow_abbrev=False,
-        description="Every table of PostgreSQL and every file of the blob store that names the listener, or what is "
-        "known to be theirs; ID is a song or track of theirs whose row is gone. The exit status is 1 where there is a "
-        "trace. In the environment of the stack that runs; elsewhere: `python -m services.aggregator.trace`.",
+        description="Every table of PostgreSQL, every file of the blob store and whatever in MLflow names a listener, "
+        "or what is known to be theirs; ID is a song or track whose row is gone. The exit status is 1 where there "
+        "is a trace. In the environment of the stack that runs; elsewhere: `python -m services.aggregator.trace`.",
     )
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from infra.local import addresses, engine_status, kafka, logins, logs, status, system
+from infra.local import addresses, engine_status, kafka, logins, logs, status, system, told
 from infra.local.cli import IN_STACK, parse
 from infra.local.down import down
 from infra.local.errors import StackError
@@ -153,7 +153,7 @@ def _in_stack(home: Home, options: Namespace, caller: Path) -> int:
 def _login(home: Home, stack: Stack, module: str) -> dict[str, str]:
     """What a command is told beside what all are told: what the process is told that it belongs to."""
     if module in OF_THE_OWNER:
-        return {logins.DSN: logins.owner_of(home, stack)}
+        return {logins.DSN: logins.owner_of(home, stack)} | told.as_operator(home, stack)
     process = process_of(module)
     return dict(stack.part(process).environment) if process else {}
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from infra.local import kafka, logins, mlflow, postgres
 from infra.local.home import PROJECT, Home
+from infra.local.part import Stack
 from infra.local.ports import LOOPBACK
 
 KEY_OF_RAY: Final = "ray.token"
@@ -87,3 +88,10 @@ def _login_at_mlflow(home: Home, environ: Mapping[str, str], user: str) -> dict[
     if not environ.get("ENCORE_MLFLOW_URL"):
         return {MLFLOW_USER: user, MLFLOW_PASSWORD: mlflow.password(home, user)}
     return {name: environ[name] for name in (MLFLOW_USER, MLFLOW_PASSWORD) if environ.get(name)}
+
+
+def as_operator(home: Home, stack: Stack) -> dict[str, str]:
+    """How a command that reads everything enters MLflow. Of one that is not ours its caller knows the login."""
+    if not stack.part("mlflow").is_ours:
+        return {}
+    return {MLFLOW_USER: "operator", MLFLOW_PASSWORD: mlflow.password(home, "operator")}

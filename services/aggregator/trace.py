@@ -1,28 +1,27 @@
-"""`./encore trace LISTENER`: every table of PostgreSQL and every file of the blob store that names a listener, or a
-song, track or pair that was theirs. The exit status is 1 where there is a trace.
+"""`./encore trace LISTENER`: every table of PostgreSQL, every file of the blob store and whatever in MLflow names a
+listener, or a song, track or pair that was theirs. The exit status is 1 where there is a trace.
 
-Tables are found by the catalogue and files by listing the store, so that what nobody thought of is searched too. What
-lies in Kafka, in MLflow and in the engine is not looked at: their steps of an erasure say so.
+Tables are found by the catalogue, files and runs by listing them, so that what nobody thought of is searched too. What
+lies in Kafka and in the engine is not looked at: their steps of an erasure say so.
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
+
+import httpx
+from pydantic import SecretStr
 
 from schemas.blobs import Store as Blobs
 from services.aggregator.parquet import rows_of
+from services.aggregator.trace_mlflow import in_mlflow
+from services.aggregator.traces import Trace, says
 from services.errors import BackendAway
 from services.postgres import PATIENT, Pool, open_pool, transaction
 from services.settings import Settings, read
 
-# With dashes or without, and both as the hexadecimal digits in which bytes are shown.
-_DASHED: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_ID: Final = re.compile(f"{_DASHED}|[0-9a-f]{{32}}")
-_BYTES: Final = re.compile(r"\\x((?:[0-9a-f]{2})+)")
 _TABLES: Final = """
 select c.oid::regclass::text as name
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -38,17 +37,18 @@ union select pair_id from gateway.pairs where listener_id = %(id)s
 _PORTION: Final = 2_000
 
 
-class Trace(NamedTuple):
-    """A table and how many of its rows, or a file, that names one of the ids."""
-
-    place: str
-    rows: int
-
-
 class TraceSettings(Settings):
-    """Where the files are."""
+    """Where the files are, and who may read everything at MLflow."""
 
     store_url: str
+    mlflow_url: str = "http://127.0.0.1:5000"
+    mlflow_username: str = ""
+    mlflow_password: SecretStr = SecretStr("")
+
+    @property
+    def mlflow(self) -> httpx.Client:
+        login = (self.mlflow_username, self.mlflow_password.get_secret_value()) if self.mlflow_username else None
+        return httpx.Client(base_url=self.mlflow_url, auth=login, timeout=60)
 
 
 def belongings(pool: Pool, listener_id: UUID) -> set[UUID]:
@@ -70,7 +70,7 @@ def in_tables(pool: Pool, ids: Iterable[UUID]) -> list[Trace]:
     sought = frozenset(ids)
     with transaction(pool) as connection:
         names = [row["name"] for row in connection.execute(_TABLES).fetchall()]
-        counted = [Trace(name, sum(_names(text, sought) for text in _texts(connection, name))) for name in names]
+        counted = [Trace(name, sum(says(text, sought) for text in _texts(connection, name))) for name in names]
     return [trace for trace in counted if trace.rows]
 
 
@@ -85,7 +85,7 @@ def in_files(blobs: Blobs, ids: Iterable[UUID]) -> list[Trace]:
     found = []
     for path in blobs.files.find(root) if blobs.files.exists(root) else ():
         key = str(path).removeprefix(f"{root}/")
-        if _names(key, sought) or any(_names(text, sought) for text in _content(blobs, str(path))):
+        if says(key, sought) or any(says(text, sought) for text in _content(blobs, str(path))):
             found.append(Trace(key, 1))
     return found
 
@@ -105,12 +105,6 @@ def _content(blobs: Blobs, path: str) -> Iterator[str]:
         yield data.decode("latin-1")
 
 
-def _names(text: str, ids: AbstractSet[UUID]) -> bool:
-    said = text.lower()
-    inner = (bytes.fromhex(digits).decode("latin-1").lower() for digits in _BYTES.findall(said))
-    return any(UUID(found) in ids for each in (said, *inner) for found in _ID.findall(each))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="./encore trace", description=__doc__.split("\n\n")[0])
     parser.add_argument("listener", type=UUID, metavar="LISTENER")
@@ -118,15 +112,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     settings = read(TraceSettings)
     try:
-        with open_pool(settings.postgres_dsn, limits=PATIENT) as pool:
+        with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, settings.mlflow as mlflow:
             ids = belongings(pool, chosen.listener) | set(chosen.others)
-            traces = [*in_tables(pool, ids), *in_files(Blobs(settings.store_url), ids)]
+            traces = [*in_tables(pool, ids), *in_files(Blobs(settings.store_url), ids), *in_mlflow(mlflow, ids)]
     except (BackendAway, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
     for place, rows in traces:
         sys.stdout.write(f"{rows:8} {place}\n")
-    sys.stdout.write(f"{len(traces)} traces of {len(ids)} ids in PostgreSQL and the blob store.\n")
+    sys.stdout.write(f"{len(traces)} traces of {len(ids)} ids in PostgreSQL, the blob store and MLflow.\n")
     raise SystemExit(1 if traces else 0)
 
 

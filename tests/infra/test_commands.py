@@ -10,6 +10,7 @@ from infra.local.cli import IN_STACK
 from infra.local.home import Home
 from infra.local.logins import DSN, dsn_of, make_logins
 from infra.local.main import OF_THE_OWNER, process_of
+from infra.local.mlflow import password
 
 SAID: Final = ("--reason", "a test of rights", "--by", "a test")
 ASKED: Final = [
@@ -29,7 +30,12 @@ WITHOUT_DATABASE: Final = {"uplift", "access"}
 
 @pytest.mark.parametrize("asked", ASKED, ids=" ".join)
 def test_a_command_may_do_what_it_is_for(
-    asked: tuple[str, ...], postgres_dsn: str, servers_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: tuple[str, ...],
+    postgres_dsn: str,
+    mlflow_url: str,
+    servers_home: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_logins(servers_home, postgres_dsn)
     name, *arguments = asked
@@ -37,6 +43,9 @@ def test_a_command_may_do_what_it_is_for(
     owned = IN_STACK[name] in OF_THE_OWNER
     monkeypatch.setenv(DSN, postgres_dsn if owned else dsn_of(servers_home, process, postgres_dsn))
     monkeypatch.setenv("ENCORE_STORE_URL", tmp_path.as_uri())
+    told = {"URL": mlflow_url, "USERNAME": "operator", "PASSWORD": password(servers_home, "operator")} if owned else {}
+    for variable, value in told.items():
+        monkeypatch.setenv(f"ENCORE_MLFLOW_{variable}", value)
     try:
         import_module(IN_STACK[name]).main(arguments)
     except SystemExit as ended:

@@ -1,4 +1,5 @@
-"""A trace of a listener is found wherever it stands: in any column of any table, in name and bytes of any file."""
+"""A trace of a listener is found wherever it stands: in any column of any table, in name and bytes of any file, in what
+MLflow says and holds."""
 
 import json
 from collections.abc import Iterator
@@ -7,16 +8,24 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 import pytest
 
+from infra.local.home import Home
+from infra.local.mlflow import password
 from schemas.blobs import Store as Blobs
+from schemas.registry import model_name
 from services.aggregator.parquet import written
 from services.aggregator.trace import belongings, in_files, in_tables
+from services.aggregator.trace_mlflow import in_mlflow
+from services.errors import BackendAway
 from services.identifiers import uuid7
 from services.postgres import Pool, open_pool
+from training.registry import Registry
 
 WHO, SONG, NOBODY = uuid7(), uuid7(), uuid7()
+SHA256 = "1" * 64
 
 
 @pytest.fixture
@@ -73,3 +82,25 @@ def test_in_names_and_contents_of_files(tmp_path: Path) -> None:
     blobs.write_once(blobs.url("tracks/other/audio.flac"), b"\xff" * 100)
     found = [trace.place for trace in in_files(blobs, {WHO, SONG})]
     assert found == ["events/2026-01/1.parquet", "snapshots/x.json", f"songs/{SONG}/audio.flac"]
+
+
+def test_in_all_that_mlflow_says_and_holds(mlflow_url: str, servers_home: Home) -> None:
+    factory, listener_id, other = Registry(mlflow_url), uuid4(), uuid4()
+    run_id = factory.run_of(uuid4(), {"rank": 8}, json.dumps({"listener_id": str(listener_id)}).encode(), SHA256)
+    factory.log_metrics(run_id, [], {f"loss of {listener_id}": 0.5})
+    factory.version(run_id, uuid4(), listener_id, b"weights", {"encore.sha256": SHA256}, candidate=True)
+    elsewhere = factory.run_of(uuid4(), {}, b"{}", "2" * 64)
+    factory.version(elsewhere, uuid4(), other, str(listener_id).encode(), {"encore.sha256": SHA256}, candidate=True)
+    with httpx.Client(base_url=mlflow_url, auth=("operator", password(servers_home, "operator"))) as client:
+        found = {trace.place for trace in in_mlflow(client, {listener_id})}
+        assert in_mlflow(client, {uuid4()}) == []
+    assert found == {
+        f"MLflow: model {model_name(listener_id)}",
+        f"MLflow: version 1 of model {model_name(listener_id)}",
+        f"MLflow: run {run_id}",
+        f"MLflow: run {run_id}, adapters/{listener_id}/{SHA256}.safetensors",
+        f"MLflow: run {run_id}, snapshot/{SHA256}.json",
+        f"MLflow: run {elsewhere}, adapters/{other}/{SHA256}.safetensors",
+    }
+    with httpx.Client(base_url=mlflow_url) as nobody, pytest.raises(BackendAway, match="401"):
+        in_mlflow(nobody, {listener_id})
