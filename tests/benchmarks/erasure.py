@@ -28,7 +28,8 @@ from services.aggregator.batch import sort_out
 from services.aggregator.eraser import Eraser
 from services.aggregator.fold import Event
 from services.aggregator.store import Store as Feedback
-from services.aggregator.trace import Trace, belongings, in_files, in_tables
+from services.aggregator.trace import belongings, in_files, in_tables
+from services.aggregator.traces import Trace
 from services.gateway.blobs import Blobs
 from services.gateway.erasures import erase, go_on
 from services.gateway.store import Store
