@@ -1,6 +1,7 @@
 """The plan of the stack: what is given is used and not started, everything stays on loopback, nothing is forgotten."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -202,3 +203,12 @@ def test_after_a_demo_the_listening_page_lets_in_as_one_of_its_listeners(
     whose = "demo" if listener else "encore"
     assert shown[0].split(maxsplit=2)[2] == f"{gateway} {[('listener', listener), ('service', whose)]}"
     assert [line.split(maxsplit=2)[:2] for line in shown[1:3]] == [["operator's", "page"], ["analyst's", "page"]]
+
+
+def test_what_a_killed_rotation_has_left_is_gone_after_the_next_start(home: Home, claim: Claim) -> None:
+    plan(home, {}, claim, usual_ports=False)
+    left = home.folder / "keys.json.4711"
+    left.write_text("half of a")
+    os.utime(left, (1, 1))
+    plan(home, {}, claim, usual_ports=False)
+    assert not left.exists()
