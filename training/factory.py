@@ -21,7 +21,16 @@ from torch import Tensor
 
 from serving.engine.adapters.pool import BASE_SLOT, Factors, Pool, attach
 from serving.engine.bases.base import Base
-from training.losses import flow_matching, listeners_loss, noised, signed, slot_means, threshold_guided
+from training.losses import (
+    flow_dpo,
+    flow_matching,
+    kahneman_tversky,
+    listeners_loss,
+    noised,
+    signed,
+    slot_means,
+    threshold_guided,
+)
 from training.material import Material, Rows, draw, generator_for, held_out
 from training.optimiser import SlotAdamW
 from training.probe import Sampled, sampled
@@ -31,7 +40,7 @@ LOWEST_RATE = 0.1
 # From this target on a piece is one to come nearer to.
 LIKED = 0.5
 # How rows are weighed whose target is not simply to come nearer.
-AWAY = {"threshold_guided": threshold_guided}
+AWAY = {"threshold_guided": threshold_guided, "diffusion_kto": kahneman_tversky}
 
 
 @dataclass(eq=False)
@@ -231,10 +240,23 @@ class Factory:
         pushed = rows.targets < 1
         if not pushed.any():
             return loss_R
-        some, away = rows.only(pushed), AWAY.get(self.recipe.method, signed)
+        some = rows.only(pushed)
         with torch.no_grad():
             old = self._velocity(some, old_R[pushed])
-        return loss_R.masked_scatter(pushed, away(velocity[pushed], old, some.x0, some.eps, some.targets))
+        if self.recipe.method == "flow_dpo":
+            weighed = self._paired(some, velocity[pushed], old, slot_R[pushed], old_R[pushed])
+        else:
+            away = AWAY.get(self.recipe.method, signed)
+            weighed = away(velocity[pushed], old, some.x0, some.eps, some.targets)
+        return loss_R.masked_scatter(pushed, weighed)
+
+    def _paired(self, rows: Rows, velocity: Tensor, old: Tensor, slot_R: Tensor, old_R: Tensor) -> Tensor:
+        """Of pairs, whose better ones have these velocities."""
+        losers = rows.losers()
+        losing = self._velocity(losers, slot_R)
+        with torch.no_grad():
+            old_losing = self._velocity(losers, old_R)
+        return flow_dpo(velocity, old, rows.x0, losing, old_losing, losers.x0, rows.eps)
 
     def _velocity(self, rows: Rows, slot_R: Tensor) -> Tensor:
         """Of each row with its slot, float32 on the CPU; the forward runs where the base is."""

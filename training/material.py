@@ -4,8 +4,8 @@ All in latent space: nothing is decoded. The last part of every piece is held ou
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from uuid import UUID
 
 import torch
@@ -36,7 +36,8 @@ class MaterialError(Exception):
 class Material:
     """Pieces of one listener. `pieces` and `tails` are [frames, channels + plan channels] each, frames even or odd:
     latents beside the plan that they were made by or fit; `prompts` [pieces, tokens, size], `style` [200], zeros where
-    there are no songs; `weights` [pieces] > 0; `targets` [pieces], 1 = towards the piece."""
+    there are no songs; `weights` [pieces] > 0; `targets` [pieces], 1 = towards the piece. `losers`: by the place
+    of the better piece of a pair the worse one, and the tail of that."""
 
     pieces: list[Tensor]
     tails: list[Tensor]
@@ -45,12 +46,14 @@ class Material:
     weights: Tensor
     targets: Tensor
     channels: int
+    losers: Mapping[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Rows of a batch: music x0 and noise eps [rows, frames, channels], times t [rows], prompts [rows, tokens, size],
-    styles [rows, 200], plans [rows, frames, plan channels], weights and targets [rows]."""
+    styles [rows, 200], plans [rows, frames, plan channels], weights and targets [rows]. `lost` and `lost_plans` are of
+    the worse pieces of pairs; where a row is no pair they are its own."""
 
     x0: Tensor
     eps: Tensor
@@ -60,6 +63,8 @@ class Rows:
     plans: Tensor
     weights: Tensor
     targets: Tensor
+    lost: Tensor
+    lost_plans: Tensor
 
     @staticmethod
     def join(parts: list["Rows"]) -> "Rows":
@@ -68,6 +73,10 @@ class Rows:
     def only(self, wanted: Tensor) -> "Rows":
         """The rows that are wanted, bool [rows]."""
         return Rows(*(getattr(self, each.name)[wanted] for each in fields(Rows)))
+
+    def losers(self) -> "Rows":
+        """The same rows with the worse pieces in the place of the better ones."""
+        return replace(self, x0=self.lost, plans=self.lost_plans)
 
 
 def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base: Base) -> Material:
@@ -84,12 +93,13 @@ def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base
     """
     if not listener.examples:
         raise MaterialError("no example")
-    features = {example.features_url: _features(example.features_url, read, base) for example in listener.examples}
+    urls = [example.features_url for example in listener.examples]
+    urls += [example.loser.features_url for example in listener.examples if example.loser is not None]
+    features = {url: _features(url, read, base) for url in urls}
     # The songs that the gateway would send with a request: the newest ones.
     songs = [features[song.features_url]["style"] for song in listener.facts.songs[-MAX_SONGS:]]
     style = torch.stack(songs).mean(0) if songs else torch.zeros_like(next(iter(features.values()))["style"])
-    read_in_turn = [features[example.features_url] for example in listener.examples]
-    split = [_split(torch.cat([piece["latents"], piece["plan"]], dim=1)) for piece in read_in_turn]
+    split = [_split(features[example.features_url]) for example in listener.examples]
     return Material(
         pieces=[piece for piece, _ in split],
         tails=[tail for _, tail in split],
@@ -98,6 +108,11 @@ def load_material(listener: ListenerSnapshot, read: Callable[[str], bytes], base
         weights=torch.tensor([example.weight for example in listener.examples]),
         targets=torch.tensor([example.target for example in listener.examples]),
         channels=base.codec.latent_channels,
+        losers={
+            place: _split(features[example.loser.features_url])
+            for place, example in enumerate(listener.examples)
+            if example.loser is not None
+        },
     )
 
 
@@ -108,6 +123,15 @@ def draw(material: Material, recipe: Recipe, generator: torch.Generator) -> Rows
     picks = torch.multinomial(material.weights, count, replacement=True, generator=generator).tolist()
     crops = torch.stack([_crop(material.pieces[pick], recipe.crop_frames, generator) for pick in picks])
     x0, plans = _apart(crops, material)
+    lost, lost_plans = _apart(
+        torch.stack(
+            [
+                _crop(material.losers[pick][0], recipe.crop_frames, generator) if pick in material.losers else crop
+                for pick, crop in zip(picks, crops, strict=True)
+            ]
+        ),
+        material,
+    )
     chance = torch.rand(3, count, generator=generator)
     # Guidance compares with a row that has neither, and that row goes through the adapter as well.
     keep_both = chance[0] >= recipe.both_dropout
@@ -122,24 +146,34 @@ def draw(material: Material, recipe: Recipe, generator: torch.Generator) -> Rows
         plans=plans * keep_prompt[:, None, None],
         weights=torch.ones(count),
         targets=material.targets[picks],
+        lost=lost,
+        lost_plans=lost_plans * keep_prompt[:, None, None],
     )
 
 
 def held_out(material: Material, listener_id: UUID) -> Rows:
-    """The same rows at every call: the tails of the weightiest pieces at fixed times with fixed noise."""
+    """The same rows at every call: the tails of the weightiest pieces, and of what lost against them, at fixed times
+    with fixed noise."""
     generator = generator_for("held out", listener_id)
     order = material.weights.argsort(descending=True, stable=True)[:MOST_JUDGED].tolist()
-    picks = [pick for pick in order for _ in HELD_OUT_TIMES]
-    x0, plans = _apart(torch.stack([_looped(material.tails[pick], HELD_OUT_FRAMES, 0) for pick in picks]), material)
+    pairs = [pick for pick in order if pick in material.losers]
+    tails = [material.tails[pick] for pick in order] + [material.losers[pick][1] for pick in pairs]
+    picks = [pick for pick in (*order, *pairs) for _ in HELD_OUT_TIMES]
+    looped = torch.stack([_looped(tail, HELD_OUT_FRAMES, 0) for tail in tails])
+    x0, plans = _apart(looped.repeat_interleave(len(HELD_OUT_TIMES), 0), material)
+    targets = material.targets[picks]
+    lost = torch.arange(len(picks)) >= len(order) * len(HELD_OUT_TIMES)
     return Rows(
         x0=x0,
         eps=torch.randn(x0.shape, generator=generator),
-        t=torch.tensor(HELD_OUT_TIMES).repeat(len(order)),
+        t=torch.tensor(HELD_OUT_TIMES).repeat(len(tails)),
         prompts=material.prompts[picks],
         styles=material.style.expand(len(picks), -1),
         plans=plans,
         weights=material.weights[picks],
-        targets=material.targets[picks],
+        targets=torch.where(lost, 1 - targets, targets),
+        lost=x0,
+        lost_plans=plans,
     )
 
 
@@ -174,7 +208,9 @@ def _apart(rows: Tensor, material: Material) -> tuple[Tensor, Tensor]:
     return rows[..., : material.channels], rows[..., material.channels :]
 
 
-def _split(piece: Tensor) -> tuple[Tensor, Tensor]:
+def _split(features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What is trained on and what is judged on [frames, channels + plan channels] each."""
+    piece = torch.cat([features["latents"], features["plan"]], dim=1)
     if len(piece) < SHORTEST_SPLIT:
         return piece, piece
     border = round(len(piece) * (1 - HELD_OUT_SHARE))

@@ -69,15 +69,18 @@ def _rows(x: Tensor, time: float, material: Material) -> Rows:
     both = torch.cat([x, x])
     rows = len(both)
     style = material.style.expand(TRACKS, -1)
+    plans = torch.zeros(rows, FRAMES, material.pieces[0].shape[1] - material.channels)
     return Rows(
         x0=both,
         eps=both,
         t=torch.full((rows,), time),
         prompts=torch.zeros(rows, *material.prompts.shape[1:]),
         styles=torch.cat([style, style * 0]),
-        plans=torch.zeros(rows, FRAMES, material.pieces[0].shape[1] - material.channels),
+        plans=plans,
         weights=torch.ones(rows),
         targets=torch.ones(rows),
+        lost=both,
+        lost_plans=plans,
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from training.due import Rest, Rule
-from training.snapshot import Recipe
+from training.snapshot import MethodName, Recipe
 
 
 class Settings(BaseSettings):
@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     factory_upload_wait_s: float = Field(default=600.0, ge=0)
     factory_checkpoint_s: float = Field(default=10.0, ge=0)
     factory_slots: int = Field(default=32, ge=1, description="listeners that train at the same time")
+    factory_method: MethodName = Field(
+        default="weighted_sft", description="how ratings become training; docs/study.md compares them"
+    )
     factory_rank: int = Field(default=8, ge=1)
     factory_steps: int = Field(default=60, ge=1)
     factory_learning_rate: float = Field(default=2e-3, gt=0)
@@ -72,6 +75,7 @@ class Settings(BaseSettings):
     @property
     def recipe(self) -> Recipe:
         return Recipe(
+            method=self.factory_method,
             rank=self.factory_rank,
             steps=self.factory_steps,
             learning_rate=self.factory_learning_rate,

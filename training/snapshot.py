@@ -20,12 +20,13 @@ from schemas.registry import AdapterRef
 OTHERS_TRACKS: Final = 16
 
 Weight = Annotated[float, Field(gt=0)]
+MethodName = Literal["weighted_sft", "signed", "threshold_guided", "diffusion_kto", "flow_dpo"]
 
 
 class Recipe(Frozen):
     """How a round trains. Rows and frames are those of one optimiser step; a second has 21.5 latent frames."""
 
-    method: Literal["weighted_sft", "signed", "threshold_guided"] = "weighted_sft"
+    method: MethodName = "weighted_sft"
     rank: int = 8
     steps: int = 60
     learning_rate: float = 2e-3
@@ -81,15 +82,24 @@ class Learned(NamedTuple):
     ratings_to: datetime | None
 
 
+class Loser(Frozen):
+    """The worse one of a pair."""
+
+    source: UUID
+    features_url: str
+
+
 class Example(Frozen):
     """One piece of music to train towards or away from, under one prompt, with its weight in the loss. `target` is 1
-    for towards, 0 for away, 1/2 for neither (see `losses.signed`)."""
+    for towards, 0 for away, 1/2 for neither (see `losses.signed`). With a `loser` it is a pair, whose target is the
+    chance that the piece is the better one."""
 
     source: UUID
     features_url: str
     prompt: str
     weight: Weight
     target: Annotated[float, Field(ge=0, le=1)] = 1.0
+    loser: Loser | None = None
 
 
 class ListenerFacts(Frozen):

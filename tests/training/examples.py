@@ -1,5 +1,6 @@
 """Facts, materials and feature files that the training tests share."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -8,9 +9,12 @@ import torch
 from safetensors.torch import save
 
 from schemas.registry import AdapterRef
+from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.music.plan import PLAN_CHANNELS
+from training.factory import Factory, HeldOut
 from training.material import Material
-from training.snapshot import ListenerFacts, RatedTrack, Song
+from training.methods.signed import targets
+from training.snapshot import ListenerFacts, MethodName, RatedTrack, Recipe, Song
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CHANNELS, FRAMES = 8, 150
@@ -64,6 +68,54 @@ def material(seed: int, pieces: int = 2) -> Material:
         targets=torch.ones(pieces),
         channels=CHANNELS,
     )
+
+
+# Of eight tracks the first half has one colour and the second half the opposite one.
+LIKED = torch.tensor([1.0, 1, 1, 1, -1, -1, -1, -1])
+# Half of each colour.
+PERMUTED = LIKED[torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])]
+
+
+def two_colours(target: torch.Tensor, weight: torch.Tensor) -> Material:
+    """Those eight tracks."""
+    generator = torch.Generator().manual_seed(1)
+    colour = torch.randn(CHANNELS, generator=generator)
+    pieces = []
+    for sign in LIKED:
+        music = sign * colour + 0.3 * torch.randn(FRAMES, CHANNELS, generator=generator)
+        pieces.append(torch.cat([music, torch.zeros(FRAMES, PLAN_CHANNELS)], 1))
+    return Material(
+        pieces=[piece[:120] for piece in pieces],
+        tails=[piece[120:] for piece in pieces],
+        prompts=torch.zeros(8, 24, 384),
+        style=torch.zeros(200),
+        weights=weight.float(),
+        targets=target.float(),
+        channels=CHANNELS,
+    )
+
+
+def learned(material: Material, method: MethodName, steps: int = 60, rate: float = 5e-3) -> HeldOut:
+    """What a round of the small model makes of it, judged by what is liked in truth."""
+    recipe = Recipe(method=method, steps=steps, crop_frames=32, rank=4, rows=4, learning_rate=rate)
+    factory = Factory(random_base(1), recipe, 1)
+    job = factory.join(listener(5), material)
+    while not factory.is_finished(job):
+        factory.step()
+    target, weight = targets(LIKED.double().numpy())
+    job.material = two_colours(torch.from_numpy(target), torch.from_numpy(weight))
+    found = factory.held_out(job)
+    factory.close()
+    return found
+
+
+def taught(
+    of: Callable[[torch.Tensor], Material], labels: torch.Tensor, method: MethodName, rate: float = 5e-3
+) -> float:
+    """How far labels of the eight tracks move the small model towards what is liked, less how far their opposite does:
+    one of the colours is easier for the base, and that is no preference."""
+    one, opposite = (learned(of(sign * labels), method, 30, rate).preference for sign in (1, -1))
+    return (one - opposite) / 2
 
 
 def features(path: Path, seed: int, channels: int = CHANNELS) -> str:

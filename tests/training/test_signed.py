@@ -1,6 +1,5 @@
 """The signed method: targets that cancel, a loss with the optimum it is meant for, a preference that was planted."""
 
-from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -10,14 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from serving.engine.bases.shipped.checkpoint import random_base
-from serving.engine.music.plan import PLAN_CHANNELS
-from tests.training.examples import CHANNELS, FRAMES, facts, listener
-from training.factory import Factory, HeldOut
+from tests.training.examples import LIKED, PERMUTED, facts, learned, two_colours
 from training.losses import flow_matching, signed, threshold_guided
 from training.material import Material
 from training.methods.signed import FEWEST_RATED, examples, targets
-from training.snapshot import Recipe
+from training.snapshot import MethodName
 
 
 def tensors(seed: int = 0) -> tuple[torch.Tensor, ...]:
@@ -93,46 +89,12 @@ def test_too_few_or_all_alike_leave_the_songs_alone(stars: tuple[int, ...]) -> N
 
 
 def planted(stars: torch.Tensor) -> Material:
-    """Eight tracks whose first half has one colour and whose second half the opposite one."""
-    generator = torch.Generator().manual_seed(1)
-    colour = torch.randn(CHANNELS, generator=generator)
-    pieces = []
-    for number in range(8):
-        music = (colour if number < 4 else -colour) + 0.3 * torch.randn(FRAMES, CHANNELS, generator=generator)
-        pieces.append(torch.cat([music, torch.zeros(FRAMES, PLAN_CHANNELS)], 1))
     target, weight = targets(stars.double().numpy())
-    return Material(
-        pieces=[piece[:120] for piece in pieces],
-        tails=[piece[120:] for piece in pieces],
-        prompts=torch.zeros(8, 24, 384),
-        style=torch.zeros(200),
-        weights=torch.tensor(weight, dtype=torch.float32),
-        targets=torch.tensor(target, dtype=torch.float32),
-        channels=CHANNELS,
-    )
-
-
-def learned(stars: torch.Tensor, method: Literal["signed", "threshold_guided"]) -> HeldOut:
-    """What a round makes of it, judged with the true stars."""
-    factory = Factory(
-        random_base(1), Recipe(method=method, steps=60, crop_frames=32, rank=4, rows=4, learning_rate=5e-3), 1
-    )
-    job = factory.join(listener(5), planted(stars))
-    while not factory.is_finished(job):
-        factory.step()
-    job.material = planted(TRUE)
-    found = factory.held_out(job)
-    factory.close()
-    return found
-
-
-TRUE = torch.tensor([1.0, 1, 1, 1, -1, -1, -1, -1])
+    return two_colours(torch.from_numpy(target), torch.from_numpy(weight))
 
 
 @pytest.mark.parametrize("method", ["signed", "threshold_guided"])
-def test_a_planted_preference_is_learned_and_permuted_stars_teach_nothing(
-    method: Literal["signed", "threshold_guided"],
-) -> None:
-    true, permuted = (learned(stars, method) for stars in (TRUE, TRUE[torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])]))
+def test_a_planted_preference_is_learned_and_permuted_stars_teach_nothing(method: MethodName) -> None:
+    true, permuted = (learned(planted(stars), method) for stars in (LIKED, PERMUTED))
     assert true.preference > 0.1
     assert abs(permuted.preference) < 0.3 * true.preference

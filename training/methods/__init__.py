@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from training.methods import signed, weighted_sft
+from training.methods import diffusion_kto, flow_dpo, signed, weighted_sft
 from training.snapshot import Method
 
 METHODS: Mapping[str, Method] = {
@@ -10,4 +10,6 @@ METHODS: Mapping[str, Method] = {
     "signed": signed.examples,
     # The same examples; the loss differs (`losses.threshold_guided`).
     "threshold_guided": signed.examples,
+    "diffusion_kto": diffusion_kto.examples,
+    "flow_dpo": flow_dpo.examples,
 }

@@ -14,7 +14,7 @@ from schemas.registry import AdapterRef
 from serving.engine.bases.base import Base
 from training.blobs import Blobs
 from training.liking import Liking, likings
-from training.methods import METHODS, signed
+from training.methods import METHODS, diffusion_kto, flow_dpo, signed
 from training.methods.steering import Steering, steer
 from training.preference import Belief, Hearing, Signals, estimate
 from training.snapshot import Example, ListenerFacts, RatedTrack, Recipe, Song, build, sha256
@@ -32,6 +32,13 @@ FIT: Mapping[Signal, Signals] = {
     "none": Signals(stars=False, listening=False),
 }
 PARENTS = 3
+# Adapters whose examples say how sure it is what was liked.
+BY_SIGNAL: Mapping[str | None, Callable[[ListenerFacts, Signals], tuple[Example, ...]]] = {
+    "signed": signed.examples,
+    "threshold_guided": signed.examples,
+    "diffusion_kto": diffusion_kto.examples,
+    "flow_dpo": flow_dpo.examples,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +166,8 @@ def _method(branch: Branch) -> Callable[[ListenerFacts], tuple[Example, ...]]:
     name = branch.made_by.adapter
     if name == "songs":
         return lambda facts: METHODS["weighted_sft"](facts.model_copy(update={"tracks": ()}))
-    if name in ("signed", "threshold_guided"):
-        return lambda facts: signed.examples(facts, FIT[branch.signal])
+    if name in BY_SIGNAL:
+        return lambda facts: BY_SIGNAL[name](facts, FIT[branch.signal])
     return METHODS[str(name)]
 
 
