@@ -151,13 +151,14 @@ def main(arguments: Sequence[str]) -> None:
     options, places = parse(["--quick", "--work", str(given.work), "--ears", "1"])
     hall = Hall(options, places)
     try:
-        populations = [_population(hall, seed) for seed in seeds]
+        populations = [population(hall, seed) for seed in seeds]
     finally:
         hall.close()
     print(table(populations, counts, given.tastes))
 
 
-def _population(hall: Hall, seed: int) -> list[Shown]:
+def population(hall: Hall, seed: int) -> list[Shown]:
+    """What the listeners of one seed heard."""
     members = hall.population(seed, lambda *_: None).members
     found = []
     for member in members:
