@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--plain-events", type=int, default=2_000)
     options = parser.parse_args()
     configure_logging("benchmark", "warning")
-    starts = _ends(options.kafka)
+    starts = ends(options.kafka)
     messages = [message_of(event) for event in stream(options.events, seed=uuid4().int % 1_000_000)]
     broker = listening_at(options.kafka)
     used = [Spent.now(broker)]
@@ -147,7 +147,7 @@ def _insert_some(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], co
     return done / seconds
 
 
-def _ends(bootstrap: str) -> dict[TopicPartition, int]:
+def ends(bootstrap: str) -> dict[TopicPartition, int]:
     reader = KafkaReader(bootstrap, f"benchmark-{uuid4().hex}")
     reader.subscribe(FEEDBACK, lambda _: {}, lambda _: None)
     ends = reader.end_offsets(PLACES)

@@ -52,9 +52,9 @@ def main() -> None:
     parser.add_argument("--before", type=int, default=0, help="events that are in the tables already, with the tracks")
     options = parser.parse_args()
     draw = random.Random(1)
-    tracks = _tracks(draw)
-    first = [*_made(tracks), *_events(options.before, tracks, draw)]
-    every = _numbered([*first, *_events(options.events, tracks, draw)])
+    tracks = some_tracks(draw)
+    first = [*made(tracks), *realistic(options.before, tracks, draw)]
+    every = _numbered([*first, *realistic(options.events, tracks, draw)])
     before, then = every[: len(first)], every[len(first) :]
     ways: dict[str, Way] = {
         "ours": ours,
@@ -106,7 +106,7 @@ def executemany(dsn: str, messages: Sequence[Message]) -> float:
     """Parsed as JSON and stored, a transaction a batch."""
     with psycopg.connect(dsn) as connection:
         for at in range(0, len(messages), BATCH):
-            connection.cursor().executemany(INSERT, list(map(_row, messages[at : at + BATCH])))
+            connection.cursor().executemany(INSERT, list(map(row, messages[at : at + BATCH])))
             connection.commit()
         return spent_seconds(connection.info.backend_pid)
 
@@ -115,22 +115,22 @@ def row_by_row(dsn: str, messages: Sequence[Message]) -> float:
     """One insert and one commit an event."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for message in messages:
-            connection.execute(INSERT, _row(message))
+            connection.execute(INSERT, row(message))
         return spent_seconds(connection.info.backend_pid)
 
 
-def _row(message: Message) -> tuple[object, ...]:
+def row(message: Message) -> tuple[object, ...]:
     event = json.loads(message.value or b"{}")
     facts = [event[name] for name in ("source", "id", "type", "subject", "time")]
     return (*facts, json.dumps(event["data"]), message.topic, message.partition, message.offset)
 
 
-def _tracks(draw: random.Random) -> Tracks:
+def some_tracks(draw: random.Random) -> Tracks:
     listeners = [uuid4() for _ in range(2_000)]
     return [(uuid4(), draw.choice(listeners)) for _ in range(20_000)]
 
 
-def _made(tracks: Tracks) -> Iterator[TrackMadeEvent]:
+def made(tracks: Tracks) -> Iterator[TrackMadeEvent]:
     now = datetime.now(UTC)
     for track, listener in tracks:
         data = TrackMade(
@@ -145,7 +145,7 @@ def _made(tracks: Tracks) -> Iterator[TrackMadeEvent]:
         yield TrackMadeEvent(id=uuid7(), source="encore/gateway", subject=listener, time=now, data=data)
 
 
-def _events(count: int, tracks: Tracks, draw: random.Random) -> Iterator[PlayEvent | RatingEvent]:
+def realistic(count: int, tracks: Tracks, draw: random.Random) -> Iterator[PlayEvent | RatingEvent]:
     now = datetime.now(UTC)
     for _ in range(count):
         track, listener = draw.choice(tracks)
