@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.base import CohortKey, CohortValue, Frozen, Problem, Sha256
-from schemas.generation import MAX_SEEDS, Prompt, Seconds, Seed, Seeds
+from schemas.generation import MAX_SEEDS, NOT_SAID, DialsWanted, Prompt, Seconds, Seed, Seeds
 
 TrackStatus = Literal["queued", "running", "ready", "failed"]
 ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back", "reverted"]
@@ -126,13 +126,15 @@ class TasteCorrections(Frozen):
 
 class TrackCreate(Frozen):
     """`seed` is drawn where it is not given. At most `seeds` seeds compete, fewer while the engine is busy; 1 takes the
-    given seed as it is. `twin`: whether the wish may be made twice, for the listener to compare."""
+    given seed as it is, and then `dials` choose nothing. `twin`: whether the wish may be made twice, for the
+    listener to compare."""
 
     listener_id: UUID
     prompt: Prompt = ""
     seconds: Seconds = 10.0
     seed: Seed | None = None
     seeds: Seeds = MAX_SEEDS
+    dials: DialsWanted = NOT_SAID
     twin: bool = True
 
 

@@ -1,6 +1,6 @@
 """What the gateway asks of the engine, and what comes back."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -26,6 +26,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 # How many seeds may compete for one track.
 MAX_SEEDS = 8
 Seeds = Annotated[int, Field(ge=1, le=MAX_SEEDS)]
+# A weight of 1 heeds a usual deviation of what is measured as much as one of how a track is expected to be liked.
+MAX_DIAL = 3.0
+Dial = Annotated[float, Field(ge=0, le=MAX_DIAL)]
 # The sizes are a base's own; this only bounds what a request may carry.
 Style = Annotated[tuple[float, ...], Field(min_length=1, max_length=4096)]
 
@@ -67,10 +70,35 @@ class Controls(Frozen):
     fresh: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
+class Dials(Frozen):
+    """How much the choice among seeds heeds what is measured of the sound alone: how true its tones and chords are to
+    one key, how it hangs together, and that it has no noise, clipping or gaps; 0 is not at all."""
+
+    harmony: Dial = 0.0
+    coherence: Dial = 0.0
+    production: Dial = 0.0
+
+
+NO_DIALS: Final = Dials()
+
+
+class DialsWanted(Frozen):
+    """How much the choice among the seeds heeds harmony, coherence and production, 0 not at all; null as the operator
+    has set it."""
+
+    harmony: Dial | None = None
+    coherence: Dial | None = None
+    production: Dial | None = None
+
+
+NOT_SAID: Final = DialsWanted()
+
+
 class GenerationRequest(Frozen):
     """One track. `songs` are feature files of the listener's songs; empty for the base arm. No adapter means the
     bare base model. What is made may repeat none of `songs`, nor of `known`, all that the listener has. At most `seeds`
-    seeds compete, fewer under load. `destination` is the folder in the blob store to write to."""
+    seeds compete, fewer under load, and `dials` weigh in their comparison. `destination` is the folder in the blob
+    store to write to."""
 
     track_id: UUID
     listener_id: UUID
@@ -83,6 +111,7 @@ class GenerationRequest(Frozen):
     adapter: AdapterRef | None = None
     controls: Controls = Controls()
     seeds: Seeds = 1
+    dials: Dials = NO_DIALS
     destination: str
 
 
@@ -98,12 +127,23 @@ class PromptRequest(Frozen):
     prompt: Prompt
 
 
+class Rewards(Frozen):
+    """What the dials that were set measured of a seed, in usual deviations about the usual; null where one was not set,
+    or heard too little to say anything."""
+
+    harmony: float | None = None
+    coherence: float | None = None
+    production: float | None = None
+
+
 class Competitor(Frozen):
-    """A seed that competed to become the track; scores are null where it was dropped before. `chosen` is the track."""
+    """A seed that competed to become the track; scores are null where it was dropped before. `rewards` are those of the
+    last score, which they are part of; null where no dial was set. `chosen` is the track."""
 
     seed: Seed
     halfway: float | None = None
     final: float | None = None
+    rewards: Rewards | None = None
     chosen: bool = False
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from torch import Tensor
 
-from schemas.generation import Competitor
+from schemas.generation import Competitor, Rewards
 from serving.engine.params import State, Update
 from serving.engine.ticket import Notify, Ticket
 from serving.errors import Refused
@@ -24,8 +24,8 @@ SKETCH_S: Final = 3.0  # of what a track may become, halfway: a glimpse costs a 
 
 @dataclass(eq=False)
 class Entrant:
-    """One seed. `halfway` and `final` are its scores, None where it was not scored; `sound` is there once it was heard
-    to the end."""
+    """One seed. `halfway` and `final` are its scores, None where it was not scored, and `rewards` those in the last;
+    `sound` is there once it was heard to the end."""
 
     seed: int
     ticket: Ticket
@@ -33,6 +33,7 @@ class Entrant:
     started: bool = False
     halfway: float | None = None
     final: float | None = None
+    rewards: Rewards | None = None
     sound: Sound | None = None
 
 
@@ -90,7 +91,13 @@ class Contest:
         if len(self._entrants) == 1:
             return ()
         return tuple(
-            Competitor(seed=each.seed, halfway=each.halfway, final=each.final, chosen=each is self.winner)
+            Competitor(
+                seed=each.seed,
+                halfway=each.halfway,
+                final=each.final,
+                rewards=each.rewards,
+                chosen=each is self.winner,
+            )
             for each in self._entrants
         )
 
@@ -165,7 +172,7 @@ class Contest:
         frames = self._studio.base.codec.frames_for(min(SKETCH_S, self._seconds))
         for entrant in self._live:
             sound = await self._heard(self._guesses.pop(entrant)[:frames])
-            entrant.halfway = sound.score
+            entrant.halfway, entrant.rewards = sound.score, sound.rewards
         best = sorted(self._live, key=lambda each: each.halfway or 0.0, reverse=True)
         keep = 1 if self._studio.engine.state().waiting else -(-len(best) // 2)
         self._drop(best[keep:])
@@ -176,7 +183,8 @@ class Contest:
             held = self._held.get(entrant)
             first = held[0].fresh if held else None
             sound = await self._heard((await entrant.outcome if first is None else first)[:whole])
-            entrant.final, entrant.sound = sound.score, sound if first is None else None
+            entrant.final, entrant.rewards = sound.score, sound.rewards
+            entrant.sound = sound if first is None else None
         best = max(self._live, key=lambda each: each.final or 0.0)
         self._drop([entrant for entrant in self._live if entrant is not best])
 

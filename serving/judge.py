@@ -1,11 +1,14 @@
-"""How well a seed turned out for its listener: by what was learned of them, else by likeness to their songs."""
+"""How well a seed turned out for its listener: by what was learned of them, else by likeness to their songs; and by the
+dials that were set."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from schemas.generation import NO_DIALS, Dials, Rewards
 from serving.audio import Levelled, finish
+from serving.dials import rewards_of, worth
 from serving.engine.adapters.scorer import Scorer, closeness, describe
 from serving.engine.hearing.sound import sound_of
 from serving.engine.sound.chunks import Chunks
@@ -14,13 +17,14 @@ from serving.studio import Studio
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """Latents that were heard: finished audio, its style [size] and sound [SOUND_SIZE], and the score where there was a
-    judge."""
+    """Latents that were heard: finished audio, its style [size] and sound [SOUND_SIZE], and where there was a judge the
+    score, with the rewards in it if dials were set."""
 
     audio: Levelled
     style: Tensor
     numbers: Tensor
     score: float = 0.0
+    rewards: Rewards | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +36,20 @@ class Judge:
     wanted: Tensor
     sound: Tensor | None = None
     scorer: Scorer | None = None
+    dials: Dials = NO_DIALS
 
     def hear(self, latents: Tensor, seconds: float) -> Sound:
         """Decodes latents [frames, channels], at most so many seconds of them, and scores what is heard. Slow."""
-        sound = heard(self.studio, Chunks(self.studio.base.codec).add(latents, last=True), seconds)
-        return Sound(sound.audio, sound.style, sound.numbers, self._score(sound))
+        codec = self.studio.base.codec
+        waveform = Chunks(codec).add(latents, last=True)
+        sound = heard(self.studio, waveform, seconds)
+        # As it was made: levelling rounds off what was clipped.
+        made = waveform[: round(seconds * codec.sample_rate)]
+        rewards = rewards_of(made, codec.sample_rate, self.dials)
+        score = self._liking(sound) + worth(self.dials, rewards)
+        return Sound(sound.audio, sound.style, sound.numbers, score, rewards)
 
-    def _score(self, sound: Sound) -> float:
+    def _liking(self, sound: Sound) -> float:
         if self.scorer is not None and self.sound is not None:
             description = describe(sound.style, self.wanted, sound.numbers, self.sound)
             if self.scorer.reads(description):

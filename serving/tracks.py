@@ -121,7 +121,9 @@ class Tracks:
             jobs = partial(self._job, request, prompt, songs, adapter, deadline)
             own = jobs(request.seed)
             # Likeness is to the songs, whatever style is asked for.
-            judge = Judge(self._studio, own.style, _sound(songs), scorer) if bool(own.style.any()) else None
+            judge = None
+            if bool(own.style.any()):
+                judge = Judge(self._studio, own.style, _sound(songs), scorer, request.dials)
             action = None if controls is None or request.controls.style is not None else controls.draw(request.seed)
             most = 1 if judge is None else min(request.seeds, self._seeds)
             seeds = seeds_from(request.seed, seats(self._studio.engine.state(), own.rows, most))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from schemas.events import Arm
-from schemas.generation import Controls, GenerationRequest
+from schemas.generation import NO_DIALS, Controls, Dials, GenerationRequest
 from schemas.registry import AdapterRef
 from services.gateway.assignment import (
     CANARY,
@@ -142,11 +142,12 @@ def planned(
     seed: int,
     destination: str,
     seeds: int = 1,
+    dials: Dials = NO_DIALS,
     pair_id: UUID | None = None,
     four_id: UUID | None = None,
 ) -> PlannedTrack:
     """The track that `draw` asks for: nothing personal in the base arm, the frozen start in the cold one; songs,
-    adapter and the choice among at most `seeds` seeds in the others."""
+    adapter and the choice among at most `seeds` seeds, by `dials` too, in the others."""
     songs, controls = _songs_of(draw.arm, own)
     request = GenerationRequest(
         track_id=track_id,
@@ -159,6 +160,7 @@ def planned(
         adapter=adapter_of(draw.arm, own),
         controls=controls,
         seeds=seeds if draw.arm in PERSONAL else 1,
+        dials=dials if draw.arm in PERSONAL else NO_DIALS,
         destination=destination,
     )
     return PlannedTrack(request, draw.propensity, own.release_id if own.in_canary else None, pair_id, four_id)

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, FilePath, SecretStr, model_validator
 
-from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES, MAX_SONG_SECONDS
+from schemas.generation import MAX_SECONDS, MAX_SONG_BYTES, MAX_SONG_SECONDS, Dial
 from services.gateway.terms import MEASURED_S, Terms
 from services.principals import oidc
 from services.settings import EngineToken, Settings
@@ -54,6 +54,13 @@ class GatewaySettings(Settings):
     """Tracks asked of the engine at the same time."""
     engine_patience: Annotated[float, Field(gt=0)] = 120.0
     """How long a track waits for an engine that is away before it fails."""
+    dial_harmony: Dial = 0.0
+    """How much the choice among the seeds of a track heeds that its tones and chords keep to one key, where a listener
+    sets nothing; 0: not at all, 1: as much as a usual difference in how it is expected to be liked."""
+    dial_coherence: Dial = 0.0
+    """The same of how a track hangs together."""
+    dial_production: Dial = 0.0
+    """The same of its sound being free of noise, clipping and gaps."""
     event_max_age_s: Annotated[float, Field(ge=3600, le=315_360_000)] = 34_560_000.0
     """How far back (or, by a wrong clock, ahead) a listener's event may lie: 400 days."""
 

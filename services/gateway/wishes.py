@@ -8,9 +8,11 @@ from typing import Final
 from uuid import UUID
 
 from schemas.api import FourCreate, Track, TrackCreate
+from schemas.generation import Dials, DialsWanted
 from services.gateway.assignment import Draw, draw_arm, draw_wish
 from services.gateway.parts import Parts
 from services.gateway.planning import Taste, planned
+from services.gateway.settings import GatewaySettings
 from services.gateway.store import Planning
 from services.identifiers import uuid7
 
@@ -47,7 +49,7 @@ async def make(planning: Planning, parts: Parts, body: TrackCreate, own: Taste, 
     """Plans the wish's tracks, all with one seed; they are made once the transaction has ended."""
     if wish.pair_id is not None:
         await planning.add_pair(wish.pair_id, *wish.track_ids)
-    seed = seed_or_drawn(body)
+    seed, dials = seed_or_drawn(body), dials_of(body.dials, parts.settings)
     return [
         await planning.add_track(
             planned(
@@ -60,6 +62,7 @@ async def make(planning: Planning, parts: Parts, body: TrackCreate, own: Taste, 
                 seed=seed,
                 destination=parts.blobs.track(track_id),
                 seeds=body.seeds,
+                dials=dials,
                 pair_id=wish.pair_id,
             )
         )
@@ -90,6 +93,12 @@ async def make_four(planning: Planning, parts: Parts, body: FourCreate, own: Tas
         )
         for track_id in ids
     ]
+
+
+def dials_of(wanted: DialsWanted, settings: GatewaySettings) -> Dials:
+    """The operator's, where the listener does not set their own."""
+    usual = {name: getattr(settings, f"dial_{name}") for name in Dials.model_fields}
+    return Dials(**(usual | wanted.model_dump(exclude_none=True)))
 
 
 def seed_or_drawn(body: TrackCreate) -> int:

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load
 
-from schemas.generation import GenerationRequest, Progress, TrackFacts
+from schemas.generation import Dials, GenerationRequest, Progress, Rewards, TrackFacts
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.contest import seats, seeds_from
+from serving.dials import FARTHEST, MEASURED, Measured
 from serving.engine.adapters.controls import Controls
 from serving.engine.adapters.files import dump
 from serving.engine.adapters.scorer import Scorer, described_size
@@ -124,6 +125,28 @@ def test_what_was_learned_decides_in_the_place_of_likeness(
         facts = facts_of(made(studio, request(root, songs=songs, seeds=2)))
         chosen += [each.seed for each in facts.selection if each.chosen]
     assert set(chosen) == set(seeds_from(1, 2))
+
+
+def test_dials_weigh_in_the_choice_and_what_they_measured_is_kept(
+    studio: Studio, root: str, songs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = []
+    for heard in ([1.0, -1.0], [-1.0, 1.0]):
+        rewards = iter(heard)
+        monkeypatch.setitem(MEASURED, "harmony", Measured(lambda *_, told=rewards: next(told), 0.0, 0.1))
+        facts = facts_of(made(studio, request(root, songs=songs, seeds=2, dials=Dials(harmony=3.0))))
+        assert [each.rewards for each in facts.selection] == [Rewards(harmony=FARTHEST * sign) for sign in heard]
+        chosen += [each.seed for each in facts.selection if each.chosen]
+    assert chosen == seeds_from(1, 2)
+
+
+def test_nothing_is_measured_where_no_dial_is_set(
+    studio: Studio, root: str, songs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in MEASURED:
+        monkeypatch.setitem(MEASURED, name, Measured(lambda *_: pytest.fail("measured"), 0.0, 1.0))
+    facts = facts_of(made(studio, request(root, songs=songs, seeds=2)))
+    assert [each.rewards for each in facts.selection] == [None, None]
 
 
 def test_only_one_goes_on_when_somebody_waits_halfway(

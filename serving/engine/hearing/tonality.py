@@ -35,21 +35,39 @@ def contrast_of_modes(waveform: Tensor, sample_rate: int) -> float:
 
 def _fits(waveform: Tensor, sample_rate: int) -> Tensor:
     """Correlation with each key's profile, major keys first, from C up [24]."""
+    return key_fits(pitch_classes(waveform, sample_rate))
+
+
+def key_fits(classes: Tensor) -> Tensor:
+    """Correlation with each key's profile, major keys first, from C up [..., 12] -> [..., 24]."""
     profiles = torch.tensor([MAJOR_PROFILE, MINOR_PROFILE])
     turned = torch.stack([profile.roll(tonic) for profile in profiles for tonic in range(12)])
-    fits: Tensor = _centred(turned) @ _centred(pitch_classes(waveform, sample_rate))
+    fits: Tensor = _centred(classes) @ _centred(turned).T
     return fits
 
 
 def pitch_classes(waveform: Tensor, sample_rate: int) -> Tensor:
     """How much of a sound's spectral peaks lies on each pitch class, C first [samples] -> [12]."""
+    pitches, strengths = tones_heard(waveform, sample_rate)
+    return torch.zeros(12).index_add_(0, pitches.round().long().flatten() % 12, strengths.flatten())
+
+
+def tones_heard(waveform: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """MIDI pitch of each spectral peak, and its amplitude, 0 where there is none or it is too low or high to count.
+
+    Args:
+        waveform: mono, at least `WINDOW` / 2 + 1 samples [samples].
+        sample_rate: of the waveform.
+
+    Returns:
+        Both [bins, frames], a frame every `HOP` samples.
+    """
     spectrum = torch.stft(waveform, WINDOW, HOP, window=torch.hann_window(WINDOW), return_complex=True).abs()
     below, here, above = spectrum[:-2], spectrum[1:-1], spectrum[2:]
     bins = torch.arange(1, len(spectrum) - 1)[:, None] + _summit(below, here, above)
     hertz = bins * sample_rate / WINDOW
     counts = (here > below) & (here > above) & (hertz > LOWEST_HZ) & (hertz < HIGHEST_HZ)
-    pitches = (69 + 12 * torch.log2(hertz / 440)).round().long()
-    return torch.zeros(12).index_add_(0, pitches.flatten() % 12, (here * counts).flatten())
+    return 69 + 12 * torch.log2(hertz / 440), here * counts
 
 
 def _summit(below: Tensor, here: Tensor, above: Tensor) -> Tensor:

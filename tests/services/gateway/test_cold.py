@@ -30,7 +30,7 @@ class Asked:
         answers = [self._gateway.upload(self._listener_id, wav(hertz=value)) for value in hertz]
         return [str(answer.json()["song_id"]) for answer in answers]
 
-    def on(self, arm: Arm, **wish: int) -> GenerationRequest:
+    def on(self, arm: Arm, **wish: Any) -> GenerationRequest:
         with self._monkeypatch.context() as patch:
             patch.setattr("services.gateway.wishes.draw_arm", lambda *_: Draw(arm, 0.15))
             self._gateway.finished(self._gateway.ask(self._listener_id, seconds=2, **wish)["track_id"])
