@@ -22,7 +22,7 @@ import pytest
 from infra.analyst import __main__ as command
 from infra.analyst.asking import Gateway, Refused
 from infra.analyst.terminal import table
-from schemas.analysis import FORMS, ComparedCell, ComparedCells, Form, Heterogeneity
+from schemas.analysis import EVERY_RELEASE, FORMS, ComparedCell, ComparedCells, Form, Heterogeneity
 from schemas.api import DecisionView, ReleaseView
 from services.errors import ServiceError
 from services.gateway.analyst.formats import encoded, rows
@@ -148,6 +148,18 @@ def test_what_is_refused_is_said_and_nothing_is_written(
     assert command.main(["--report", "--release", "other", "-o", str(file)]) == 1
     assert "No such release." in capsys.readouterr().err
     assert not file.exists()
+
+
+def test_all_releases_together_are_asked_for_by_a_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Question] = []
+
+    def cells(_: Gateway, question: Question) -> ComparedCells:
+        asked.append(question)
+        return answer(question)
+
+    monkeypatch.setattr(Gateway, "cells", cells)
+    assert command.main(["--release", "all", "--by", "method", "-o", str(tmp_path / "table")]) == 0
+    assert asked == [Question(by="method", release=str(EVERY_RELEASE))]
 
 
 def test_a_gateway_that_is_away_is_said(capsys: pytest.CaptureFixture[str]) -> None:
