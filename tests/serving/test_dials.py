@@ -25,7 +25,7 @@ def test_a_score_moves_by_weight_times_reward_and_what_is_not_known_counts_nothi
 
 
 @given(st.floats(-1e3, 1e3))
-def test_a_reward_is_told_in_usual_deviations_and_none_is_beyond_three(reward: float) -> None:
+def test_a_reward_is_told_in_usual_deviations_and_none_is_beyond_ten(reward: float) -> None:
     found = Measured(lambda *_: reward, 1.0, 0.5).standard(torch.zeros(1), RATE)
     assert found == pytest.approx(max(-FARTHEST, min(FARTHEST, (reward - 1) / 0.5)))
 
