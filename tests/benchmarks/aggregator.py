@@ -28,6 +28,7 @@ from schemas.topics import FEEDBACK, PARTITIONS
 from services.aggregator.collecting import collect_seldom
 from services.aggregator.main import Aggregator
 from services.aggregator.store import Store
+from services.kafka_access import servers
 from services.migrate import migrate
 from services.postgres import open_pool
 from services.streams import Outgoing, Start, TopicPartition
@@ -67,7 +68,7 @@ def main() -> None:
     configure_logging("benchmark", "warning")
     starts = ends(options.kafka)
     messages = [message_of(event) for event in stream(options.events, seed=uuid4().int % 1_000_000)]
-    broker = listening_at(options.kafka)
+    broker = listening_at(servers(options.kafka))
     used = [Spent.now(broker)]
     _produce(options.kafka, messages)
     used.append(Spent.now(broker))

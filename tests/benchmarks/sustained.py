@@ -38,6 +38,7 @@ from schemas.topics import FEEDBACK
 from services.aggregator.collecting import collect_seldom
 from services.aggregator.main import Aggregator
 from services.aggregator.store import Store
+from services.kafka_access import servers
 from services.postgres import open_pool
 from services.streams import Message, Outgoing, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
@@ -261,7 +262,7 @@ def main() -> None:
     parser.add_argument("--peer-seconds", type=float, default=20)
     options = parser.parse_args()
     configure_logging("benchmark", "warning")
-    broker = listening_at(options.kafka)
+    broker = listening_at(servers(options.kafka))
     for name, way in WAYS.items():
         seconds = options.seconds if way is ours else options.peer_seconds
         with database(options.postgres) as dsn:
