@@ -32,8 +32,9 @@ class VersionView(Frozen):
 
 
 class Source(Frozen):
-    """A song or a rated track that was learned from. `stars`, `heard` and `prompt` are of tracks. `weight` is its part
-    in the loss and `target` 1 for towards, 0 for away; null where the method passed it over."""
+    """A song or a track that was learned from: rated, or chosen among several seeds. `stars` and `heard` are of rated
+    tracks, `prompt` of tracks. `weight` is its part in the loss and `target` 1 for towards, 0 for away; null where the
+    method passed it over."""
 
     kind: Literal["song", "track"]
     source_id: UUID

@@ -96,6 +96,14 @@ left join feedback.plays h on h.listener_id = c.listener_id and h.track_id = o.t
 where c.listener_id = %(listener)s and (h.heard is null or feedback.heard_ms(h.heard) >= least(1000, t.seconds * 1000))
 group by c.four_id
 
+-- name: contests
+-- The newest tracks that were chosen among several seeds, whether or not anybody heard them.
+select track_id, features_url, prompt, selection as competitors, finished_at as made_at
+from gateway.tracks
+where listener_id = %(listener)s and status = 'ready' and selection is not null
+order by finished_at desc, track_id
+limit 48
+
 -- name: champions
 select a.version, a.url, a.sha256, a.base_hash
 from rollout.listener_models m

@@ -14,13 +14,14 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.base import Frozen, Sha256
+from schemas.generation import Competitor
 from schemas.registry import AdapterRef
 
 # What one listener who is not in a round tells it: few, so that many can be asked.
 OTHERS_TRACKS: Final = 16
 
 Weight = Annotated[float, Field(gt=0)]
-MethodName = Literal["weighted_sft", "signed", "threshold_guided", "diffusion_kto", "flow_dpo"]
+MethodName = Literal["weighted_sft", "signed", "threshold_guided", "diffusion_kto", "flow_dpo", "distillation"]
 
 
 class Recipe(Frozen):
@@ -75,6 +76,16 @@ class Pick(Frozen):
     received_at: AwareDatetime
 
 
+class Contest(Frozen):
+    """A track, heard or not, and the seeds that competed to become it; one of them is chosen."""
+
+    track_id: UUID
+    features_url: str
+    prompt: str
+    competitors: tuple[Competitor, ...]
+    made_at: AwareDatetime
+
+
 class Learned(NamedTuple):
     """Up to where a listener's songs and ratings have been learned from; None where there are none."""
 
@@ -109,6 +120,7 @@ class ListenerFacts(Frozen):
     songs: tuple[Song, ...] = ()
     tracks: tuple[RatedTrack, ...] = ()
     picks: tuple[Pick, ...] = ()
+    contests: tuple[Contest, ...] = ()
     champion: AdapterRef | None = None
 
     @property
@@ -204,11 +216,12 @@ def _examples(facts: ListenerFacts | LeftOut, method: Method) -> ListenerSnapsho
 def _told(facts: ListenerFacts) -> ListenerFacts:
     """What one of the others tells."""
     ordered = _ordered(facts)
-    return ordered.model_copy(update={"tracks": ordered.tracks[-OTHERS_TRACKS:], "champion": None})
+    return ordered.model_copy(update={"tracks": ordered.tracks[-OTHERS_TRACKS:], "contests": (), "champion": None})
 
 
 def _ordered(facts: ListenerFacts) -> ListenerFacts:
     songs = tuple(sorted(facts.songs, key=lambda song: (song.created_at, song.song_id)))
     tracks = tuple(sorted(facts.tracks, key=lambda track: (track.rated_at, track.track_id)))
     picks = tuple(sorted(facts.picks, key=lambda pick: (pick.picked_at, pick.four_id)))
-    return facts.model_copy(update={"songs": songs, "tracks": tracks, "picks": picks})
+    contests = tuple(sorted(facts.contests, key=lambda contest: (contest.made_at, contest.track_id)))
+    return facts.model_copy(update={"songs": songs, "tracks": tracks, "picks": picks, "contests": contests})

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from schemas.registry import AdapterRef
 from training.due import Request, Rest, Standing, Start
-from training.snapshot import Learned, LeftOut, ListenerFacts, Pick, RatedTrack, Song
+from training.snapshot import Contest, Learned, LeftOut, ListenerFacts, Pick, RatedTrack, Song
 
 # Held while a round is started or worked on: a second factory must not do the same work.
 _STARTING, _WORKING = 0x656E_0001, 0x656E_0002
@@ -203,6 +203,7 @@ class Store:
                     songs=tuple(Song(**row) for row in self._named("songs", listener=listener)),
                     tracks=tuple(RatedTrack(**row) for row in self._named("tracks", listener=listener)),
                     picks=tuple(Pick(**row) for row in self._named("picks", listener=listener)),
+                    contests=tuple(Contest(**row) for row in self._named("contests", listener=listener)),
                     champion=next((AdapterRef(listener_id=listener, **row) for row in champions), None),
                 )
         except psycopg.OperationalError:

@@ -150,17 +150,34 @@ def _of(snapshot: Mapping[str, Any], listener_id: UUID) -> Mapping[str, Any] | N
 def _sources(entry: Mapping[str, Any] | None) -> Iterator[Source]:
     if entry is None:
         return
-    used = {each["source"]: each for each in entry["examples"]}
+    used = _used(entry["examples"])
     for song in entry["facts"]["songs"]:
-        yield Source(kind="song", source_id=song["song_id"], at=song["created_at"], **_part(used.get(song["song_id"])))
+        yield Source(kind="song", source_id=song["song_id"], at=song["created_at"], **used.get(song["song_id"], {}))
     for track in entry["facts"]["tracks"]:
         told = {name: track[name] for name in ("prompt", "stars", "heard")}
-        part = _part(used.get(track["track_id"]))
+        part = used.get(track["track_id"], {})
         yield Source(kind="track", source_id=track["track_id"], at=track["rated_at"], **told, **part)
+    rated = {track["track_id"] for track in entry["facts"]["tracks"]}
+    for contest in entry["facts"].get("contests", ()):
+        # Only what was trained on: nobody answered it.
+        if contest["track_id"] in used.keys() - rated:
+            told = {"prompt": contest["prompt"], **used[contest["track_id"]]}
+            yield Source(kind="track", source_id=contest["track_id"], at=contest["made_at"], **told)
 
 
-def _part(example: Mapping[str, Any] | None) -> dict[str, float]:
-    return {} if example is None else {"weight": example["weight"], "target": example["target"]}
+def _used(examples: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Weight and target of each source; what is in several pairs has the sum and the mean of them."""
+    found: dict[str, dict[str, float]] = {}
+    for each in examples:
+        sides = [(each["source"], each["target"])]
+        if loser := each.get("loser"):
+            sides.append((loser["source"], 1 - each["target"]))
+        for source, target in sides:
+            before = found.get(source, {"weight": 0.0, "target": target})
+            weight = before["weight"] + each["weight"]
+            share = each["weight"] / weight
+            found[source] = {"weight": weight, "target": before["target"] + share * (target - before["target"])}
+    return found
 
 
 def _withdrawn(side: Side) -> ServiceError:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from schemas.registry import AdapterRef
 from tests.training.examples import START
@@ -293,6 +294,25 @@ def test_what_was_in_training_meanwhile_is_not_registered(connection: psycopg.Co
     store.finish_round(round_id, [version()], learned, {}, REST, "")
     assert connection.execute("select count(*) from training.adapters").fetchone() == (0,)
     assert store.standings()[0].has_something_new
+
+
+def test_a_contest_is_told_with_its_scores_whether_or_not_the_track_was_heard(
+    connection: psycopg.Connection, store: Store
+) -> None:
+    seeds = [{"seed": 1, "halfway": 0.5, "final": 0.75, "chosen": True}, {"seed": 2, "halfway": -0.5}]
+    for number, (status, selection) in enumerate((("ready", seeds), ("failed", seeds), ("ready", None))):
+        connection.execute(
+            "insert into gateway.tracks (track_id, listener_id, prompt, seconds, seed, arm, propensity, request,"
+            " status, features_url, selection, finished_at)"
+            " values (%s, %s, 'calm', 10, 1, 'champion', 0.6, '{}', %s, %s, %s, %s)",
+            (UUID(int=50 + number), LISTENER, status, f"won-{number}", selection and Jsonb(selection), START),
+        )
+    (told,) = facts_of(store).contests
+    assert (told.track_id, told.features_url, told.prompt, told.made_at) == (UUID(int=50), "won-0", "calm", START)
+    assert [(each.seed, each.halfway, each.final, each.chosen) for each in told.competitors] == [
+        (1, 0.5, 0.75, True),
+        (2, -0.5, None, False),
+    ]
 
 
 TAKES = [UUID(int=100 + place) for place in range(4)]

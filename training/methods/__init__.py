@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from training.methods import diffusion_kto, flow_dpo, signed, weighted_sft
+from training.methods import diffusion_kto, distillation, flow_dpo, signed, weighted_sft
 from training.snapshot import Method
 
 METHODS: Mapping[str, Method] = {
@@ -12,4 +12,5 @@ METHODS: Mapping[str, Method] = {
     "threshold_guided": signed.examples,
     "diffusion_kto": diffusion_kto.examples,
     "flow_dpo": flow_dpo.examples,
+    "distillation": distillation.examples,
 }

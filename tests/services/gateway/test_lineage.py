@@ -12,7 +12,7 @@ from services.identifiers import uuid7
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.engine import wav
 from tests.services.gateway.test_operators import postgres, release_id
-from training.snapshot import Example, ListenerFacts, RatedTrack, Recipe, Song, build, sha256
+from training.snapshot import Contest, Example, ListenerFacts, Loser, RatedTrack, Recipe, Song, build, sha256
 
 __all__ = ["postgres", "release_id"]  # fixtures
 
@@ -21,15 +21,29 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def by_stars(facts: ListenerFacts) -> tuple[Example, ...]:
-    """Weighs tracks only."""
-    return tuple(
+    """Weighs tracks only; of contests the first, which beats the first two tracks."""
+    lost = [Loser(source=track.track_id, features_url="") for track in facts.tracks[:2]]
+    won = tuple(
+        Example(source=each.track_id, features_url="", prompt="", weight=0.25, target=0.75, loser=loser)
+        for each in facts.contests[:1]
+        for loser in lost
+    )
+    return won + tuple(
         Example(source=track.track_id, features_url="", prompt="", weight=0.5, target=float(track.stars > 3))
         for track in facts.tracks
     )
 
 
-def learn(gateway: Gateway, postgres: Any, listener: str, version: int, tracks: list[str], song: str) -> UUID:
-    """A round as the factory leaves it: its row, its snapshot and one version."""
+def learn(
+    gateway: Gateway,
+    postgres: Any,
+    listener: str,
+    version: int,
+    tracks: list[str],
+    song: str,
+    won: tuple[str, ...] = (),
+) -> UUID:
+    """A round as the factory leaves it: its row, its snapshot and one version. `won` are tracks that nobody rated."""
     facts = ListenerFacts(
         listener_id=UUID(listener),
         songs=(Song(song_id=UUID(song), features_url="", created_at=BEGIN),),
@@ -39,6 +53,13 @@ def learn(gateway: Gateway, postgres: Any, listener: str, version: int, tracks: 
                 rated_at=BEGIN + timedelta(hours=n),
             )
             for n, track in enumerate(tracks)
+        ),
+        contests=tuple(
+            Contest(
+                track_id=UUID(track), features_url="", prompt="a reel", competitors=(),
+                made_at=BEGIN + timedelta(days=1, hours=n),
+            )
+            for n, track in enumerate(won)
         ),
         champion=AdapterRef(listener_id=UUID(listener), version=1, url="", sha256=HASH, base_hash=HASH)
         if version > 1
@@ -113,6 +134,23 @@ def test_a_version_names_what_it_learned_from_and_that_names_its_versions(
     assert versions(gateway, learned_from=learned["tracks"][2]) == [2]
     assert versions(gateway, learned_from=learned["song"]) == [2, 1]
     assert versions(gateway, learned_from=str(uuid7())) == []
+
+
+def test_a_version_names_tracks_that_were_only_chosen_where_it_learned_from_them(
+    gateway: Gateway, postgres: Any, listener_id: str
+) -> None:
+    song = gateway.upload(listener_id).json()["song_id"]
+    rated, lost, won, passed_over = (gateway.ask(listener_id, seconds=2)["track_id"] for _ in range(4))
+    made = learn(gateway, postgres, listener_id, 1, [rated, lost], song, (won, passed_over))
+    told = gateway.http.get(f"/v1/rounds/{made}/sources", params={"listener_id": listener_id}).json()
+    assert [(each["source_id"], each["stars"], each["weight"], each["target"]) for each in told["sources"]] == [
+        (song, None, None, None),
+        (rated, 1, 0.75, pytest.approx(0.25 / 3)),
+        (lost, 2, 0.75, pytest.approx(0.25 / 3)),
+        (won, None, 0.5, 0.75),
+    ]
+    assert versions(gateway, learned_from=won) == [1]
+    assert versions(gateway, learned_from=passed_over) == []
 
 
 def test_what_was_not_learned_or_cannot_be_read_is_told(

@@ -18,6 +18,7 @@ class Approach:
     controlled: the style is drawn from the version's controls, as the product does.
     bred: tracks start near the starts of what was rated best.
     choose: tracks made for each wish, of which the scorer takes one.
+    rehearsed: seeds that compete, unheard, for each wish of the past, to become what the adapter learns.
     """
 
     adapter: str | None = None
@@ -25,6 +26,12 @@ class Approach:
     bred: bool = False
     controlled: bool = False
     choose: int = 1
+    rehearsed: int = 0
+
+    @property
+    def chooses(self) -> bool:
+        """Whether seeds compete, heard or not."""
+        return max(self.choose, self.rehearsed) > 1
 
 
 APPROACHES: Mapping[str, Approach] = {
@@ -33,6 +40,7 @@ APPROACHES: Mapping[str, Approach] = {
     "signed": Approach(adapter="signed"),
     "threshold": Approach(adapter="threshold_guided"),
     "kto": Approach(adapter="diffusion_kto"),
+    "distillation": Approach(adapter="distillation", rehearsed=4),
     "dpo": Approach(adapter="flow_dpo"),
     "steering": Approach(steered=True),
     "selection": Approach(choose=8),
@@ -62,11 +70,12 @@ class Branch:
 
 
 def branches(approaches: tuple[str, ...], signals: tuple[Signal, ...]) -> list[Branch]:
-    """Every approach with every signal; songs alone know none, and without a signal only a choice is left."""
+    """Every approach with every signal; songs alone know none, and without a signal only a choice is left, or what was
+    learned from one."""
     found = [
         Branch(name, signal)
         for name in approaches
         for signal in signals
-        if name != "songs" and (signal != "none" or APPROACHES[name].choose > 1)
+        if name != "songs" and (signal != "none" or APPROACHES[name].chooses)
     ]
     return [Branch("songs", "stars")] * ("songs" in approaches) + found

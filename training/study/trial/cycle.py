@@ -6,7 +6,7 @@ done, and is not made again.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from training.methods import METHODS
 from training.snapshot import Recipe
 from training.study.trial.approaches import Approach, Branch
 from training.study.trial.hearing import Member, Room
-from training.study.trial.learning import Pupil, Version, permuted, versions
+from training.study.trial.learning import Pupil, Version, judged, permuted, versions
 from training.study.trial.options import Options
-from training.study.trial.records import Part
+from training.study.trial.records import Part, Record
 
 COLD, BASE = "cold", "base"
 
@@ -64,19 +64,36 @@ class Population:
         return self._part(cycle, name, lambda: self._heard(members, nothing, Approach(), cycle, name))
 
     def _part(self, cycle: int, name: str, make: Callable[[], Part]) -> Part:
+        part = self._kept(cycle, name, make)
+        self.tell(cycle, name, part)
+        return part
+
+    def _kept(self, cycle: int, name: str, make: Callable[[], Part]) -> Part:
         path = self._path(cycle, name) / "part.json"
         part = Part.load(path) if path.exists() else make()
         if not path.exists():
             part.save(path)
-        self.tell(cycle, name, part)
         return part
 
     def _path(self, cycle: int, name: str) -> Path:
         return self.folder / f"cycle-{cycle}" / name.replace(" / ", "-by-")
 
     def _learned(self, branch: Branch, past: Sequence[Part]) -> Part:
+        won = [record for cycle in range(len(past)) for record in self._won(branch, past, cycle)]
         cycle, began = len(past), time.process_time()
-        rng = np.random.default_rng([self.seed, cycle])
+        pupils = [
+            replace(pupil, won=[record for record in won if record.listener == pupil.number])
+            for pupil in self._pupils(branch, past)
+        ]
+        folder, room = self._path(cycle, branch.name), self.room
+        recipe, seconds = self._recipe(cycle, branch), self.options.seconds
+        made = versions(room.studio.base, branch, pupils, recipe, seconds, room.blobs, folder)
+        learning_s = time.process_time() - began
+        return self._heard(self.members, made, branch.made_by, cycle, branch.name, learning_s)
+
+    def _pupils(self, branch: Branch, past: Sequence[Part]) -> list[Pupil]:
+        """What is known of everyone after these cycles."""
+        rng = np.random.default_rng([self.seed, len(past)])
         pupils = []
         for member in self.members:
             heard = [record for part in past for record in part.records if record.listener == member.number]
@@ -84,11 +101,26 @@ class Population:
                 heard = permuted(heard, rng)
             champion = past[-1].adapters[member.number]
             pupils.append(Pupil(member.number, member.files, member.style, heard, champion))
-        folder, room = self._path(cycle, branch.name), self.room
-        recipe, seconds = self._recipe(cycle, branch), self.options.seconds
-        made = versions(room.studio.base, branch, pupils, recipe, seconds, room.blobs, folder)
-        learning_s = time.process_time() - began
-        return self._heard(self.members, made, branch.made_by, cycle, branch.name, learning_s)
+        return pupils
+
+    def _won(self, branch: Branch, past: Sequence[Part], cycle: int) -> list[Record]:
+        """What would have been heard in a past cycle if several seeds had competed for each wish: made by the version
+        of then, and judged by it; before any version by the songs, which is the same for all branches."""
+        approach = branch.made_by
+        if approach.rehearsed < 2:
+            return []
+        name = f"{branch.name if cycle else COLD} of {approach.rehearsed}"
+
+        def compete() -> Part:
+            versions = [Version()] * len(self.members)
+            if cycle:
+                pupils, adapters = self._pupils(branch, past[:cycle]), past[cycle].adapters
+                then = [replace(pupil, champion=adapters[pupil.number]) for pupil in pupils]
+                versions = judged(then, branch.signal, self.options.seconds, self.room.blobs)
+            choice = Approach(choose=approach.rehearsed)
+            return self._heard(self.members, versions, choice, cycle, name)
+
+        return self._kept(cycle, name, compete).records
 
     def _recipe(self, cycle: int, branch: Branch) -> Recipe:
         """Of the adapters; what learns from songs alone learns as `weighted_sft` does."""

@@ -151,12 +151,13 @@ class Room:
         for _ in range(self._count(cycle)):
             prompts.append(typed(rng))
             rng.integers(2**40)
-        chosen = [
-            _best(made[place * choose : (place + 1) * choose], version, member) for place in range(self._count(cycle))
+        decided = [
+            _decided(made[place * choose : (place + 1) * choose], version, member) for place in range(len(prompts))
         ]
+        chosen, scores = [best for best, _ in decided], [each for _, each in decided]
         heard = self._listened(chosen)
         return [
-            self._record(member, prompts[place], chosen[place], heard[place], cycle, place, folder)
+            self._record(member, prompts[place], chosen[place], scores[place], heard[place], cycle, place, folder)
             for place in range(self._count(cycle))
         ]
 
@@ -179,7 +180,15 @@ class Room:
             return list(threads.map(listen, tracks))
 
     def _record(
-        self, member: Member, prompt: str, made: Made, features: Vector, cycle: int, place: int, folder: Path
+        self,
+        member: Member,
+        prompt: str,
+        made: Made,
+        scores: tuple[float, ...],
+        features: Vector,
+        cycle: int,
+        place: int,
+        folder: Path,
     ) -> Record:
         key = f"{folder.name} {cycle} {member.number} {place}"
         file = (folder / f"{member.number}-{place}.safetensors").absolute()
@@ -200,6 +209,7 @@ class Room:
             tempo_kept=_tempo_kept(prompt, made, self.studio.base.codec.sample_rate),
             instrument=_instrument(prompt, made.tags),
             copied=max((copied(song.latents, made.latents) for song in member.songs), default=0.0),
+            scores=scores,
         )
 
 
@@ -211,10 +221,11 @@ def _moved(feel: Feel, version: Version) -> Feel:
     return Feel(bpm, Key(feel.key.tonic, minor))
 
 
-def _best(candidates: Sequence[Made], version: Version, member: Member) -> Made:
-    """By the listener's scorer; without one, as the product does, by how close it is to the songs."""
+def _decided(candidates: Sequence[Made], version: Version, member: Member) -> tuple[Made, tuple[float, ...]]:
+    """The best by the listener's scorer, and all scores, its own first; without a scorer, as the product does, by how
+    close it is to the songs. One alone is not scored."""
     if len(candidates) == 1:
-        return candidates[0]
+        return candidates[0], ()
     sound = torch.stack([song.sound for song in member.songs]).mean(0)
 
     def score(made: Made) -> float:
@@ -222,7 +233,8 @@ def _best(candidates: Sequence[Made], version: Version, member: Member) -> Made:
             return closeness(made.style, member.style, made.sound, sound)
         return version.liking.scorer.score(describe(made.style, member.style, made.sound, sound))
 
-    return max(candidates, key=score)
+    best, *others = sorted(((score(made), place) for place, made in enumerate(candidates)), reverse=True)
+    return candidates[best[1]], (best[0], *(each for each, _ in others))
 
 
 def _tempo_kept(prompt: str, made: Made, sample_rate: int) -> bool | None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from schemas.generation import Competitor
 from schemas.registry import AdapterRef
 from serving.engine.bases.base import Base
 from training.blobs import Blobs
@@ -17,7 +18,7 @@ from training.liking import Liking, likings
 from training.methods import METHODS, diffusion_kto, flow_dpo, signed
 from training.methods.steering import Steering, steer
 from training.preference import Belief, Hearing, Signals, estimate
-from training.snapshot import Example, ListenerFacts, RatedTrack, Recipe, Song, build, sha256
+from training.snapshot import Contest, Example, ListenerFacts, RatedTrack, Recipe, Song, build, sha256
 from training.study.trial.approaches import Branch, Signal
 from training.study.trial.records import Record
 from training.train import Place, Training
@@ -55,13 +56,14 @@ class Version:
 @dataclass(frozen=True, eq=False)
 class Pupil:
     """What is known of one listener when a version is made: song files, mean style of the songs, tracks oldest first,
-    and the adapter so far."""
+    the adapter so far, and tracks that won a contest of seeds, oldest first."""
 
     number: int
     song_files: tuple[str, ...]
     songs: Tensor
     heard: Sequence[Record]
     champion: AdapterRef | None
+    won: Sequence[Record] = ()
 
 
 def permuted(records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
@@ -103,11 +105,11 @@ def versions(
         RuntimeError: somebody could not be trained at all; a study of that would measure nothing.
     """
     approach = branch.made_by
-    facts = {_id(f"listener {pupil.number}"): _facts(pupil, seconds) for pupil in pupils}
+    facts = _everyone(pupils, seconds)
     adapters = _adapters(base, branch, facts, recipe, blobs, folder) if approach.adapter else {}
     liked: Mapping[UUID, Liking] = {}
     if approach.choose > 1 or approach.controlled:
-        liked = likings(list(facts.values()), blobs.read, FIT[branch.signal])
+        liked = _liked(facts, branch.signal, blobs)
     found = []
     for pupil in pupils:
         belief = believe(pupil.heard, seconds, branch.signal)
@@ -129,6 +131,20 @@ def heard_of(records: Sequence[Record], belief: Belief) -> list[Record]:
     """Those of these tracks that something is believed of, in the belief's order: who left at once says nothing."""
     named = {_id(record.key): record for record in records}
     return [named[track] for track in belief.tracks]
+
+
+def judged(pupils: Sequence[Pupil], signal: Signal, seconds: float, blobs: Blobs) -> list[Version]:
+    """Versions as they were served: the adapter of each pupil, and a judge of seeds learned from what they heard."""
+    liked = _liked(_everyone(pupils, seconds), signal, blobs)
+    return [Version(pupil.champion, liking=liked.get(_id(f"listener {pupil.number}"))) for pupil in pupils]
+
+
+def _everyone(pupils: Sequence[Pupil], seconds: float) -> dict[UUID, ListenerFacts]:
+    return {_id(f"listener {pupil.number}"): _facts(pupil, seconds) for pupil in pupils}
+
+
+def _liked(facts: Mapping[UUID, ListenerFacts], signal: Signal, blobs: Blobs) -> Mapping[UUID, Liking]:
+    return likings(list(facts.values()), blobs.read, FIT[signal])
 
 
 def _steering(songs: Tensor, known: Sequence[Record], belief: Belief) -> Steering:
@@ -191,7 +207,20 @@ def _facts(pupil: Pupil, seconds: float) -> ListenerFacts:
         if record.stars is not None
     )
     listener = _id(f"listener {pupil.number}")
-    return ListenerFacts(listener_id=listener, songs=songs, tracks=tracks, champion=pupil.champion)
+    contests = tuple(_contest(record, place) for place, record in enumerate(pupil.won))
+    return ListenerFacts(listener_id=listener, songs=songs, tracks=tracks, contests=contests, champion=pupil.champion)
+
+
+def _contest(record: Record, place: int) -> Contest:
+    """As the product stores it."""
+    seeds = (Competitor(seed=seed, final=score, chosen=seed == 0) for seed, score in enumerate(record.scores))
+    return Contest(
+        track_id=_id(record.key),
+        features_url=record.file,
+        prompt=record.prompt,
+        competitors=tuple(seeds),
+        made_at=DAY + timedelta(days=1, seconds=place),
+    )
 
 
 def _id(name: str) -> UUID:

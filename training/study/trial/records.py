@@ -31,6 +31,7 @@ class Record:
         tempo_kept: whether the tempo that the prompt states is heard; None where it states none.
         instrument: log odds by which the tagger hears the instrument that the prompt states; None where it states none.
         copied: highest cosine of its latents with a stretch of an own song.
+        scores: of the seeds that competed to become it, its own first; none where one ran alone.
     """
 
     listener: int
@@ -45,6 +46,7 @@ class Record:
     tempo_kept: bool | None
     instrument: float | None
     copied: float
+    scores: tuple[float, ...] = ()
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:

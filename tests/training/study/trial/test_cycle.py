@@ -28,7 +28,7 @@ from training.study.trial.options import parse
 from training.study.trial.records import Part
 
 FEATURES = len(NAMES)
-METHODS = ("signed", "steering", "controls+selection", "evolution")
+METHODS = ("signed", "distillation", "steering", "controls+selection", "evolution")
 
 
 class LoudnessEar:
@@ -126,6 +126,18 @@ def test_steering_changes_what_is_made_and_cold_stays_what_it_was(
     again = population.room.hear(population.members, [Version()] * 2, Approach(), 2, population.folder / "again")
     for one, other in zip(cold, again, strict=True):
         assert torch.allclose(one.tensors["latents"], other.tensors["latents"], atol=1e-4)
+
+
+def test_seeds_compete_unheard_for_what_an_adapter_is_to_learn(
+    parts: dict[tuple[int, str], Part], population: Population
+) -> None:
+    for cycle, name, wishes in ((0, "cold of 4", 9), (1, "distillation-by-stars of 4", 5)):
+        won = Part.load(population.folder / f"cycle-{cycle}" / name / "part.json").records
+        assert len(won) == 2 * wishes
+        assert all(len(each.scores) == 4 and each.scores[0] == max(each.scores) for each in won)
+    alone = parts[2, "distillation / stars"].records
+    assert all(not each.scores for each in alone)
+    assert any(adapter is not None for adapter in parts[2, "distillation / stars"].adapters)
 
 
 def test_what_is_done_is_not_made_again(parts: dict[tuple[int, str], Part], population: Population) -> None:
