@@ -97,8 +97,9 @@ NOT_SAID: Final = DialsWanted()
 class GenerationRequest(Frozen):
     """One track. `songs` are feature files of the listener's songs; empty for the base arm. No adapter means the
     bare base model. What is made may repeat none of `songs`, nor of `known`, all that the listener has. At most `seeds`
-    seeds compete, fewer under load, and `dials` weigh in their comparison. `destination` is the folder in the blob
-    store to write to."""
+    seeds compete, fewer under load, and `dials` weigh in their comparison; where none is set they are not written, so
+    that a version from before them reads what is stored and asked. `destination` is the folder in the blob store to
+    write to."""
 
     track_id: UUID
     listener_id: UUID
@@ -111,7 +112,7 @@ class GenerationRequest(Frozen):
     adapter: AdapterRef | None = None
     controls: Controls = Controls()
     seeds: Seeds = 1
-    dials: Dials = NO_DIALS
+    dials: Annotated[Dials, Field(exclude_if=lambda dials: dials == NO_DIALS)] = NO_DIALS
     destination: str
 
 

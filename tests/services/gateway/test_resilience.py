@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from schemas.base import Problem
-from schemas.generation import GenerationRequest
+from schemas.generation import NO_DIALS, GenerationRequest
 from schemas.topics import TRACKS
 from services.gateway.engine import Engine, EngineAway
 from services.gateway.settings import GatewaySettings
@@ -62,18 +62,17 @@ def test_an_engine_of_the_version_before_is_asked_without_what_it_does_not_know(
 ) -> None:
     gateway.upload(listener_id)
     gateway.engine.older = True
-    assert gateway.finished(gateway.ask(listener_id)["track_id"])["status"] == "ready"
+    assert gateway.finished(gateway.ask(listener_id, dials={"harmony": 1})["track_id"])["status"] == "ready"
     first, second = gateway.engine.asked
-    assert (len(first.known), second) == (1, first.model_copy(update={"known": ()}))
+    assert (len(first.known), second) == (1, first.model_copy(update={"known": (), "dials": NO_DIALS}))
 
 
 def test_a_gateway_of_the_version_before_can_read_what_is_asked(gateway: Gateway, listener_id: str) -> None:
     gateway.upload(listener_id)
     gateway.finished(gateway.ask(listener_id)["track_id"])
     with psycopg.connect(gateway.settings.postgres_dsn) as connection:
-        assert connection.execute("select request ? 'songs', request ? 'known' from gateway.tracks").fetchall() == [
-            (True, False)
-        ]
+        stored = "select request ? 'songs', request ?| array['known', 'dials'] from gateway.tracks"
+        assert connection.execute(stored).fetchall() == [(True, False)]
 
 
 def test_a_busy_engine_says_when_to_come_back(engine: ToneEngine, engine_url: str) -> None:

@@ -16,7 +16,7 @@ export class Queue {
   show(says, items) {
     if (this.says.textContent !== says) this.says.textContent = says;
     const lines = wishes(items).map((wish) => ({ wish, title: titleOf(wish), state: stateOf(wish) }));
-    const shown = JSON.stringify(lines.map(({ title, state }) => [title, state]));
+    const shown = JSON.stringify(lines.map(({ wish, title, state }) => [wish.map(({ track }) => track.track_id), title, state]));
     if (shown === this.shown) return;
     this.shown = shown;
     fill(this.list, lines.map((line) => this.line(line)));

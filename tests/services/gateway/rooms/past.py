@@ -66,7 +66,9 @@ def write_ratings(dsn: str, releases: Sequence[UUID]) -> None:
         )
         for release in (*releases, EVERY_RELEASE):
             cursor.execute("select feedback.refresh_cells(%s)", (release,))
-            cursor.execute("insert into feedback.cell_refreshes values (%s, now(), 0)", (release,))
+            cursor.execute(
+                "insert into feedback.cell_refreshes values (%s, now(), 0) on conflict do nothing", (release,)
+            )
         cursor.execute("delete from feedback.rollup_changes")
 
 

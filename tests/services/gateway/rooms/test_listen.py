@@ -180,11 +180,7 @@ def test_a_pair_comes_now_and_then_and_is_voted_on_in_the_station(house: Gateway
 
 def test_one_of_four_is_picked_now_and_then_in_the_station(house: Gateway, enter: Opened, listener: str) -> None:
     page = enter(listener=listener)
-    expect(page.get_by_role("button", name="Play the station")).to_be_visible()
-    seven_made = {"wish": {"listener_id": listener, "prompt": "", "seconds": 2}, "made": 7, "items": [], "at": 0}
-    page.evaluate("was => sessionStorage.setItem('encore-station', JSON.stringify(was))", seven_made)
-    page.route("**/v1/tracks", lambda route: route.abort())  # nothing comes after the four
-    page.reload()
+    a_four_comes(page, listener, seconds=2)
     now, poll = page.locator(".bar .now"), page.locator(".bar .ballot")
     expect(now).to_contain_text("Take 1 of four")
     expect(poll).to_contain_text("Still to hear: 1, 2, 3, 4.")
@@ -196,6 +192,31 @@ def test_one_of_four_is_picked_now_and_then_in_the_station(house: Gateway, enter
     until(lambda: [each["data"]["choice"] for each in of(house, FOURS, listener)] == ["third"])
     page.unroute("**/v1/tracks")
     expect(page.locator(".bar .heart")).to_be_visible()
+
+
+def test_what_is_left_of_a_four_is_left_out_and_not_what_plays(enter: Opened, listener: str) -> None:
+    page = enter(listener=listener)
+    a_four_comes(page, listener, seconds=60)
+    now, queue = page.locator(".bar .now"), page.locator(".bar .queue")
+    expect(now).to_contain_text("Take 1 of four")
+    queue.locator("summary").click()
+    expect(queue.get_by_role("listitem")).to_have_text(["Four to pick from, A surprise: ready Leave out"])
+    skip(page)
+    expect(now).to_contain_text("Take 2 of four")
+    before = playing(page)
+    queue.get_by_role("button", name="Leave out").click()
+    expect(queue.get_by_role("listitem")).to_have_count(0)
+    assert playing(page) == before
+    expect(page.locator(".bar .ballot")).to_contain_text("Still to hear: 1, 2.")
+
+
+def a_four_comes(page: Page, listener: str, seconds: int) -> None:
+    """A station of seven tracks before, of which the next is a four; nothing comes after it."""
+    expect(page.get_by_role("button", name="Play the station")).to_be_visible()
+    seven_made = {"wish": {"listener_id": listener, "prompt": "", "seconds": seconds}, "made": 7, "items": [], "at": 0}
+    page.evaluate("was => sessionStorage.setItem('encore-station', JSON.stringify(was))", seven_made)
+    page.route("**/v1/tracks", lambda route: route.abort())
+    page.reload()
 
 
 def test_songs_are_dropped_heard_and_listed(enter: Opened, listener: str) -> None:
