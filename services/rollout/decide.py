@@ -4,7 +4,7 @@
   holds for any number of looks that the candidate is worse, and says so without any one listener too.
 - *Promote* only at a planned look: the one-sided bound over listeners, at the level that this look may spend, lies
   above zero, it does so at twice the whole error without any one listener, early skips are known not to be more by the
-  plan's margin, and nothing speaks against the data.
+  plan's margin (not asked where expected loss decides), and nothing speaks against the data.
 - *Hold* is everything else. A hold is final where the candidate is hardly as much better as is worth finding, and at
   the last look, which a promising canary puts off once. The champion stays.
 """

@@ -57,7 +57,8 @@ class RolloutSettings(RegistrySettings):
     rollout_sample_ratio_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
     """Below this chance of how tracks fall on candidate and champion nothing is promoted."""
     rollout_skip_margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of tracks by which a candidate must be known not to be skipped early more often, to be promoted."""
+    """Share of tracks by which a candidate must be known not to be skipped early more often, to be
+    promoted; where expected loss decides, it is not asked."""
     rollout_minimum_listeners: Annotated[int, Field(ge=3)] = 3
     """Listeners who compared both arms without whom nothing is promoted."""
     rollout_max_age_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
