@@ -24,27 +24,34 @@ def in_mlflow(client: httpx.Client, ids: Iterable[UUID]) -> list[Trace]:
     """
     sought = frozenset(ids)
     try:
-        said = list(_entries(client))
-        runs = [run for run, _ in said if run.startswith("run ")]
-        found = [place for place, text in said if says(text, sought)]
-        for run in runs:
-            found += [f"{run}, {path}" for path in _files(client, run.removeprefix("run "), sought)]
+        found = [place for place, said in _entries(client) if says(json.dumps(said), sought)]
+        for run in _runs(client):
+            run_id = run["info"]["run_id"]
+            found += [f"run {run_id}"] if says(json.dumps(run), sought) else []
+            found += [f"run {run_id}, {path}" for path in _files(client, run_id, sought)]
     except httpx.TransportError as error:
         raise BackendAway("mlflow", f"MLflow cannot be reached: {type(error).__name__}") from error
     return [Trace(f"MLflow: {place}", 1) for place in found]
 
 
-def _entries(client: httpx.Client) -> Iterator[tuple[str, str]]:
-    """Each entry, and all that it says."""
+def _entries(client: httpx.Client) -> Iterator[tuple[str, Any]]:
+    """Each model, version and experiment, and all that it says."""
     for model in _all(client, "GET", "registered-models/search", "registered_models", {}):
-        yield f"model {model['name']}", json.dumps(model)
+        yield f"model {model['name']}", model
     for version in _all(client, "GET", "model-versions/search", "model_versions", {}):
-        yield f"version {version['version']} of model {version['name']}", json.dumps(version)
-    for experiment in _all(client, "POST", "experiments/search", "experiments", {"view_type": "ALL"}):
-        yield f"experiment {experiment['name']}", json.dumps(experiment)
+        yield f"version {version['version']} of model {version['name']}", version
+    for experiment in _experiments(client):
+        yield f"experiment {experiment['name']}", experiment
+
+
+def _experiments(client: httpx.Client) -> Iterator[Any]:
+    return _all(client, "POST", "experiments/search", "experiments", {"view_type": "ALL"})
+
+
+def _runs(client: httpx.Client) -> Iterator[Any]:
+    for experiment in _experiments(client):
         of_it = {"experiment_ids": [experiment["experiment_id"]], "run_view_type": "ALL"}
-        for run in _all(client, "POST", "runs/search", "runs", of_it):
-            yield f"run {run['info']['run_id']}", json.dumps(run)
+        yield from _all(client, "POST", "runs/search", "runs", of_it)
 
 
 def _all(client: httpx.Client, method: str, path: str, key: str, asked: dict[str, Any]) -> Iterator[Any]:
