@@ -22,6 +22,9 @@ _PROTOCOLS: Final[Mapping[str, str]] = {
 # kafka-python warns at every connection with a login and without TLS: who writes the address has chosen that.
 logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)
 _MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+_AFTER: Final = (
+    "after ? come ca=FILE and mechanism=SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN; a ? in a password is written %3F"
+)
 
 
 def options(address: str) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def _parts(address: str) -> tuple[str, str, list[str], dict[str, str]]:
     rest, _, query = rest.partition("?")
     login, _, at = rest.rpartition("@")
     hosts = at.split(",")
-    more = {name: values[-1] for name, values in parse_qs(query, strict_parsing=bool(query)).items()}
+    more = _query(query)
     if head not in _PROTOCOLS:
         raise ValueError("the scheme must be sasl, sasl+tls or tls, or there is none")
     if head.startswith("sasl") != (":" in login) or (login and not head.startswith("sasl")):
@@ -76,5 +79,12 @@ def _parts(address: str) -> tuple[str, str, list[str], dict[str, str]]:
     if not all(host and port.isdigit() for host, _, port in (each.rpartition(":") for each in hosts)):
         raise ValueError("expected HOST:PORT, several separated by commas")
     if set(more) - {"ca", "mechanism"} or more.get("mechanism", _MECHANISMS[0]) not in _MECHANISMS:
-        raise ValueError("after ? come ca=FILE and mechanism=SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+        raise ValueError(_AFTER)
     return head, login, hosts, more
+
+
+def _query(text: str) -> dict[str, str]:
+    try:
+        return {name: values[-1] for name, values in parse_qs(text, strict_parsing=bool(text)).items()}
+    except ValueError:  # its message repeats the text
+        raise ValueError(_AFTER) from None

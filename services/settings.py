@@ -30,8 +30,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    postgres_dsn: str
-    kafka_bootstrap: str = "127.0.0.1:9092"
+    postgres_dsn: str = Field(repr=False)
+    kafka_bootstrap: str = Field(default="127.0.0.1:9092", repr=False)
     """`host:port`, several separated by commas; with a login `sasl://user:password@host:port`, over TLS `sasl+tls://`."""
     log_level: LogLevel = "info"
     metrics_host: str = "127.0.0.1"
@@ -68,6 +68,7 @@ def _sentence(kind: type[BaseSettings], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{variable} is not set, and has no default."
     field = kind.model_fields.get(str(first["loc"][0]))
-    private = field is None or field.annotation is SecretStr or "@" in str(first["input"])
-    said = "" if private else f" is {first['input']!r}"
+    private = field is None or not field.repr or field.annotation is SecretStr
+    given = str(first["input"])
+    said = "" if private or "@" in given or "://" in given else f" is {first['input']!r}"
     return f"{variable}{said}: {first['msg']}."

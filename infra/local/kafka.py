@@ -161,22 +161,25 @@ def address_of(home: Home, who: str, at: str) -> str:
 
 
 def require_logins(running: Stack) -> None:
-    """Raises StackError where an earlier version has started our broker: it lets in everybody, and goes on to."""
-    if running.part("kafka").is_ours and BOOTSTRAP not in running.part("gateway").environment:
-        raise StackError("The stack runs without logins at Kafka: ./encore down first, then up. The data stays.")
+    """Raises StackError where an earlier version has started the stack: nobody there has a login of their own at
+    Kafka, and a broker of ours lets in everybody, and goes on to."""
+    if BOOTSTRAP not in running.part("gateway").environment:
+        raise StackError(
+            "The stack runs as an earlier version started it: ./encore down first, then up. The data stays."
+        )
 
 
 def told(home: Home, stack: Stack, command: str) -> dict[str, str]:
     """What a command of the launcher is told of Kafka: how it enters there, if it has business there.
 
     Raises:
-        StackError: an earlier version has started our broker.
+        StackError: an earlier version has started the stack.
     """
     if command not in COMMANDS:
         return {}
+    require_logins(stack)
     if not stack.part("kafka").is_ours:
         return {BOOTSTRAP: superuser_of(home, stack)}
-    require_logins(stack)
     return {BOOTSTRAP: address_of(home, COMMANDS[command], stack.part("kafka").address)}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from infra.local import kafka, logins, mlflow, postgres, told
+from infra.local.errors import StackError
 from infra.local.home import Home
 from infra.local.part import Part, Probe, Stack
 from infra.local.ports import LOOPBACK, Claim, choose
@@ -31,7 +32,7 @@ def plan(home: Home, environ: Mapping[str, str], claim: Claim, *, usual_ports: b
     The chosen ports are claimed.
 
     Raises:
-        StackError: there are no fitting PostgreSQL binaries.
+        StackError: there are no fitting PostgreSQL binaries, or a given address is none.
     """
     ports = choose(home.ports_file, claim, usual=usual_ports)
     shared, alone = told.to_all(home, environ, ports), told.to_each(home, environ, ports)
@@ -49,16 +50,22 @@ def plan(home: Home, environ: Mapping[str, str], claim: Claim, *, usual_ports: b
 
 def _postgres(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:
     given = environ.get(logins.DSN)
-    if given:
+    if not given:
+        return postgres.part(home, ports["postgres"], environ)
+    try:
         return _elsewhere("postgres", postgres.without_password(given), Probe("postgres", given))
-    return postgres.part(home, ports["postgres"], environ)
+    except ValueError:  # its message may hold a password
+        raise StackError(f"{logins.DSN}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE.") from None
 
 
 def _kafka(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:
     given = environ.get(kafka.BOOTSTRAP)
-    if given:
+    if not given:
+        return kafka.part(home, ports["kafka"])
+    try:
         return _elsewhere("kafka", servers(given), Probe("kafka", without_login(given)))
-    return kafka.part(home, ports["kafka"])
+    except ValueError as error:
+        raise StackError(f"{kafka.BOOTSTRAP}: {error}.") from None
 
 
 def _mlflow(home: Home, environ: Mapping[str, str], ports: Mapping[str, int], shared: Mapping[str, str]) -> Part:

@@ -1,5 +1,6 @@
 """`./encore trace LISTENER`: every table of PostgreSQL, every file of the blob store and whatever in MLflow names a
-listener, or a song, track or pair that was theirs. The exit status is 1 where there is a trace.
+listener, or a song, track or pair that was theirs. The exit status is 1 where there is a trace, and 2
+where one of these is away: what was found before is printed all the same.
 
 Tables are found by the catalogue, files and runs by listing them, so that what nobody thought of is searched too. What
 lies in Kafka and in the engine is not looked at: their steps of an erasure say so.
@@ -111,17 +112,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("others", type=UUID, nargs="*", metavar="ID", help="a song or track that was theirs")
     chosen = parser.parse_args(arguments)
     settings = read(TraceSettings)
+    found = 0
     try:
         with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, settings.mlflow as mlflow:
             ids = belongings(pool, chosen.listener) | set(chosen.others)
-            traces = [*in_tables(pool, ids), *in_files(Blobs(settings.store_url), ids), *in_mlflow(mlflow, ids)]
+            for place, rows in _everywhere(pool, Blobs(settings.store_url), mlflow, ids):
+                sys.stdout.write(f"{rows:8} {place}\n")
+                found += 1
     except (BackendAway, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
-    for place, rows in traces:
-        sys.stdout.write(f"{rows:8} {place}\n")
-    sys.stdout.write(f"{len(traces)} traces of {len(ids)} ids in PostgreSQL, the blob store and MLflow.\n")
-    raise SystemExit(1 if traces else 0)
+    sys.stdout.write(f"{found} traces of {len(ids)} ids in PostgreSQL, the blob store and MLflow.\n")
+    raise SystemExit(1 if found else 0)
+
+
+def _everywhere(pool: Pool, blobs: Blobs, mlflow: httpx.Client, ids: Iterable[UUID]) -> Iterator[Trace]:
+    """One place after the other, so that what one holds is known also where the next is away."""
+    yield from in_tables(pool, ids)
+    yield from in_files(blobs, ids)
+    yield from in_mlflow(mlflow, ids)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -93,14 +94,27 @@ def test_where_kafka_is_elsewhere_its_login_is_told_to_who_needs_it_and_not_show
     assert BOOTSTRAP not in stack.environment
 
 
-def test_a_broker_of_an_earlier_version_is_not_joined(home: Home, claim: Claim) -> None:
-    stack = plan(home, {}, claim, usual_ports=False)
+@pytest.mark.parametrize("environ", [{}, {BOOTSTRAP: "kafka.example:9092"}], ids=["ours", "elsewhere"])
+def test_a_stack_of_an_earlier_version_is_not_joined(home: Home, claim: Claim, environ: dict[str, str]) -> None:
+    stack = plan(home, environ, claim, usual_ports=False)
     require_logins(stack)
     before = replace(stack, parts=tuple(replace(part, environment={}) for part in stack.parts))
     with pytest.raises(StackError, match=r"\./encore down first"):
         require_logins(before)
     with pytest.raises(StackError, match=r"\./encore down first"):
         kafka.told(home, before, "audit")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [(BOOTSTRAP, "sasl://me:hush@a"), (BOOTSTRAP, "sasl://me:hush?hush@a:1"), (logins.DSN, "postgresql://me:hush")],
+)
+def test_an_address_that_is_none_is_refused_without_its_password(
+    home: Home, claim: Claim, name: str, given: str
+) -> None:
+    with pytest.raises(StackError, match=rf"{name}: ") as caught:
+        plan(home, {name: given}, claim, usual_ports=False)
+    assert "hush" not in "".join(traceback.format_exception(caught.value, limit=0))
 
 
 def test_needs_are_known_and_stop_order_is_complete(home: Home, claim: Claim) -> None:

@@ -52,6 +52,15 @@ def test_a_wrong_value_is_named_with_what_was_expected(
     assert said.count("\n") == 1
 
 
+def test_an_address_is_not_said_for_it_may_hold_a_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENCORE_DEPTH", "redis://me:hush")
+    said = refusal(capsys)
+    assert said.startswith("ENCORE_DEPTH: Input should be ")
+    assert "hush" not in said
+
+
 def test_a_password_is_never_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ENCORE_TOKEN", "hush")
     assert "hush" not in repr(read(Example))

@@ -17,7 +17,7 @@ from infra.local.mlflow import password
 from schemas.blobs import Store as Blobs
 from schemas.registry import model_name
 from services.aggregator.parquet import written
-from services.aggregator.trace import belongings, in_files, in_tables
+from services.aggregator.trace import belongings, in_files, in_tables, main
 from services.aggregator.trace_mlflow import in_mlflow
 from services.errors import BackendAway
 from services.identifiers import uuid7
@@ -63,6 +63,25 @@ def test_in_every_kind_of_column(pool: Pool, postgres_dsn: str) -> None:
         "feedback.dead_letters": 1,
     }
     assert in_tables(pool, [uuid7()]) == []
+
+
+def test_what_was_found_is_said_also_where_mlflow_is_away(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listener_id = uuid7()
+    with psycopg.connect(postgres_dsn) as owner:
+        owner.execute("insert into gateway.listeners (listener_id) values (%s)", (listener_id,))
+    blobs = Blobs(f"file://{tmp_path}")
+    blobs.write_once(blobs.url("snapshots/x.json"), str(listener_id).encode())
+    monkeypatch.setenv("ENCORE_POSTGRES_DSN", postgres_dsn)
+    monkeypatch.setenv("ENCORE_STORE_URL", f"file://{tmp_path}")
+    monkeypatch.setenv("ENCORE_MLFLOW_URL", "http://127.0.0.1:1")
+    with pytest.raises(SystemExit) as ended:
+        main([str(listener_id)])
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert [line.split() for line in said.out.splitlines()] == [["1", "gateway.listeners"], ["1", "snapshots/x.json"]]
+    assert "MLflow cannot be reached" in said.err
 
 
 def event(listener_id: UUID) -> dict[str, Any]:
