@@ -81,7 +81,7 @@ class Part:
     def load(path: Path) -> "Part":
         """What `save` wrote."""
         body = json.loads(path.read_text())
-        body["records"] = [Record(**record) for record in body["records"]]
+        body["records"] = [Record(**record | {"scores": tuple(record.get("scores", ()))}) for record in body["records"]]
         body["adapters"] = [each and AdapterRef.model_validate(each) for each in body["adapters"]]
         return Part(**body)
 

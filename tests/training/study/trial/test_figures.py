@@ -32,7 +32,7 @@ def part(folder: Path, name: str, above: float, seed: int) -> Part:
                 Record(
                     listener=listener, key=f"{name} {listener} {track}", prompt="", file=str(file), bpm=100.0,
                     minor=False, satisfaction=(stars - 1) / 4, stars=3, heard=1.0, tempo_kept=True if asked else None,
-                    instrument=None, copied=0.5,
+                    instrument=None, copied=0.5, scores=(0.5, 0.25),
                 )
             )  # fmt: skip
     return Part(found, [None] * LISTENERS, learning_s=40.0, making_s=60.0)
