@@ -38,7 +38,7 @@ def configure_logging(process: str, level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(default=str)],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line in one write: threads do not share one
         cache_logger_on_first_use=False,
     )
     library = logging.StreamHandler(sys.stderr)
