@@ -1,7 +1,6 @@
 """By method a cell has the listeners whose candidates were made by it; of all releases together, each counts once."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from statistics import fmean
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,6 @@ import psycopg
 import pytest
 
 from schemas.analysis import EVERY_RELEASE
-from services.postgres import open_pool
 from tests.services.rollout.world import World
 
 Given = list[tuple[int, str, int]]  # listener, arm, stars
@@ -18,15 +16,6 @@ Given = list[tuple[int, str, int]]  # listener, arm, stars
 FIRST: Given = [(0, "cold", 2), (0, "candidate", 5), (0, "candidate", 4), (1, "cold", 3), (1, "candidate", 3)]
 SECOND: Given = [(0, "cold", 1), (0, "cold", 4), (0, "candidate", 5), (1, "cold", 2), (1, "candidate", 4)]
 METHODS = ({0: "signed", 1: "songs"}, {0: "signed", 1: "signed"})
-
-
-@pytest.fixture
-def world(postgres_dsn: str) -> Iterator[World]:
-    """Empty, and nobody is too few."""
-    with open_pool(postgres_dsn) as pool:
-        world = World(pool)
-        world.do("update analytics.policy set min_listeners = 1")
-        yield world
 
 
 @pytest.fixture

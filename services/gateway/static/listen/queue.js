@@ -30,7 +30,7 @@ export class Queue {
 }
 
 // Pure: items in their order, those of one wish together.
-export function wishes(items) {
+function wishes(items) {
   return [...Map.groupBy(items, ({ track, pair, four }) => pair?.pair_id ?? four?.four_id ?? track.track_id).values()];
 }
 
