@@ -44,6 +44,19 @@ def options(address: str) -> dict[str, Any]:
     return found
 
 
+def librdkafka_options(address: str) -> dict[str, str]:
+    """What a client of confluent-kafka is made with. Raises ValueError as `options`."""
+    scheme, login, hosts, more = _parts(address)
+    found = {"bootstrap.servers": ",".join(hosts), "security.protocol": _PROTOCOLS[scheme]}
+    if scheme.startswith("sasl"):
+        user, _, password = login.partition(":")
+        found |= {"sasl.mechanism": more.get("mechanism", _MECHANISMS[0])}
+        found |= {"sasl.username": unquote(user), "sasl.password": unquote(password)}
+    if "ca" in more:
+        found["ssl.ca.location"] = more["ca"]
+    return found
+
+
 def servers(address: str) -> str:
     """`HOST:PORT[,HOST:PORT...]` alone. Raises ValueError as `options`."""
     return ",".join(_parts(address)[2])

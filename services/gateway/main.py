@@ -10,7 +10,8 @@ from services.gateway.serve import Servers, listening
 from services.gateway.settings import GatewaySettings
 from services.principals.keys import KeysError, load
 from services.settings import read
-from services.streams_kafka import KafkaReader, KafkaWriter
+from services.streams_kafka import KafkaReader
+from services.streams_writers import writer_to
 from services.telemetry import configure_logging
 
 
@@ -18,7 +19,7 @@ def outbox_to(bootstrap: str) -> Outbox:
     """An outbox to Kafka; it connects when it is first used."""
     reader = KafkaReader(bootstrap, "encore-gateway")
     reader.subscribe(FEEDBACK, lambda _: {}, lambda _: None)  # names the topics; it never polls, so it never joins
-    return Outbox(KafkaWriter(bootstrap), reader)
+    return Outbox(writer_to(bootstrap), reader)
 
 
 def _require_keys(settings: GatewaySettings) -> None:

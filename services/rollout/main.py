@@ -22,7 +22,7 @@ from services.rollout.store import Store
 from services.rollout.watches import Watches
 from services.rollout.watching import Watching
 from services.settings import read
-from services.streams_kafka import KafkaWriter
+from services.streams_writers import writer_to
 from services.telemetry import configure_logging, serve_metrics
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    producer = KafkaWriter(settings.kafka_bootstrap)
+    producer = writer_to(settings.kafka_bootstrap)
     registry_of = MlflowRegistry(settings.mlflow_url, settings.mlflow_login)
     with open_pool(settings.postgres_dsn, limits=PATIENT) as pool, registry_of as registry:
         lease = Lease(pool, settings.rollout_lease_s)

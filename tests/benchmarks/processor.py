@@ -10,6 +10,12 @@ def spent_seconds(process: int) -> float:
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
+def waited_seconds(process: int) -> float:
+    """Seconds that its threads were ready to run and had to wait for a processor: the same file's second number."""
+    waits = (thread.read_text().split()[1] for thread in Path(f"/proc/{process}/task").glob("*/schedstat"))
+    return sum(map(int, waits)) / 1e9
+
+
 def listening_at(address: str) -> psutil.Process:
     """The process on this machine that listens there, `host:port`."""
     port = int(address.rpartition(":")[2])

@@ -1,19 +1,21 @@
 """How many events a second go from a producer through Kafka into Postgres, minute after minute, and how fresh what can
 be asked is at half of that; ours beside what is usually written, each in turn on the same machine and broker.
 
-    python -m tests.benchmarks.sustained --kafka HOST:PORT --postgres DSN [--seconds 60] [--peer-seconds 20]
+    python -m tests.benchmarks.sustained --kafka HOST:PORT --postgres DSN [--seconds 60] [--only WAY]
 
 *Sustained*: a producer keeps `BACKLOG` events under way for so long; what was committed meanwhile is counted. *Fresh*:
 half as many a second at even times; for each event, from before it is handed to the producer until a commit has it,
 looked for every `LOOK_S`. The events are those of `tests.benchmarks.sink`. Each reader has a process of its own. Ours
 folds them into plays, ratings and roll-ups; the others only store them, so ratios flatter them:
 
+- *ours*: two aggregators, written to through librdkafka; then one of them, and one written to through kafka-python;
 - *upsert of batches*: what is polled as one statement of many rows, `on conflict do update`: Kafka Connect's JDBC sink;
 - *executemany*: a transaction a batch;
 - *row by row*: one insert and one commit an event.
 
 Seconds of the processor are those of the producer, of the reader, of the broker and of Postgres' servers, all of which
-must run on this machine; each is given in microseconds an event.
+must run on this machine; each is given in microseconds an event. `waited` is how long reader and producer were ready to
+run and had no processor, in seconds of each second: what other work on the machine took from them.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import statistics
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event as Flag
@@ -40,18 +43,19 @@ from services.aggregator.main import Aggregator
 from services.aggregator.store import Store
 from services.kafka_access import servers
 from services.postgres import open_pool
-from services.streams import Message, Outgoing, Start, TopicPartition
+from services.streams import Message, Outgoing, Producer, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
+from services.streams_librdkafka import LibrdkafkaWriter
 from services.telemetry import configure_logging
 from tests.benchmarks.aggregator import INSERT, PLACES, database, ends
-from tests.benchmarks.processor import listening_at
+from tests.benchmarks.processor import listening_at, waited_seconds
 from tests.benchmarks.sink import Tracks, made, realistic, row, some_tracks
 from tests.services.aggregator.samples import message_of
 
 BACKLOG: Final = 10_000
 PORTION: Final = 500
 BATCH: Final = 2_000
-CEILING: Final = 12_000
+CEILING: Final = 16_000
 """So many events a second are made before anything is timed; who takes them all is timed until then."""
 TICK_S: Final = 0.02
 LOOK_S: Final = 0.005
@@ -64,37 +68,55 @@ select * from unnest(%s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::timesta
 on conflict (source, id) do update set data = excluded.data"""
 
 Reached = Any  # a shared array: the next offset of each of PLACES
-Way = Callable[[str, str, Mapping[TopicPartition, Start], Flag, Reached], None]
 
 
-def ours(kafka: str, dsn: str, _: Mapping[TopicPartition, Start], stop: Flag, __: Reached) -> None:
+class Place(NamedTuple):
+    """Where a reader reads and writes, and as a member of which group."""
+
+    kafka: str
+    dsn: str
+    group: str
+
+
+Reading = Callable[[Place, Mapping[TopicPartition, Start], Flag, Reached], None]
+
+
+class Way(NamedTuple):
+    """What reads, in how many processes, and what writes to Kafka."""
+
+    reading: Reading
+    readers: int = 1
+    writer: Callable[[str], Producer] = LibrdkafkaWriter
+
+
+def ours(place: Place, _: Mapping[TopicPartition, Start], stop: Flag, __: Reached) -> None:
     """The aggregator. How far it is stands in Postgres."""
     configure_logging("benchmark", "warning")
     collect_seldom()
-    with open_pool(dsn) as pool:
+    with open_pool(place.dsn) as pool:
         stopping = cast("threading.Event", stop)
-        Aggregator(KafkaReader(kafka, f"benchmark-{uuid4().hex}"), Store(pool), BATCH, stopping).run()
+        Aggregator(KafkaReader(place.kafka, place.group), Store(pool), BATCH, stopping).run()
 
 
-def upsert(kafka: str, dsn: str, starts: Mapping[TopicPartition, Start], stop: Flag, reached: Reached) -> None:
+def upsert(place: Place, starts: Mapping[TopicPartition, Start], stop: Flag, reached: Reached) -> None:
     """What was polled in one statement."""
 
     def write(connection: psycopg.Connection, messages: Sequence[Message]) -> None:
         connection.execute(UPSERT, [list(column) for column in zip(*map(row, messages), strict=True)])
 
-    _read(kafka, dsn, starts, stop, reached, write)
+    _read(place, starts, stop, reached, write)
 
 
-def executemany(kafka: str, dsn: str, starts: Mapping[TopicPartition, Start], stop: Flag, reached: Reached) -> None:
+def executemany(place: Place, starts: Mapping[TopicPartition, Start], stop: Flag, reached: Reached) -> None:
     """A transaction a batch, a row a time."""
 
     def write(connection: psycopg.Connection, messages: Sequence[Message]) -> None:
         connection.cursor().executemany(INSERT, list(map(row, messages)))
 
-    _read(kafka, dsn, starts, stop, reached, write)
+    _read(place, starts, stop, reached, write)
 
 
-def row_by_row(kafka: str, dsn: str, starts: Mapping[TopicPartition, Start], stop: Flag, reached: Reached) -> None:
+def row_by_row(place: Place, starts: Mapping[TopicPartition, Start], stop: Flag, reached: Reached) -> None:
     """A transaction an event."""
 
     def write(connection: psycopg.Connection, messages: Sequence[Message]) -> None:
@@ -103,29 +125,30 @@ def row_by_row(kafka: str, dsn: str, starts: Mapping[TopicPartition, Start], sto
             connection.commit()
             reached[PLACES.index(message.place)] = message.next_offset
 
-    _read(kafka, dsn, starts, stop, reached, write)
+    _read(place, starts, stop, reached, write)
 
 
 WAYS: Final[Mapping[str, Way]] = {
-    "ours": ours,
-    "upsert of batches": upsert,
-    "executemany": executemany,
-    "row by row": row_by_row,
+    "ours": Way(ours, readers=2),
+    "ours, one aggregator": Way(ours),
+    "ours, one aggregator, by kafka-python": Way(ours, writer=KafkaWriter),
+    "upsert of batches": Way(upsert),
+    "executemany": Way(executemany),
+    "row by row": Way(row_by_row),
 }
 
 
 def _read(
-    kafka: str,
-    dsn: str,
+    place: Place,
     starts: Mapping[TopicPartition, Start],
     stop: Flag,
     reached: Reached,
     write: Callable[[psycopg.Connection, Sequence[Message]], None],
 ) -> None:
     collect_seldom()
-    reader = KafkaReader(kafka, f"benchmark-{uuid4().hex}")
+    reader = KafkaReader(place.kafka, place.group)
     reader.subscribe(FEEDBACK, lambda _: starts, lambda _: None)
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(place.dsn) as connection:
         while not stop.is_set():
             if messages := reader.poll(BATCH, 0.5):
                 write(connection, messages)
@@ -144,12 +167,12 @@ class Sent(NamedTuple):
 
 
 class Run:
-    """One way, reading in its process, and what is sent to it."""
+    """One way, reading in its processes, and what is sent to it."""
 
     def __init__(self, kafka: str, dsn: str, way: Way) -> None:
         context = multiprocessing.get_context("spawn")
-        self._writer, self._stop = KafkaWriter(kafka), context.Event()
-        self._eye = psycopg.connect(dsn, autocommit=True) if way is ours else None
+        self._writer, self._stop = way.writer(kafka), context.Event()
+        self._eye = psycopg.connect(dsn, autocommit=True) if way.reading is ours else None
         self.reached: Reached = context.Array("q", len(PLACES), lock=False)
         starts = ends(kafka)
         for index, place in enumerate(PLACES):
@@ -160,9 +183,11 @@ class Run:
                 [(*place, offset) for place, offset in starts.items()],
             )
         begin = {place: Start(offset) for place, offset in starts.items()}
-        self._process = context.Process(target=way, args=(kafka, dsn, begin, self._stop, self.reached))
-        self._process.start()
-        self.reader = psutil.Process(cast("int", self._process.pid))
+        given = (Place(kafka, dsn, f"benchmark-{uuid4().hex}"), begin, self._stop, self.reached)
+        self._processes = [context.Process(target=way.reading, args=given) for _ in range(way.readers)]
+        for process in self._processes:
+            process.start()
+        self.readers = [psutil.Process(process.pid) for process in self._processes]
 
     def send(self, messages: Sequence[Outgoing]) -> Sent:
         """Returns when the broker has them."""
@@ -191,7 +216,8 @@ class Run:
 
     def close(self) -> None:
         self._stop.set()
-        self._process.join()
+        for process in self._processes:
+            process.join()
         self._writer.close()
         if self._eye is not None:
             self._eye.close()
@@ -215,7 +241,7 @@ def sustained(run: Run, messages: Sequence[Outgoing], seconds: float) -> tuple[i
 
 def freshness(run: Run, messages: Sequence[Outgoing], rate: float) -> dict[str, float]:
     """Milliseconds from before an event is handed over until a commit has it, at so many events a second."""
-    waiting: list[list[tuple[int, float]]] = [[] for _ in PLACES]  # offset and moment, in order
+    waiting: list[deque[tuple[int, float]]] = [deque() for _ in PLACES]  # offset and moment, in order
     found: list[float] = []
     stop, lock = threading.Event(), threading.Lock()
 
@@ -224,9 +250,8 @@ def freshness(run: Run, messages: Sequence[Outgoing], rate: float) -> dict[str, 
             reached, now = run.look(), time.perf_counter()
             with lock:
                 for index, own in enumerate(waiting):
-                    there = sum(offset < reached[index] for offset, _ in own)
-                    found.extend(1000 * (now - at) for _, at in own[:there])
-                    del own[:there]
+                    while own and own[0][0] < reached[index]:
+                        found.append(1000 * (now - own.popleft()[1]))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -260,11 +285,13 @@ def main() -> None:
     parser.add_argument("--postgres", required=True)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--peer-seconds", type=float, default=20)
+    parser.add_argument("--only", choices=WAYS, action="append", metavar="WAY", help="this one; may be repeated")
     options = parser.parse_args()
     configure_logging("benchmark", "warning")
     broker = listening_at(servers(options.kafka))
-    for name, way in WAYS.items():
-        seconds = options.seconds if way is ours else options.peer_seconds
+    for name in options.only or WAYS:
+        way = WAYS[name]
+        seconds = options.seconds if way.reading is ours else options.peer_seconds
         with database(options.postgres) as dsn:
             facts = _measured(options.kafka, dsn, way, seconds, broker)
         sys.stdout.write(json.dumps({"way": name, **facts, "load": round(os.getloadavg()[0], 1)}) + "\n")
@@ -279,12 +306,16 @@ def _measured(kafka: str, dsn: str, way: Way, seconds: float, broker: psutil.Pro
     try:
         first = [message_of(event) for event in made(tracks)]
         run.await_all([run.send(first[at : at + PORTION]) for at in range(0, len(first), PORTION)])
-        with _spent(dsn, run.reader, broker) as spent:
+        with _spent(dsn, run.readers, broker) as spent, _waited(run.readers) as waited:
             sent, committed, passed = sustained(run, messages, seconds)
         each = {f"{whose}_us": round(1e6 * used / sent) for whose, used in spent.items()}
+        waits = {"waited": round(waited[0] / passed, 2)}
         half = committed / passed / 2
         again = some_messages(round(half * seconds), tracks, draw)
-        return {"sustained_per_s": round(2 * half), "for_s": round(passed), **each, **freshness(run, again, half)}
+        with _waited(run.readers) as waited:
+            fresh = freshness(run, again, half)
+        waits["fresh_waited"] = round(waited[0] / seconds, 2)
+        return {"sustained_per_s": round(2 * half), "for_s": round(passed), **each, **fresh, **waits}
     finally:
         run.close()
 
@@ -295,7 +326,7 @@ def some_messages(count: int, tracks: Tracks, draw: random.Random) -> list[Outgo
 
 
 @contextmanager
-def _spent(dsn: str, reader: psutil.Process, broker: psutil.Process) -> Iterator[dict[str, float]]:
+def _spent(dsn: str, readers: Sequence[psutil.Process], broker: psutil.Process) -> Iterator[dict[str, float]]:
     """Seconds of the processor within the block, by whose."""
 
     def now() -> dict[str, float]:
@@ -304,13 +335,25 @@ def _spent(dsn: str, reader: psutil.Process, broker: psutil.Process) -> Iterator
                 "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
             ).fetchall()
         postgres = [psutil.Process(pid) for (pid,) in servers]
-        own = {"producer": time.process_time(), "reader": _used(reader), "broker": _used(broker)}
+        own = {"producer": time.process_time(), "reader": sum(map(_used, readers)), "broker": _used(broker)}
         return own | {"postgres": sum(map(_used, postgres))}
 
     spent: dict[str, float] = {}
     before = now()
     yield spent
     spent |= {whose: used - before[whose] for whose, used in now().items()}
+
+
+@contextmanager
+def _waited(readers: Sequence[psutil.Process]) -> Iterator[list[float]]:
+    """Seconds within the block that threads of readers and of this process were ready and had no processor."""
+
+    def now() -> float:
+        return sum(waited_seconds(process.pid) for process in (psutil.Process(), *readers))
+
+    found, before = [0.0], now()
+    yield found
+    found[0] = now() - before
 
 
 def _used(process: psutil.Process) -> float:

@@ -110,7 +110,9 @@ def by_key(messages: Sequence[Message | Outgoing]) -> dict[bytes | None, list[by
     return dict(found)
 
 
-class StreamsContract:
+class ProducerContract:
+    """What a `Producer` must do."""
+
     @pytest.fixture
     def broker(self) -> Broker:
         raise NotImplementedError
@@ -155,6 +157,52 @@ class StreamsContract:
             offsets = [message.offset for message in messages]
             assert offsets == list(range(len(offsets)))
             assert member.consumer.end_offsets([place]) == {place: len(offsets)}
+
+    def test_a_receipt_says_where_a_message_is(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        sent = numbered(broker.topic, 30)
+        receipts = producer.send_all(sent)
+        got = {(message.place, message.offset): message for message in join().read(30)}
+        for message, receipt in zip(sent, receipts, strict=True):
+            read = got[TopicPartition(receipt.topic, receipt.partition), receipt.offset]
+            assert (read.value, read.timestamp_ms) == (message.value, receipt.timestamp_ms)
+
+    def test_a_message_too_large_is_refused_before_anything_is_sent(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        large = Outgoing(broker.topic, b"key", bytes(MAX_MESSAGE_BYTES))
+        with pytest.raises(ValueError, match="message 1 "):
+            producer.send_all([*numbered(broker.topic, 1), large])
+        producer.send_all([Outgoing(broker.topic, b"after", b"after")])
+        assert [message.key for message in join().read(1)] == [b"after"]
+
+    def test_what_was_not_acknowledged_is_named(self, broker: Broker, producer: Producer) -> None:
+        good = numbered(broker.topic, 2)
+        with pytest.raises(NotAcknowledged) as caught:
+            producer.send_all([*good, Outgoing("no-such-topic", b"key", b"value")])
+        assert caught.value.missing == (2,)
+        assert caught.value.status == 503
+
+    def test_a_producer_outlives_an_outage_that_is_longer_than_its_patience(
+        self, broker: Broker, producer: Producer, join: Callable[..., Member]
+    ) -> None:
+        producer.send_all(numbered(broker.topic, 3))
+        with broker.away():
+            for _ in range(2):
+                with pytest.raises(NotAcknowledged):
+                    producer.send_all([Outgoing(broker.topic, b"key", b"meanwhile")])
+        until(lambda: confirms(producer, Outgoing(broker.topic, b"key", b"after")))
+        member = join()
+        until(lambda: member.poll() is not None and b"after" in {message.value for message in member.got})
+        assert len([message for message in member.got if message.value not in (b"meanwhile", b"after")]) == 3
+
+    def test_nothing_to_send_is_no_error(self, producer: Producer) -> None:
+        producer.send_all([])
+
+
+class StreamsContract(ProducerContract):
+    """What a `Producer` and a `Consumer` must do."""
 
     def test_reading_starts_at_the_stored_offsets(
         self, broker: Broker, producer: Producer, join: Callable[..., Member]
@@ -255,16 +303,6 @@ class StreamsContract:
         until(written)
         until(lambda: member.poll() is not None and newest in {message.place for message in member.got})
 
-    def test_a_receipt_says_where_a_message_is(
-        self, broker: Broker, producer: Producer, join: Callable[..., Member]
-    ) -> None:
-        sent = numbered(broker.topic, 30)
-        receipts = producer.send_all(sent)
-        got = {(message.place, message.offset): message for message in join().read(30)}
-        for message, receipt in zip(sent, receipts, strict=True):
-            read = got[TopicPartition(receipt.topic, receipt.partition), receipt.offset]
-            assert (read.value, read.timestamp_ms) == (message.value, receipt.timestamp_ms)
-
     def test_the_first_message_of_a_time_is_found(
         self, broker: Broker, producer: Producer, join: Callable[..., Member]
     ) -> None:
@@ -294,35 +332,6 @@ class StreamsContract:
         member.stored = {place: 8}
         assert [message.offset for message in member.read(2)] == [8, 9]
 
-    def test_a_message_too_large_is_refused_before_anything_is_sent(
-        self, broker: Broker, producer: Producer, join: Callable[..., Member]
-    ) -> None:
-        large = Outgoing(broker.topic, b"key", bytes(MAX_MESSAGE_BYTES))
-        with pytest.raises(ValueError, match="message 1 "):
-            producer.send_all([*numbered(broker.topic, 1), large])
-        producer.send_all([Outgoing(broker.topic, b"after", b"after")])
-        assert [message.key for message in join().read(1)] == [b"after"]
-
-    def test_what_was_not_acknowledged_is_named(self, broker: Broker, producer: Producer) -> None:
-        good = numbered(broker.topic, 2)
-        with pytest.raises(NotAcknowledged) as caught:
-            producer.send_all([*good, Outgoing("no-such-topic", b"key", b"value")])
-        assert caught.value.missing == (2,)
-        assert caught.value.status == 503
-
-    def test_a_producer_outlives_an_outage_that_is_longer_than_its_patience(
-        self, broker: Broker, producer: Producer, join: Callable[..., Member]
-    ) -> None:
-        producer.send_all(numbered(broker.topic, 3))
-        with broker.away():
-            for _ in range(2):
-                with pytest.raises(NotAcknowledged):
-                    producer.send_all([Outgoing(broker.topic, b"key", b"meanwhile")])
-        until(lambda: confirms(producer, Outgoing(broker.topic, b"key", b"after")))
-        member = join()
-        until(lambda: member.poll() is not None and b"after" in {message.value for message in member.got})
-        assert len([message for message in member.got if message.value not in (b"meanwhile", b"after")]) == 3
-
     def test_a_position_that_the_log_has_forgotten_is_not_passed_over(
         self, broker: Broker, producer: Producer, join: Callable[..., Member]
     ) -> None:
@@ -347,6 +356,3 @@ class StreamsContract:
         after = join().consumer.extents([place])[place]
         assert before.topic_id
         assert after.topic_id not in ("", before.topic_id)
-
-    def test_nothing_to_send_is_no_error(self, producer: Producer) -> None:
-        producer.send_all([])

@@ -15,7 +15,8 @@ from services.gateway.main import outbox_to
 from services.postgres import AsyncPool, open_async_pool, open_pool, transaction
 from services.rollout.registry import MlflowRegistry, UnknownVersion
 from services.streams import Outgoing, Start, TopicPartition
-from services.streams_kafka import KafkaReader, KafkaWriter
+from services.streams_kafka import KafkaReader
+from services.streams_writers import writer_to
 from tests.outages.watch import Ask
 from training.store import Store as FactoryStore
 
@@ -112,10 +113,10 @@ def of_engine(url: str) -> Iterator[Named]:
 @contextmanager
 def of_kafka(bootstrap: str, topic: str) -> Iterator[Named]:
     with ExitStack() as stack:
-        writer = KafkaWriter(bootstrap)
+        writer = writer_to(bootstrap)
         stack.callback(writer.close)
         reader = KafkaReader(bootstrap, f"outage-{uuid4().hex}")
-        feeder = KafkaWriter(bootstrap)
+        feeder = writer_to(bootstrap)
         stack.callback(feeder.close)
         runner = stack.enter_context(asyncio.Runner())
         reader.subscribe([topic], lambda places: _beginnings(reader, places), lambda _: None)

@@ -40,10 +40,12 @@ from services.kafka_grants import GROUPS, OPERATOR, READERS, WRITERS, rights
 from services.kafka_grants import USERS as DECLARED
 from services.streams import Outgoing, Receipt, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
+from services.streams_librdkafka import LibrdkafkaWriter
 from tests.contracts.streams import until
 from tests.services.sasl import REFUSED, connected, everything, log_in
 
 PATIENCE_S = 60.0
+Writing = type[KafkaWriter] | type[LibrdkafkaWriter]
 
 
 @contextmanager
@@ -66,9 +68,9 @@ def own(servers_home: Home, kafka_bootstrap: str, part: str) -> str:
     return address_of(servers_home, part, servers(kafka_bootstrap))
 
 
-def sent(address: str, topic: str) -> str:
+def sent(address: str, topic: str, writing: Writing = KafkaWriter) -> str:
     """Empty when a record of this login is taken, else what refused it."""
-    with closing(KafkaWriter(address, delivery_s=PATIENCE_S)) as writer:
+    with closing(writing(address, delivery_s=PATIENCE_S)) as writer:
         try:
             writer.send_all([Outgoing(topic, b"nobody", b"x")])
         except NotAcknowledged as error:
@@ -110,10 +112,11 @@ def test_who_does_not_write_a_topic_is_refused(own: str, part: str) -> None:
                 producer.send(topic, key=b"nobody", value=b"x").get(timeout=PATIENCE_S)
 
 
-def test_gateway_and_rollout_write_what_is_theirs(servers_home: Home, kafka_bootstrap: str) -> None:
+@pytest.mark.parametrize("writing", [KafkaWriter, LibrdkafkaWriter])
+def test_gateway_and_rollout_write_what_is_theirs(servers_home: Home, kafka_bootstrap: str, writing: Writing) -> None:
     at = servers(kafka_bootstrap)
-    assert sent(address_of(servers_home, "gateway", at), HEARTBEATS) == ""
-    assert sent(address_of(servers_home, "rollout", at), RELEASES) == ""
+    assert sent(address_of(servers_home, "gateway", at), HEARTBEATS, writing) == ""
+    assert sent(address_of(servers_home, "rollout", at), RELEASES, writing) == ""
 
 
 @pytest.mark.parametrize("part", sorted(part for part in USERS if USERS[part] not in READERS[PLAYS]))

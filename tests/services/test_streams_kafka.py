@@ -9,7 +9,7 @@ from kafka.admin import KafkaAdminClient
 
 from services.errors import BackendAway, NotAcknowledged
 from services.kafka_access import options
-from services.streams import Outgoing, Start, TopicPartition
+from services.streams import Outgoing, Producer, Start, TopicPartition
 from services.streams_kafka import KafkaReader, KafkaWriter
 from tests.contracts.streams import PARTITIONS, Member, StreamsContract, until
 from tests.frozen import frozen
@@ -49,7 +49,7 @@ class Real:
         admin.create_partitions({self.topic: PARTITIONS + 1})
         admin.close()
 
-    def producer(self) -> KafkaWriter:
+    def producer(self) -> Producer:
         return KafkaWriter(self._bootstrap, delivery_s=5)
 
     def consumer(self, group: str) -> KafkaReader:
