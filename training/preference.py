@@ -18,6 +18,7 @@ A track that was not heard says nothing, whatever was answered about it.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Literal
 from uuid import UUID
@@ -169,12 +170,8 @@ def _listening(heard: Sequence[Hearing]) -> Vector:
 
 def _integrated(stars: Sequence[tuple[int, ...]], evidence: Vector) -> tuple[Vector, Vector, Vector]:
     """Mean and variance of each satisfaction [tracks] and mean offset, gain and carelessness [3], over the grid."""
-    prior = -0.5 * np.square(SATISFACTION)
-    prior -= np.log(np.exp(prior).sum())
-    grid = np.array(list(product(OFFSETS, GAINS, CARELESS)))
-    weights = -0.5 * np.square(grid[:, 0] / OFFSET_SD) - 0.5 * np.square((grid[:, 1] - GAIN_MIDDLE) / GAIN_SD)
-    weights += np.log([CARELESS[careless] for careless in grid[:, 2]])
-    cells = np.log(np.stack([_cell(k, grid) for k in range(1, 6)]))
+    grid, believed, prior, cells = _raters()
+    weights = believed.copy()
     first = np.zeros((len(stars), len(grid)))
     second = np.zeros_like(first)
     for place, answers in enumerate(stars):
@@ -189,6 +186,18 @@ def _integrated(stars: Sequence[tuple[int, ...]], evidence: Vector) -> tuple[Vec
     share /= share.sum()
     mean = first @ share
     return mean, second @ share - np.square(mean), share @ grid
+
+
+@cache
+def _raters() -> tuple[Vector, Vector, Vector, Vector]:
+    """Offset, gain and carelessness [raters, 3], the log of what is believed of them before any answer [raters] and of
+    satisfaction [satisfaction], and of the chance of each star [stars, raters, satisfaction]."""
+    grid = np.array(list(product(OFFSETS, GAINS, CARELESS)))
+    believed = -0.5 * np.square(grid[:, 0] / OFFSET_SD) - 0.5 * np.square((grid[:, 1] - GAIN_MIDDLE) / GAIN_SD)
+    believed += np.log([CARELESS[careless] for careless in grid[:, 2]])
+    prior = -0.5 * np.square(SATISFACTION)
+    prior -= np.log(np.exp(prior).sum())
+    return grid, believed, prior, np.log(np.stack([_cell(k, grid) for k in range(1, 6)]))
 
 
 def _cell(star: int, grid: Vector) -> Vector:

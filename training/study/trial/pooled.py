@@ -1,11 +1,12 @@
-"""What the answers of others add to a choice among four seeds.
+"""What the answers of others add to a choice among a few seeds.
 
-    python -m training.study.trial.pooled [--populations 2,3,4 --others 0,24,48 --tastes 4 --work .encore/study]
+    python -m training.study.trial.pooled [--populations 2,3,4 --beside 9,10 --others 0,24,48 --seeds 4 --tastes 4]
 
 Each listener of these populations hears eight tracks made from the songs alone, and four wishes with four seeds each,
-as `--quick` does; what was made is kept, so a second call only reckons. On these tracks tastes are drawn anew, so that
-few tracks say more. Everyone rates their eight; the listeners of one population are a round, beside so many others of
-the other populations. The scorer is the product's (`training.scorer`).
+as `--quick` does; what was made is kept, so a second call only reckons. For a choice among eight, two wishes' seeds are
+taken for one's. On these tracks tastes are drawn anew, so that few tracks say more. Everyone rates their eight; the
+listeners of one population are a round, beside so many others of the other populations, drawn anew for each draw of
+tastes; those of `--beside` rate and are no round. The scorer is the product's (`training.scorer`).
 """
 
 import argparse
@@ -20,7 +21,7 @@ import torch
 
 from serving.engine.adapters.scorer import CAUTION, describe
 from training.preference import Hearing, Signals, estimate
-from training.scorer import Array, Heard, contradicted, fit, priors, space_of
+from training.scorer import Array, Heard, Weights, contradicted, fit, priors, space_of
 from training.study.population import beyond
 from training.study.prompts import typed
 from training.study.taste import Taste, in_stars
@@ -30,6 +31,10 @@ from training.study.trial.making import Wish
 from training.study.trial.options import parse
 
 FIRST, WISHES, SEEDS = 8, 4, 4
+HEADINGS = (
+    "others", "seeds", "oracle", "closeness", "true stars", "true - closeness", "permuted - closeness",
+    "true - permuted", "have a scorer, permuted", "below the mean",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +47,19 @@ class Shown:
     features: Array
 
 
-def shown(hall: Hall, member: Member, file: Path) -> Shown:
-    """Made and heard once, then read from the file."""
+def shown(hall: Hall, member: Member, folder: Path, name: str, *, rated: bool = False) -> Shown:
+    """Made and heard once, then read from the file; of who only rates no more than the first tracks."""
+    file = folder / f"{name}-rated.npz" if rated else folder / f"{name}.npz"
     if not file.exists():
-        wishes = [*_wishes(member, 0, FIRST, 1), *_wishes(member, 1, WISHES, SEEDS)]
+        wishes = _wishes(member, 0, FIRST, 1)
+        if not rated:
+            wishes += _wishes(member, 1, WISHES, SEEDS)
         made = hall.studio.make(wishes)
         sound = torch.stack([song.sound for song in member.songs]).mean(0)
         described = [describe(each.style, member.style, each.sound, sound).double().numpy() for each in made]
         heard = [hall.scale.standardise(hall.ears[0].hear(each.audio).double().numpy()) for each in made]
         own = hall.scale.standardise(np.stack([hall.heard[path] for path in member.person.songs]))
-        file.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".part.npz")
         np.savez(partial, songs=own, descriptions=np.stack(described), features=np.stack(heard))
         partial.replace(file)
@@ -68,69 +76,109 @@ def _wishes(member: Member, cycle: int, count: int, seeds: int) -> list[Wish]:
     return found
 
 
-def answered(each: Shown, taste: Taste, rng: np.random.Generator, *, permuted: bool) -> Heard:
-    """What the first tracks' stars tell; dealt out anew among them as a placebo."""
+@dataclass(frozen=True, eq=False)
+class Rater:
+    """A listener with one of their tastes, and what their answers to the first tracks tell."""
+
+    shown: Shown
+    taste: Taste
+    heard: Heard
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How many others a round learns from, and among how many seeds is chosen."""
+
+    others: int
+    seeds: int = SEEDS
+
+
+def rater(each: Shown, draw: Sequence[int], *, permuted: bool) -> Rater:
+    """With the taste of that draw; as a placebo the same stars are dealt out anew among the tracks."""
+    rng = np.random.default_rng(draw)
+    taste = beyond(each.songs, rng)
     stars = [taste.stars(features, rng) for features in each.features[:FIRST]]
     if permuted:
         stars = [stars[place] for place in rng.permutation(FIRST)]
     hearings = [Hearing(UUID(int=place), 4.0, 4.0, (given,)) for place, given in enumerate(stars)]
     believed = estimate(hearings, signals=Signals(listening=False))
-    return Heard(each.descriptions[:FIRST], believed.mean, believed.variance)
+    return Rater(each, taste, Heard(each.descriptions[:FIRST], believed.mean, believed.variance))
 
 
-def gains(round_: Sequence[Shown], others: Sequence[Shown], draw: Sequence[int], *, permuted: bool) -> Array:
-    """Of each listener of a round, with tastes of that draw: stars gained over the mean of the seeds by the scorer,
-    by closeness and by an oracle [listeners, 3]."""
-    tastes, heard = [], []
-    for place, each in enumerate([*round_, *others]):
-        rng = np.random.default_rng([*draw, place])
-        tastes.append(beyond(each.songs, rng))
-        heard.append(answered(each, tastes[-1], rng, permuted=permuted))
+def gains(round_: Sequence[Rater], others: Sequence[Rater], seeds: int = SEEDS) -> Array:
+    """Of each listener of a round: stars gained over the mean of the seeds by the scorer, by closeness and by an
+    oracle, and whether there was a scorer [listeners, 4]."""
+    heard = [each.heard for each in (*round_, *others)]
     space = space_of(heard)
     found, expected = priors(space, heard), np.concatenate([[0.0], space.expected])
     rows = []
     for place, each in enumerate(round_):
-        tested = each.features[FIRST:]
-        stars = np.array([in_stars(tastes[place].satisfaction(features)) for features in tested])
-        numbers = space.numbers(each.descriptions[FIRST:])
+        tested = each.shown.features[FIRST:]
+        stars = np.array([in_stars(each.taste.satisfaction(features)) for features in tested])
+        numbers = space.numbers(each.shown.descriptions[FIRST:])
         close = numbers @ expected
-        score = close
-        if found is not None and not contradicted(space, heard[place], found[place]):
-            weights = fit(space, heard[place], found[place])
-            variance = np.einsum("ij,jk,ik->i", numbers, weights.covariance, numbers)
-            score = numbers @ weights.mean - CAUTION * np.sqrt(np.maximum(variance, 0.0))
-        rows.append([_gain(score, stars), _gain(close, stars), _gain(stars, stars)])
+        believed = found is not None and not contradicted(space, each.heard, found[place])
+        score = _pessimistic(numbers, fit(space, each.heard, found[place])) if found and believed else close
+        rows.append([*(_gain(guess, stars, seeds) for guess in (score, close, stars)), float(believed)])
     return np.array(rows)
 
 
-def _gain(score: Array, stars: Array) -> float:
-    chosen, each = score.reshape(-1, SEEDS).argmax(1), stars.reshape(-1, SEEDS)
+def _pessimistic(numbers: Array, weights: Weights) -> Array:
+    """As `Scorer.score`, of each track [tracks]."""
+    variance = np.einsum("ij,jk,ik->i", numbers, weights.covariance, numbers)
+    found: Array = numbers @ weights.mean - CAUTION * np.sqrt(np.maximum(variance, 0.0))
+    return found
+
+
+def _gain(score: Array, stars: Array, seeds: int) -> float:
+    chosen, each = score.reshape(-1, seeds).argmax(1), stars.reshape(-1, seeds)
     return float((each[np.arange(len(each)), chosen] - each.mean(1)).mean())
 
 
-def table(populations: Sequence[Sequence[Shown]], counts: Sequence[int], tastes: int) -> str:
-    """Markdown: a row for each number of others; a cell is a mean over listeners with its 95 % interval."""
-    lines = [
-        "| others | oracle | closeness | true stars | true - closeness | permuted - closeness | true - permuted |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for count in counts:
-        true, placebo = (_over(populations, count, tastes, permuted=permuted) for permuted in (False, True))
-        cells = [true[:, 2], true[:, 1], true[:, 0], true[:, 0] - true[:, 1], placebo[:, 0] - placebo[:, 1]]
-        lines.append(f"| {count} | " + " | ".join(map(_cell, [*cells, true[:, 0] - placebo[:, 0]])) + " |")
+def table(
+    populations: Sequence[Sequence[Shown]], beside: Sequence[Sequence[Shown]], asked: Sequence[Asked], tastes: int
+) -> str:
+    """Markdown: a row for what was asked; a cell is a mean over listeners with its 95 % interval.
+
+    Args:
+        populations: each is a round in turn, beside others of all the rest.
+        beside: populations that rate and are no round.
+        asked: the rows.
+        tastes: drawn for each listener.
+    """
+    true, placebo = (_over(populations, beside, asked, tastes, permuted=permuted) for permuted in (False, True))
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    for each in asked:
+        one, other = true[each], placebo[each]
+        cells = [one[:, 2], one[:, 1], one[:, 0], one[:, 0] - one[:, 1], other[:, 0] - other[:, 1]]
+        believed = f"{one[:, 3].mean():.0%}, {other[:, 3].mean():.0%}"
+        shown_ = " | ".join(map(_cell, [*cells, one[:, 0] - other[:, 0]]))
+        lines.append(f"| {each.others} | {each.seeds} | {shown_} | {believed} | {(one[:, 0] < 0).mean():.0%} |")
     return "\n".join(lines)
 
 
-def _over(populations: Sequence[Sequence[Shown]], count: int, tastes: int, *, permuted: bool) -> Array:
-    """Each population in turn is the round; the mean over draws of tastes [listeners, 3]."""
-    found = []
-    for place, round_ in enumerate(populations):
-        rest = [each for other, those in enumerate(populations) if other != place for each in those]
-        order = np.random.default_rng(place).permutation(len(rest))[:count]
-        others = [rest[index] for index in order]
-        drawn = [gains(round_, others, (place, number), permuted=permuted) for number in range(tastes)]
-        found.append(np.mean(drawn, axis=0))
-    return np.concatenate(found)
+def _over(
+    populations: Sequence[Sequence[Shown]],
+    beside: Sequence[Sequence[Shown]],
+    asked: Sequence[Asked],
+    tastes: int,
+    *,
+    permuted: bool,
+) -> dict[Asked, Array]:
+    """The mean over draws of tastes for everyone of a round [listeners, 4]."""
+    found: dict[Asked, list[list[Array]]] = {each: [[] for _ in populations] for each in asked}
+    for number in range(tastes):
+        raters = [
+            [rater(each, (number, place, index), permuted=permuted) for index, each in enumerate(those)]
+            for place, those in enumerate([*populations, *beside])
+        ]
+        for place in range(len(populations)):
+            rest = [each for other, those in enumerate(raters) if other != place for each in those]
+            order = np.random.default_rng((number, place)).permutation(len(rest))
+            for each in asked:
+                others = [rest[index] for index in order[: each.others]]
+                found[each][place].append(gains(raters[place], others, each.seeds))
+    return {each: np.concatenate([np.mean(drawn, axis=0) for drawn in of]) for each, of in found.items()}
 
 
 def _cell(values: Array) -> str:
@@ -142,27 +190,37 @@ def _cell(values: Array) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Makes what is not there, and prints the table."""
     parser = argparse.ArgumentParser(prog="python -m training.study.trial.pooled", description=__doc__)
-    parser.add_argument("--populations", default="2,3,4", help="seeds of at least two populations of 24")
+    parser.add_argument("--populations", default="2,3,4", help="seeds of populations of 24, each a round in turn")
+    parser.add_argument("--beside", default="", help="seeds of populations that rate and are no round")
     parser.add_argument("--others", default="0,24,48", help="how many others a round learns from")
+    parser.add_argument("--seeds", default=str(SEEDS), help="among how many is chosen")
     parser.add_argument("--tastes", type=int, default=4, help="drawn anew on the same tracks")
     parser.add_argument("--work", type=Path, default=Path(".encore/study"), help="where what was made is kept")
     given = parser.parse_args(arguments)
-    seeds, counts = ([int(word) for word in said.split(",")] for said in (given.populations, given.others))
+    rounds, beside, counts, among = (
+        [int(word) for word in said.split(",") if word]
+        for said in (given.populations, given.beside, given.others, given.seeds)
+    )
+    if strange := [count for count in among if (WISHES * SEEDS) % count]:
+        parser.error(f"--seeds: expected a divisor of {WISHES * SEEDS}, got {strange[0]}")
     options, places = parse(["--quick", "--work", str(given.work), "--ears", "1"])
+    if max(counts) > (most := (len(rounds) + len(beside) - 1) * options.listeners):
+        parser.error(f"--others: expected at most {most} beside a round of these populations, got {max(counts)}")
     hall = Hall(options, places)
     try:
-        populations = [population(hall, seed) for seed in seeds]
+        populations = [population(hall, seed) for seed in rounds]
+        raters = [population(hall, seed, rated=True) for seed in beside]
     finally:
         hall.close()
-    print(table(populations, counts, given.tastes))
+    print(table(populations, raters, [Asked(count, each) for each in among for count in counts], given.tastes))
 
 
-def population(hall: Hall, seed: int) -> list[Shown]:
+def population(hall: Hall, seed: int, *, rated: bool = False) -> list[Shown]:
     """What the listeners of one seed heard."""
     members = hall.population(seed, lambda *_: None).members
     found = []
     for member in members:
-        found.append(shown(hall, member, hall.folder / "pooled" / f"{seed}-{member.number}.npz"))
+        found.append(shown(hall, member, hall.folder / "pooled", f"{seed}-{member.number}", rated=rated))
         print(f"  population {seed}: {len(found)} of {len(members)}", file=sys.stderr, flush=True)
     return found
 

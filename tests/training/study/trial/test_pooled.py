@@ -5,7 +5,7 @@ import numpy as np
 from serving.engine.adapters.scorer import described_size
 from serving.engine.hearing.sound import SOUND_SIZE
 from training.study.features import MEASURED, NAMES
-from training.study.trial.pooled import FIRST, SEEDS, WISHES, Shown, gains
+from training.study.trial.pooled import FIRST, SEEDS, WISHES, Asked, Rater, Shown, gains, rater, table
 
 STYLE = 6
 TRACKS = FIRST + WISHES * SEEDS
@@ -23,11 +23,32 @@ def listener(seed: int) -> Shown:
     return Shown(np.zeros((3, len(NAMES))), descriptions, features)
 
 
+def drawn(listeners: list[Shown], draw: int, *, permuted: bool) -> list[Rater]:
+    return [rater(each, (draw, place), permuted=permuted) for place, each in enumerate(listeners)]
+
+
 def test_one_listener_gains_by_what_others_answered_and_nothing_by_answers_at_random() -> None:
-    alone, others = [listener(0)], [listener(seed) for seed in range(1, 13)]
-    learned, close, oracle = np.mean([gains(alone, others, (1, n), permuted=False)[0] for n in range(3)], axis=0)
+    everyone = [listener(seed) for seed in range(13)]
+    true, placebo = ([drawn(everyone, n, permuted=permuted) for n in range(3)] for permuted in (False, True))
+    learned, close, oracle, believed = np.mean([gains(each[:1], each[1:])[0] for each in true], axis=0)
     assert oracle >= learned > close + 0.5 * (oracle - close)
-    without = np.mean([gains(alone, [], (1, n), permuted=False)[0] for n in range(3)], axis=0)
+    assert believed > 0
+    without = np.mean([gains(each[:1], [])[0] for each in true], axis=0)
     assert without[0] < learned
-    placebo = np.mean([gains(alone, others, (1, n), permuted=True)[0] for n in range(3)], axis=0)
-    assert placebo[0] < close + 0.3 * (oracle - close)
+    at_random = np.mean([gains(each[:1], each[1:])[0] for each in placebo], axis=0)
+    assert at_random[0] < close + 0.3 * (oracle - close)
+
+
+def test_a_placebo_has_the_same_taste_and_gets_the_same_stars() -> None:
+    true, placebo = (rater(listener(0), (1, 2), permuted=permuted) for permuted in (False, True))
+    assert np.array_equal(true.taste.ideal, placebo.taste.ideal)
+    assert not np.array_equal(true.heard.mean, placebo.heard.mean)
+    assert np.allclose(sorted(true.heard.mean), sorted(placebo.heard.mean))
+
+
+def test_a_table_has_a_row_for_each_number_of_others_and_of_seeds() -> None:
+    one, other = ([listener(10 * place + number) for number in range(4)] for place in range(2))
+    lines = table([one], [other], [Asked(0), Asked(4), Asked(4, 8)], tastes=1).splitlines()
+    assert [line.split(" | ")[:2] for line in lines[2:]] == [["| 0", "4"], ["| 4", "4"], ["| 4", "8"]]
+    oracles = [float(line.split(" | ")[2].split()[0]) for line in lines[2:]]
+    assert oracles[0] == oracles[1] < oracles[2]
