@@ -1,5 +1,6 @@
 """What the gateway asks of the engine, and what comes back."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -94,12 +95,35 @@ class DialsWanted(Frozen):
 NOT_SAID: Final = DialsWanted()
 
 
+# Within this no track becomes another one.
+MAX_TONE_DB = 6.0
+Decibels = Annotated[float, Field(ge=-MAX_TONE_DB, le=MAX_TONE_DB)]
+
+
+class Tone(Frozen):
+    """How much louder than it was made a track sounds below 200 Hz and above 2 kHz, in decibels; 0 as it was made."""
+
+    bass_db: Decibels = 0.0
+    treble_db: Decibels = 0.0
+
+
+FLAT: Final = Tone()
+# Of a word about sound that a listener likes as much as can be; of a disliked one the opposite.
+TONES: Final[Mapping[str, Tone]] = {
+    "bass": Tone(bass_db=MAX_TONE_DB),
+    "bright": Tone(treble_db=MAX_TONE_DB),
+    "dark": Tone(treble_db=-MAX_TONE_DB),
+    "soft": Tone(treble_db=-MAX_TONE_DB),
+    "warm": Tone(bass_db=MAX_TONE_DB / 2, treble_db=-MAX_TONE_DB / 2),
+}
+
+
 class GenerationRequest(Frozen):
     """One track. `songs` are feature files of the listener's songs; empty for the base arm. No adapter means the
     bare base model. What is made may repeat none of `songs`, nor of `known`, all that the listener has. At most `seeds`
-    seeds compete, fewer under load, and `dials` weigh in their comparison; where none is set they are not written, so
-    that a version from before them reads what is stored and asked. `destination` is the folder in the blob store to
-    write to."""
+    seeds compete, fewer under load, and `dials` weigh in their comparison; the track is heard in its `tone`. Where no
+    dial is set, or the tone is flat, these are not written, so that a version from before them reads what is stored and
+    asked. `destination` is the folder in the blob store to write to."""
 
     track_id: UUID
     listener_id: UUID
@@ -113,6 +137,7 @@ class GenerationRequest(Frozen):
     controls: Controls = Controls()
     seeds: Seeds = 1
     dials: Annotated[Dials, Field(exclude_if=lambda dials: dials == NO_DIALS)] = NO_DIALS
+    tone: Annotated[Tone, Field(exclude_if=lambda tone: tone == FLAT)] = FLAT
     destination: str
 
 

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from torch import Tensor
 
-from schemas.generation import SAMPLE_RATE, part_key
+from schemas.generation import SAMPLE_RATE, Tone, part_key
 from serving.audio import gain, pcm
 from serving.engine.sound.chunks import Chunks
+from serving.engine.sound.tone import Shelves
 from serving.studio import Studio
 
 
@@ -20,9 +21,10 @@ class TrackParts:
         ready_s: seconds of audio in the store.
     """
 
-    def __init__(self, studio: Studio, track_id: UUID) -> None:
-        self._studio, self._track_id = studio, track_id
+    def __init__(self, studio: Studio, track_id: UUID, tone: Tone) -> None:
+        self._studio, self._track_id, self._tone = studio, track_id, tone
         self._chunks = Chunks(studio.base.codec)
+        self._shelves = self._new_shelves()
         self._taken, self._number = 0, 0
         self._gain: float | None = None
         self._turn = asyncio.Lock()
@@ -40,14 +42,14 @@ class TrackParts:
         return self._number > 0
 
     async def finish(self, latents: Tensor) -> Tensor:
-        """The waveform of the whole track [samples] of these latents [frames, channels]; call it once, after `settle`.
+        """The whole track in its tone [samples], of these latents [frames, channels]; call it once, after `settle`.
 
         The last part is stored only if there are others: a track of one window is finished by then.
         """
         last = await self._studio.decode(self._chunks.add, latents[self._taken :], last=True)
         if self._number:
             await self._write(last)
-        return self._chunks.waveform
+        return await self._studio.decode(self._new_shelves().add, self._chunks.waveform)
 
     def cancel(self) -> None:
         """Ends what is under way."""
@@ -60,7 +62,11 @@ class TrackParts:
             if len(fresh):
                 await self._write(fresh)
 
-    async def _write(self, fresh: Tensor) -> None:
+    def _new_shelves(self) -> Shelves:
+        return Shelves(self._tone.bass_db, self._tone.treble_db, self._studio.base.codec.sample_rate)
+
+    async def _write(self, made: Tensor) -> None:
+        fresh = await self._studio.decode(self._shelves.add, made)
         if self._gain is None:
             self._gain = await self._studio.decode(gain, fresh.numpy())
         data = pcm(fresh.numpy(), 1.0 if self._gain is None else self._gain)

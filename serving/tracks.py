@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from schemas.blobs import features_name
-from schemas.generation import ActionDrawn, GenerationRequest, Progress, TrackFacts
+from schemas.generation import FLAT, ActionDrawn, GenerationRequest, Progress, TrackFacts
 from schemas.registry import AdapterRef
 from serving.audio import flac
 from serving.contest import Contest, seats, seeds_from
@@ -85,7 +85,7 @@ class Tracks:
     ) -> AsyncGenerator[Progress, None]:
         """One attempt; `live`: what can be heard before its end is stored. Raises RepeatsError."""
         contest, action = await self._enter(request, deadline)
-        parts = TrackParts(self._studio, request.track_id)
+        parts = TrackParts(self._studio, request.track_id, request.tone)
         try:
             async with aclosing(contest.updates()) as updates:
                 async for update in updates:
@@ -99,7 +99,8 @@ class Tracks:
             if await parts.settle():
                 yield Progress(stage="decoding", to_go_s=self._decode_s, ready_s=parts.ready_s)
             began, sound = time.monotonic(), winner.sound
-            if sound is None:
+            # Seeds compete as they were made; only the track is heard in the tone that was asked for.
+            if sound is None or request.tone != FLAT:
                 sound = await self._studio.decode(heard, self._studio, await parts.finish(latents), request.seconds)
             await self._originals.require_new(torch.from_numpy(sound.audio.waveform), known)
             facts = await self._store(request, latents, winner.ticket.job.plan, sound)

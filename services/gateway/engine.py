@@ -27,7 +27,7 @@ _FORGET_S: Final = 15.0
 _SILENCE_S: Final = 120.0
 _ASK_AGAIN_S: Final = 1.0
 _PASSING: Final = frozenset({"busy", "engine_away"})  # a replica died, or there is no room: another try may succeed
-_LATER: Final = frozenset({"known", "dials"})
+_LATER: Final = frozenset({"known", "dials", "tone"})
 """Fields of a wish for a track that the engine of the version before refuses, which serves on while an upgrade starts
 the new one: it is asked without them."""
 SILENT: Final = Problem(code="engine_away", message="The engine did not answer in time; ask again.")

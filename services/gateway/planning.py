@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from schemas.events import Arm
-from schemas.generation import NO_DIALS, Controls, Dials, GenerationRequest
+from schemas.generation import FLAT, NO_DIALS, Controls, Dials, GenerationRequest, Tone
 from schemas.registry import AdapterRef
 from services.gateway.assignment import (
     CANARY,
@@ -32,7 +32,7 @@ class Taste:
     their adapters, and the canary they are in, with the share of its wishes that are made twice. `held_back` is there
     while their last promotion is watched: the part of the champion's tracks that `previous` plays. `opted_out`: they
     take part in no comparison. `off`: a kill switch names them. `held_out`: they are among those who hear nothing that
-    was learned, ever."""
+    was learned, ever. `tone`: what they said of sound themselves."""
 
     songs: tuple[str, ...] = ()
     cold: ColdStart | None = None
@@ -47,6 +47,7 @@ class Taste:
     opted_out: bool = False
     off: bool = False
     held_out: bool = False
+    tone: Tone = FLAT
 
     @property
     def in_canary(self) -> bool:
@@ -100,11 +101,14 @@ class PlannedTrack:
     four_id: UUID | None = None
 
 
-def taste(listener_id: UUID, songs: Sequence[str], cold: ColdStart | None, models: Mapping[str, Any] | None) -> Taste:
+def taste(
+    listener_id: UUID, songs: Sequence[str], cold: ColdStart | None, models: Mapping[str, Any] | None, tone: Tone
+) -> Taste:
     """`models` is a row of the query of that name; None for a listener whom no training round has reached."""
     if models is None:
-        return Taste(tuple(songs), cold)
+        return Taste(tuple(songs), cold, tone=tone)
     return Taste(
+        tone=tone,
         songs=tuple(songs),
         cold=cold,
         champion=_adapter(listener_id, models, "champion"),
@@ -147,7 +151,7 @@ def planned(
     four_id: UUID | None = None,
 ) -> PlannedTrack:
     """The track that `draw` asks for: nothing personal in the base arm, the frozen start in the cold one; songs,
-    adapter and the choice among at most `seeds` seeds, by `dials` too, in the others."""
+    adapter, the choice among at most `seeds` seeds, by `dials` too, and the listener's own tone in the others."""
     songs, controls = _songs_of(draw.arm, own)
     request = GenerationRequest(
         track_id=track_id,
@@ -161,6 +165,7 @@ def planned(
         controls=controls,
         seeds=seeds if draw.arm in PERSONAL else 1,
         dials=dials if draw.arm in PERSONAL else NO_DIALS,
+        tone=own.tone if draw.arm in PERSONAL else FLAT,
         destination=destination,
     )
     return PlannedTrack(request, draw.propensity, own.release_id if own.in_canary else None, pair_id, four_id)

@@ -16,13 +16,15 @@ import psycopg
 
 from schemas.api import GivenRating, Listener, Song, Track
 from schemas.base import Problem
-from schemas.generation import MAX_KNOWN, MAX_SONGS, GenerationRequest, SongFacts, TrackFacts
+from schemas.generation import FLAT, MAX_KNOWN, MAX_SONGS, TONES, GenerationRequest, SongFacts, Tone, TrackFacts
 from services.gateway.absent import unknown_listener
 from services.gateway.cold import ColdStart, frozen, stored
 from services.gateway.consents import Consent, noted
 from services.gateway.executes import Execute, Row
 from services.gateway.line import Waiting
 from services.gateway.planning import PlannedTrack, Taste, taste
+from services.gateway.taste import TasteFacts, words_of
+from services.gateway.tone import tone_of
 from services.holdout import is_held_out
 from services.identifiers import uuid7
 from services.postgres import AsyncPool, Queries, load_queries, reaching
@@ -73,16 +75,6 @@ def track_row(row: Row) -> TrackRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TasteFacts:
-    """What a taste is told from: rated prompts with their stars, and the listener's corrections by word."""
-
-    songs: int
-    version: int | None
-    rated: Sequence[tuple[str, int]]
-    corrections: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
 class Reach:
     """Whose rows a request may see: one listener's, or those of a service's listeners."""
 
@@ -123,7 +115,16 @@ class Planning:
         if is_held_out(self._listener_id, self._holdout_share):
             return Taste(tuple(features), cold, held_out=True)
         models = await self._run("models", listener_id=self._listener_id)
-        return taste(self._listener_id, features, cold, models[0] if models else None)
+        return taste(self._listener_id, features, cold, models[0] if models else None, await self._tone())
+
+    async def _tone(self) -> Tone:
+        """What the listener's own words about sound ask for; most have said none, and of those nothing more is read."""
+        said = await self._run("taste_corrections", listener_id=self._listener_id)
+        corrections = {row["word"]: row["liking"] for row in said if row["word"] in TONES}
+        if not corrections:
+            return FLAT
+        rated = await self._run("rated_prompts", listener_id=self._listener_id)
+        return tone_of(words_of([(row["prompt"], row["stars"]) for row in rated], corrections))
 
     async def count_compared(self, release_id: UUID) -> int:
         """How many of the listener's wishes in the canary went to champion or candidate."""

@@ -7,6 +7,7 @@ numbers that have no names.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
@@ -29,6 +30,16 @@ PRIOR: Final = 4.0  # ratings that knowing nothing is worth
 CORRECTION: Final = 12.0  # ratings that a listener's own word is worth
 FULL: Final = 2.0  # stars above the mean that are full liking
 _WORD: Final = re.compile(r"[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class TasteFacts:
+    """What a taste is told from: rated prompts with their stars, and the listener's corrections by word."""
+
+    songs: int
+    version: int | None
+    rated: Sequence[tuple[str, int]]
+    corrections: Mapping[str, float]
 
 
 def words_of(rated: Sequence[tuple[str, int]], corrections: Mapping[str, float]) -> list[TasteWord]:

@@ -13,14 +13,23 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from schemas.generation import SAMPLE_RATE, GenerationRequest, Progress, SongFacts, SongRequest, part_key
+from schemas.generation import (
+    FLAT,
+    SAMPLE_RATE,
+    GenerationRequest,
+    Progress,
+    SongFacts,
+    SongRequest,
+    Tone,
+    part_key,
+)
 from schemas.registry import AdapterRef
 from serving.audio import Levelled, read_song
 from serving.blobs import Blobs
 from serving.engine.adapters.files import dump
 from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
-from serving.engine.hearing.sound import SOUND_SIZE
+from serving.engine.hearing.sound import NAMES, SOUND_SIZE
 from serving.engine.music.plan import CLOCK, KEY, PLAN_CHANNELS, Feel, Key, drawn
 from serving.engine.params import Job, Limits
 from serving.engine.ticket import Notify, Ticket
@@ -157,8 +166,9 @@ def test_guidance_strengthens_what_the_prompt_says_of_the_plan_and_leaves_what_a
     assert torch.equal(plan[:, KEY], null_plan[:, KEY])
 
 
-def test_a_long_track_can_be_heard_part_by_part_while_it_is_made(studio: Studio, root: str) -> None:
-    what = request(root, seconds=14.0)
+@pytest.mark.parametrize("tone", [FLAT, Tone(bass_db=6.0, treble_db=-6.0)])
+def test_a_long_track_can_be_heard_part_by_part_while_it_is_made(studio: Studio, root: str, tone: Tone) -> None:
+    what = request(root, seconds=14.0, tone=tone)
     progress = made(studio, what)
     ready = [line.ready_s for line in progress if line.ready_s is not None]
     assert ready == sorted(ready)
@@ -174,6 +184,18 @@ def test_a_long_track_can_be_heard_part_by_part_while_it_is_made(studio: Studio,
     assert np.corrcoef(live[inner], whole[inner])[0, 1] > 0.98
     with pytest.raises(Refused):
         studio.blobs.read(f"{root}/{part_key(what.track_id, 2)}", field="part")
+
+
+def test_a_tone_is_heard_in_the_track_and_changes_nothing_that_was_made(studio: Studio, root: str) -> None:
+    heard = []
+    for tone in (FLAT, Tone(treble_db=6.0)):
+        facts = made(studio, request(f"{root}/{tone.treble_db}", tone=tone))[-1].track
+        assert facts is not None
+        heard.append(load(studio.blobs.read(facts.features_url, field="file")))
+    plain, brighter = heard
+    assert torch.equal(plain["latents"], brighter["latents"])
+    centroid = NAMES.index("centroid")
+    assert brighter["sound"][centroid] > plain["sound"][centroid] + 0.1
 
 
 def test_a_short_track_has_no_parts(studio: Studio, root: str) -> None:

@@ -48,7 +48,7 @@ class ToneEngine:
     `paused` stops songs, and tracks at their first step; `refusal` fails them; `breaks_off` is how many answers end
     early, `busy` how many are a 503 that asks for a second's patience, `songs_busy` the same of songs
     and seven seconds; `mute` says nothing of prompts;
-    `older` is of a version before, which refuses `known` and `dials`;
+    `older` is of a version before, which refuses `known`, `dials` and `tone`;
     `ready_s` is what it says of parts, which the tests store; the style of song n is (n, 1)."""
 
     asked: list[GenerationRequest] = field(default_factory=list)
@@ -100,7 +100,7 @@ class ToneEngine:
             self.asked.append(request)
             if self.away:
                 return Response(status_code=503)
-            unknown = sorted({"known", "dials"} & request.model_fields_set)
+            unknown = sorted({"known", "dials", "tone"} & request.model_fields_set)
             if self.older and unknown:
                 problem = Problem(code="invalid", message="Extra inputs are not permitted", field=unknown[0])
                 return JSONResponse(problem.model_dump(), 422)

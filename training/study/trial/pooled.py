@@ -51,9 +51,9 @@ def shown(hall: Hall, member: Member, folder: Path, name: str, *, rated: bool = 
     """Made and heard once, then read from the file; of who only rates no more than the first tracks."""
     file = folder / f"{name}-rated.npz" if rated else folder / f"{name}.npz"
     if not file.exists():
-        wishes = _wishes(member, 0, FIRST, 1)
+        wishes = wishes_of(member, 0, FIRST, 1)
         if not rated:
-            wishes += _wishes(member, 1, WISHES, SEEDS)
+            wishes += wishes_of(member, 1, WISHES, SEEDS)
         made = hall.studio.make(wishes)
         sound = torch.stack([song.sound for song in member.songs]).mean(0)
         described = [describe(each.style, member.style, each.sound, sound).double().numpy() for each in made]
@@ -67,7 +67,7 @@ def shown(hall: Hall, member: Member, folder: Path, name: str, *, rated: bool = 
         return Shown(kept["songs"], kept["descriptions"], kept["features"])
 
 
-def _wishes(member: Member, cycle: int, count: int, seeds: int) -> list[Wish]:
+def wishes_of(member: Member, cycle: int, count: int, seeds: int) -> list[Wish]:
     """As the study asks for them."""
     rng, found = np.random.default_rng([member.person.seed, 2, cycle]), []
     for _ in range(count):
