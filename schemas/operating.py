@@ -1,6 +1,6 @@
 """The part of the HTTP API with which operators steer releases and switch learning off."""
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -19,6 +19,16 @@ Cohort = Annotated[
     str,
     Field(max_length=200, pattern=r"^[^=\x00]+=[^\x00]+$", description="such as `home=folk`", examples=["home=folk"]),
 ]
+
+
+Part = Literal["audit", "engine", "feedback", "orders", "refusals", "releases", "rounds", "switches"]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
+
+
+class Changed(Frozen):
+    """What is to be asked for anew: the parts by the names of their routes."""
+
+    parts: list[Part]
 
 
 class Signed(Frozen):

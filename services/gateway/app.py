@@ -10,6 +10,8 @@ import structlog
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from schemas.api import FeedbackCounts
+from schemas.topics import FEEDBACK
 from services.gateway import problems
 from services.gateway.access import Guarded, doors_of
 from services.gateway.analysis import Analysis
@@ -17,11 +19,14 @@ from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.bodies import Bounded
 from services.gateway.budgets import Budgets
+from services.gateway.changes import CHANNEL as CHANGED
+from services.gateway.changes import Changes
 from services.gateway.claims import Claims
 from services.gateway.described import document_of
 from services.gateway.engine import Engine
 from services.gateway.erasing import keep_erasing
 from services.gateway.exports import AT_ONCE as EXPORTS
+from services.gateway.finished import CHANNEL as FINISHED
 from services.gateway.finished import Finished
 from services.gateway.hardening import Hardened
 from services.gateway.ledger import Now, PostgresLedger
@@ -37,6 +42,7 @@ from services.gateway.reports import Reports
 from services.gateway.routes import (
     analysts,
     audio,
+    changes,
     consent,
     erasures,
     events,
@@ -59,6 +65,7 @@ from services.gateway.slots import Slots, too_many_exports, too_many_uploads
 from services.gateway.store import Store
 from services.gateway.tally import Bookkeeper
 from services.gateway.tidying import tidy
+from services.gateway.told import Told
 from services.gateway.tracks import TrackMaker
 from services.postgres import REPORTS, open_async_pool
 from services.principals.issuer_keys import IssuerKeys
@@ -68,6 +75,8 @@ from services.tasks import end
 
 log = structlog.get_logger()
 
+_ENGINE_S: Final = 2.0  # how often it is seen whether the engine does something else, while operators look at it
+_FEEDBACK_S: Final = 10.0
 _STATIC: Final = Path(__file__).parent / "static"
 _ROUTERS: Final = (
     sessions.router,
@@ -85,6 +94,7 @@ _ROUTERS: Final = (
     events.router,
     operators.router,
     operating.router,
+    changes.router,
     lineage.router,
     analysts.router,
     health.router,
@@ -149,19 +159,25 @@ async def _started(
     maker = TrackMaker(store, claims, engine, log_keys, outbox, board, width=width, patience=patience)
     bookkeeper = Bookkeeper(store, outbox.tallies)
     stack.push_async_callback(bookkeeper.aclose)
+    reports, changed = Reports(Store(asked)), Changes()
+
+    async def far() -> FeedbackCounts:
+        return await reports.feedback(await outbox.end_offsets(FEEDBACK))
+
     works = (
         maker.run(),
-        Finished(told, store, board).run(),
+        Told(told, {FINISHED: Finished(store, board), CHANGED: changed}).run(),
         tidy(store, blobs, claims, ledger, settings.terms),
         keep_erasing(store, blobs, engine, claims),
         bookkeeper.run(),
         RefusalBook(store).keep(refusals),
+        changed.watch("engine", _ENGINE_S, engine.status),
+        changed.watch("feedback", _FEEDBACK_S, far),
     )
     for work in works:
         stack.push_async_callback(end, [asyncio.create_task(work)])
     uploads, exports = Slots(settings.uploads_at_once, too_many_uploads), Slots(EXPORTS, too_many_exports)
-    reports, analysis = Reports(Store(asked)), Analysis(Store(asked))
-    lineage = Lineage(store, blobs, settings.mlflow_page)
+    analysis, lineage = Analysis(Store(asked)), Lineage(store, blobs, settings.mlflow_page)
     budgets = Budgets(settings, ledger)
     return Parts(
         settings,
@@ -171,6 +187,7 @@ async def _started(
         log_keys,
         outbox,
         board,
+        changed,
         maker,
         reports,
         analysis,

@@ -66,9 +66,10 @@ class Budgets:
         """Pays for a batch of `total` events; `counts` are those of each listener within the principal's reach."""
         await self._pay(self._both(by, "events", counts, total))
 
-    async def stream(self, by: Principal, listener_id: UUID) -> "Stream":
-        """Pays for the first slice of an event stream."""
-        charges = list(self._both(by, "stream_seconds", {listener_id: STREAM_SLICE_S}, STREAM_SLICE_S))
+    async def stream(self, by: Principal, listener_id: UUID | None = None) -> "Stream":
+        """Pays for the first slice of an event stream; `listener_id`: whose resource it follows, if anybody's."""
+        amounts = {} if listener_id is None else {listener_id: STREAM_SLICE_S}
+        charges = list(self._both(by, "stream_seconds", amounts, STREAM_SLICE_S))
         await self._pay(charges)
         return Stream(self, charges)
 

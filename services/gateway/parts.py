@@ -10,6 +10,7 @@ from services.gateway.analysis import Analysis
 from services.gateway.blobs import Blobs
 from services.gateway.board import Board
 from services.gateway.budgets import Budgets
+from services.gateway.changes import Changes
 from services.gateway.engine import Engine
 from services.gateway.lineage import Lineage
 from services.gateway.log_keys import LogKeys
@@ -32,6 +33,7 @@ class Parts:
     log_keys: LogKeys
     outbox: Outbox
     board: Board
+    changes: Changes
     maker: TrackMaker
     reports: Reports  # with connections of its own: a question must not stop the answers
     analysis: Analysis  # likewise

@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.benchmarks.aggregator import database
 from tests.services.gateway.conftest import FLAGS, Gateway
+from tests.services.gateway.rooms.conftest import at_rest
 from tests.services.gateway.rooms.house import furnished
 from tests.services.gateway.rooms.past import write_past
 
@@ -99,12 +100,12 @@ def opened(browser: Browser, house: Gateway, path: str, part: str) -> Iterator[P
     page = context.new_page()
     page.goto(house.login(path, house.listener(home="folk") if path == "/" else None))
     page.wait_for_selector(part)
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
     page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     page.add_init_script(WATCHED.replace("MAIN", repr(part)))
     page.reload()
     page.wait_for_selector(part)
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
     yield page
     context.close()
 

@@ -23,7 +23,7 @@ from services.principals.keys import first, load
 from services.principals.principal import KINDS
 from services.principals.tokens import minted
 from tests.e2e.expected import DOORS, Ask
-from tests.services.gateway.test_matrix import Owned, body, complaint, names_an_owner
+from tests.services.gateway.test_matrix import Owned, answered, body, complaint, names_an_owner
 from tests.stacks import RunningStack
 
 pytestmark = pytest.mark.e2e
@@ -155,7 +155,7 @@ def asked(
     sent = body(row, kind, owner)
     if harmless and sent:
         sent = {"json": {"nothing": "of this route"}}
-    return walk.http.request(row.method, row.path.format(**others | vars(owner)), headers=bearer(token), **sent)
+    return answered(walk.http, row, row.path.format(**others | vars(owner)), headers=bearer(token), **sent)
 
 
 def kept_out(row: Row, kind: Kind, got: httpx.Response) -> str | None:

@@ -42,7 +42,9 @@ from tests.services.roles import play
 from tests.threads import ended
 
 SERVICE = "a-product"
-STAFF_ROUTES = re.compile(r"/v1/(rounds|releases|versions|feedback|uplift|audit|switches|orders|engine|refusals|pages)")
+STAFF_ROUTES = re.compile(
+    r"/v1/(rounds|releases|versions|feedback|uplift|audit|switches|orders|operate|engine|refusals|pages)"
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

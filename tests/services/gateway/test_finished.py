@@ -92,7 +92,7 @@ def test_whatever_finishes_a_track_ends_its_stream(
             if broken:
                 connection.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity"
-                    " where datname = current_database() and query = 'listen gateway_finished'"
+                    " where datname = current_database() and query like 'listen gateway%'"
                 )
             connection.execute(FAIL, (UUID(track_id),))
         assert stream.result(120) == "failed"

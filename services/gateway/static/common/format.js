@@ -7,6 +7,9 @@ export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.flo
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 export const date = (iso) => dates.format(new Date(iso));
 
+const times = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
+export const time = (date) => times.format(date);
+
 const weekdays = new Intl.DateTimeFormat(language, { weekday: "long" });
 export const weekday = (time) => weekdays.format(new Date(time));
 

@@ -7,6 +7,7 @@ import { audit } from "./audit.js";
 import { comparing } from "./compare.js";
 import { engine } from "./engine.js";
 import { feedback } from "./feedback.js";
+import { live } from "./live.js";
 import { now } from "./now.js";
 import { orders } from "./orders.js";
 import { goTo } from "./places.js";
@@ -24,7 +25,7 @@ function begin(main) {
       h("h2", { id: `${name}-title` }, t.operate[name].title), part()));
   const places = h("nav", { class: "places", "aria-label": t.operate.places }, Object.keys(PARTS).map((name) =>
     h("button", { type: "button", class: "quiet small", onclick: () => goTo(name) }, t.operate[name].title)));
-  fill(main, places, parts);
+  fill(main, live(), places, parts);
 }
 
 room("operate", begin);

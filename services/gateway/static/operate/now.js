@@ -4,9 +4,9 @@ import { h } from "../common/dom.js";
 import { chance, count, date, short } from "../common/format.js";
 import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
-import { watched } from "../common/watch.js";
 import { isNear } from "./near.js";
 import { goTo } from "./places.js";
+import { watched } from "./watched.js";
 
 const HOUR_MS = 3_600_000;
 const WAITS_LONG_MS = HOUR_MS / 4;
@@ -24,15 +24,16 @@ const NOTHING = { releases: [], rounds: [], feedback: { lag: {}, dead_lettered: 
 
 export function now() {
   const place = h("div", { "aria-live": "polite" });
-  const load = async () => {
-    const answers = await Promise.allSettled(Object.values(ASKED).map(get));
-    const parts = Object.keys(ASKED).map((name, index) => [name, answers[index]]);
+  const answers = {};
+  const load = async (names) => {
+    await Promise.all([...names].map(async (name) => ([answers[name]] = await Promise.allSettled([get(ASKED[name])]))));
+    const parts = Object.entries(answers);
     const unread = parts.filter(([, { reason }]) => reason).map(([name, { reason }]) =>
       ({ kind: "unseen", says: t.operate.now.unseen(t.operate[name].title, reason.message), where: name }));
     const seen = Object.fromEntries(parts.filter(([, { value }]) => value).map(([name, { value }]) => [name, value]));
     return [...unread, ...needs({ ...NOTHING, ...seen })];
   };
-  watched(place, load, (found) => found.length
+  watched(place, Object.keys(ASKED), load, (found) => found.length
     ? h("ul", { class: "plain needs" }, found.map(({ kind, says, where }) =>
       h("li", { "data-kind": kind },
         h("span", {}, h("strong", {}, t.operate.now.kind[kind]), ` ${says}`),

@@ -6,7 +6,7 @@ import { get, post } from "../common/http.js";
 import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
-import { watched } from "../common/watch.js";
+import { watched } from "./watched.js";
 
 // A reason, which everything that an operator does carries: `fields`, and `signed()` to read it. Who it is the token tells.
 export function signature(id) {
@@ -38,7 +38,7 @@ export function ordering(actions, about = {}, version = null) {
 export function orders() {
   const words = t.operate.orders;
   const place = h("div", { "aria-live": "polite" });
-  watched(place, () => get("/v1/orders?limit=50"), (found) => table(words.list,
+  watched(place, ["orders"], () => get("/v1/orders?limit=50"), (found) => table(words.list,
     [words.when, words.who, words.what, words.about, words.reason, words.answer],
     found.map((each) => [
       date(each.ordered_at), each.by, words.action[each.action], about(each), each.reason,

@@ -5,11 +5,11 @@ import { chance, count, date, decimal, percent, short } from "../common/format.j
 import { get } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
-import { watched } from "../common/watch.js";
 import { inGrafana } from "./grafana.js";
 import { nearFrom, nearness } from "./near.js";
 import { ordering } from "./orders.js";
 import { versionsOf } from "./versions.js";
+import { watched } from "./watched.js";
 
 export const ORDERS = { canary: ["promote", "hold", "roll_back", "pause", "resume"], promoted: ["revert"], held: [], rolled_back: [], reverted: [] };
 
@@ -18,7 +18,7 @@ export function releases() {
   const draw = (found) => found.length
     ? h("ol", { class: "plain timeline" }, found.map((release, index) => entry(release, index === 0)))
     : h("p", { class: "state empty" }, t.operate.releases.none);
-  watched(place, () => get("/v1/releases?limit=50"), draw);
+  watched(place, ["releases"], () => get("/v1/releases?limit=50"), draw);
   return place;
 }
 

@@ -7,8 +7,8 @@ import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
 import { table } from "../common/table.js";
 import { shown } from "../common/states.js";
-import { watched } from "../common/watch.js";
 import { curve } from "./curve.js";
+import { watched } from "./watched.js";
 
 export function rounds() {
   const words = t.operate.rounds;
@@ -17,7 +17,7 @@ export function rounds() {
   const detail = h("div", { "aria-live": "polite", tabIndex: -1 });
   const seen = (round) => h("button", { type: "button", class: "link", "aria-label": words.curveOf(short(round.round_id)), onclick: () => shown(detail, () => curve(round)).then(() => detail.focus()) }, words.curve);
   const number = (text) => ({ text, number: true });
-  watched(place, () => get("/v1/rounds?limit=50"), (found) => table(words.list,
+  watched(place, ["rounds"], () => get("/v1/rounds?limit=50"), (found) => table(words.list,
     [words.asked, words.round, words.state, number(words.listeners), number(words.versions), words.detail, words.curve],
     found.map((each) => [
       date(each.created_at), short(each.round_id), words.status[each.status], count(each.listeners), count(each.versions), each.detail, each.status === "requested" ? "" : seen(each),

@@ -5,13 +5,13 @@ import { date } from "../common/format.js";
 import { get, post } from "../common/http.js";
 import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
-import { watched } from "../common/watch.js";
 import { signature } from "./orders.js";
+import { watched } from "./watched.js";
 
 export function switches() {
   const words = t.operate.switches;
   const place = h("div", { "aria-live": "polite" });
-  watched(place, () => get("/v1/switches?limit=50"), (found) => found.length
+  watched(place, ["switches"], () => get("/v1/switches?limit=50"), (found) => found.length
     ? h("ul", { class: "plain" }, found.map(entry))
     : h("p", { class: "state empty" }, words.none));
   return h("div", {}, h("p", { class: "hint" }, words.hint), throwing(place), place);

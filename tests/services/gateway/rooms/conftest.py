@@ -70,6 +70,15 @@ def enter(house: Gateway, window: BrowserContext) -> Opened:
     return opened
 
 
+def at_rest(page: Page) -> None:
+    """Returns when nothing is asked for any more but the stream by which Operate is live, which never ends."""
+    if page.locator("body[data-room=operate]").count():
+        expect(page.locator("#live")).to_contain_text("Live")
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    else:
+        page.wait_for_load_state("networkidle")
+
+
 AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
 
 

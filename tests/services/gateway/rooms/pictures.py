@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.engine import wav
-from tests.services.gateway.rooms.conftest import Opened
+from tests.services.gateway.rooms.conftest import Opened, at_rest
 from tests.services.gateway.rooms.past import write_past
 from tests.services.gateway.rooms.test_four import asked_for_four, heard_all
 from tests.services.gateway.rooms.test_listen import skip, tuned
@@ -58,7 +58,7 @@ def shown(enter: Opened, listener: str, past: list[UUID]) -> Callable[[str], Pag
         page = enter(path, listener=listener)
         page.set_viewport_size(dict(zip(("width", "height"), WIDE[path], strict=True)))  # type: ignore[arg-type]
         expect(page.locator(SHOWN[path]).first).to_be_visible()
-        page.wait_for_load_state("networkidle")
+        at_rest(page)
         return page
 
     return opened
@@ -96,6 +96,17 @@ def test_nothing_wrong_and_waiting(
     said = page.locator(".state, .calm").first
     expect(said).to_be_visible()
     keep(page, folder, f"{NAMES[path]}-{state}")
+
+
+def test_a_stream_that_is_lost(shown: Callable[[str], Page], folder: Path) -> None:
+    page = shown("/operate/")
+    page.route("**/v1/operate/events", broken)
+    page.reload()
+    expect(page.locator("#live")).to_contain_text("Not live")
+    expect(page.locator("#now li").first).to_be_visible()
+    keep(page, folder, "operate-lost")
+    narrow(page)
+    keep(page, folder, "operate-lost-narrow")
 
 
 def test_a_newcomer(enter: Opened, folder: Path) -> None:
@@ -182,7 +193,7 @@ def test_two_side_by_side(shown: Callable[[str], Page], house: Gateway, folder: 
     page.get_by_label("Listener", exact=True).first.fill(learned["listener"])
     page.get_by_role("button", name="Make both").click()
     expect(page.locator(".spectrogram canvas").first).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
     page.locator("#compare").screenshot(path=folder / "operate-side-by-side.png")
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from schemas.topics import PLAYS, RATINGS
 from tests.services.gateway.conftest import Gateway, until
-from tests.services.gateway.rooms.conftest import Opened
+from tests.services.gateway.rooms.conftest import Opened, at_rest
 from tests.services.gateway.rooms.past import write_past
 from tests.services.gateway.rooms.test_listen import of
 
@@ -130,7 +130,7 @@ def test_analysing(house: Gateway, enter: Opened) -> None:
 def test_nothing_moves_for_who_wants_no_motion(house: Gateway, enter: Opened, path: str) -> None:
     page = enter(path, listener=house.listener())
     page.emulate_media(reduced_motion="reduce")
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
     moving = """[...document.querySelectorAll("*")].filter((each) => {
       const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(each);
       const moves = transitionDuration.split(", ").some((time) => parseFloat(time) > 0) || animationName !== "none";
