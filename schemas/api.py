@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.base import CohortKey, CohortValue, Frozen, Problem, Sha256
-from schemas.generation import MAX_SEEDS, NOT_SAID, DialsWanted, Prompt, Seconds, Seed, Seeds
+from schemas.generation import FLAT, MAX_SEEDS, NOT_SAID, DialsWanted, Prompt, Seconds, Seed, Seeds, Tone
 
 TrackStatus = Literal["queued", "running", "ready", "failed"]
 ReleaseStatus = Literal["canary", "promoted", "held", "rolled_back", "reverted"]
@@ -106,13 +106,15 @@ class TasteWord(Frozen):
 
 
 class TasteView(Frozen):
-    """What Encore believes a listener likes. `version` is the adapter version they hear, null before there is one."""
+    """What Encore believes a listener likes. `version` is the adapter version they hear, null before there is one;
+    `tone` is what their own words about sound ask for in their next tracks."""
 
     listener_id: UUID
     songs: int
     ratings: int
     version: int | None
     words: list[TasteWord]
+    tone: Tone = FLAT
 
 
 class TasteCorrections(Frozen):

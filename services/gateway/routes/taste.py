@@ -12,6 +12,7 @@ from services.gateway.access import needs
 from services.gateway.parts import At, Parts
 from services.gateway.routes.listeners import require_listener
 from services.gateway.taste import KIND_OF, words_of
+from services.gateway.tone import tone_of
 
 router = APIRouter(prefix="/v1/listeners", tags=["taste"])
 
@@ -39,12 +40,14 @@ async def correct_taste(
 
 async def _taste(parts: Parts, listener_id: UUID) -> TasteView:
     facts = await parts.store.taste_facts(listener_id)
+    words = words_of(facts.rated, facts.corrections)
     return TasteView(
         listener_id=listener_id,
         songs=facts.songs,
         ratings=len(facts.rated),
         version=facts.version,
-        words=words_of(facts.rated, facts.corrections),
+        words=words,
+        tone=tone_of(words),
     )
 
 

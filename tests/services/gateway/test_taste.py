@@ -31,6 +31,7 @@ def told(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_ratings_and_corrections_make_the_taste(gateway: Gateway, listener_id: str) -> None:
     url = f"/v1/listeners/{listener_id}/taste"
     empty = {"listener_id": listener_id, "songs": 0, "ratings": 0, "version": None, "words": []}
+    empty["tone"] = {"bass_db": 0.0, "treble_db": 0.0}
     assert gateway.http.get(url).json() == empty
     rated(gateway, listener_id, *[("slow piano", 5), ("Fast brass!", 1)] * 4)
     gateway.upload(listener_id)

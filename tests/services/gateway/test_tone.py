@@ -30,6 +30,8 @@ def test_a_word_about_sound_reaches_the_next_track_until_it_is_taken_back(
     say(gateway, listener_id, bright=1, bass=-0.5, piano=1)
     assert [asked.on(arm).tone for arm in LEARNED] == [Tone(treble_db=4.5, bass_db=-2.25)] * 2
     assert [asked.on(arm).tone for arm in FROZEN] == [FLAT] * 2
+    shown = gateway.http.get(f"/v1/listeners/{listener_id}/taste").json()
+    assert shown["tone"] == {"bass_db": -2.25, "treble_db": 4.5}, "what the card says is what is asked for"
     say(gateway, listener_id, bright=None, bass=None)
     assert "tone" not in asked.on("champion").model_fields_set, "a version from before reads it"
 

@@ -98,6 +98,8 @@ export const en = {
     none: "Nothing yet. Rate tracks that you asked for in words, or add a word below.",
     since: (day, changes) => `Since ${day}: ${changes}.`, same: (day) => `Nothing new since ${day}.`,
     more: (word) => `more ${word}`, less: (word) => `less ${word}`,
+    asked: (tone) => `By what you said, your next tracks are asked for ${tone}.`,
+    treble: (decibels) => decibels > 0 ? "brighter" : "darker", bass: (decibels) => `with ${decibels > 0 ? "more" : "less"} bass`,
     sure: (sure, ratings) => `${sure} sure, ${ratings} ratings`,
     like: "I like it", dislike: "I do not", likes: (word) => `I like ${word}`, dislikes: (word) => `I do not like ${word}`,
     takeBack: "Take back what I said", takeBackOf: (word) => `Take back what I said of ${word}`,

@@ -22,6 +22,7 @@ export function tasteCard(listener) {
     return [
       h("p", { class: "state" }, t.taste.from(taste.ratings, taste.songs, taste.version)),
       since && told(since, taste.words),
+      asked(taste.tone),
       taste.words.length
         ? h("ul", { class: "plain beliefs" }, taste.words.map((belief) => line(belief, correct)))
         : h("p", { class: "state empty" }, t.taste.none),
@@ -39,6 +40,11 @@ function told(since, words) {
   return h("p", { class: "learned" }, moved.length
     ? t.taste.since(weekday(since.time), moved.map(({ word, from, to }) => (to > from ? t.taste.more(word) : t.taste.less(word))).join(", "))
     : t.taste.same(weekday(since.time)));
+}
+
+function asked({ treble_db, bass_db }) {
+  const said = [[treble_db, t.taste.treble], [bass_db, t.taste.bass]].filter(([decibels]) => decibels).map(([decibels, words]) => words(decibels));
+  return said.length ? h("p", { class: "learned" }, t.taste.asked(said.join(", "))) : null;
 }
 
 function line(belief, correct) {

@@ -228,13 +228,19 @@ def test_songs_are_dropped_heard_and_listed(enter: Opened, listener: str) -> Non
     expect(page.get_by_role("alert")).to_contain_text("no audio")
 
 
-def test_a_taste_is_told_and_corrected(house: Gateway, enter: Opened, listener: str) -> None:
+def test_a_taste_is_told_and_corrected_and_says_what_a_word_does(house: Gateway, enter: Opened, listener: str) -> None:
     page = enter(listener=listener)
     expect(page.locator("#taste")).to_contain_text("Nothing yet")
     page.get_by_label("Something it does not know yet").fill("brass")
     page.locator("#taste").get_by_role("button", name="I do not", exact=True).click()
     expect(page.locator("#taste")).to_contain_text("dislikes brass")
     assert violations(page) == []
+    expect(page.locator("#taste")).not_to_contain_text("your next tracks")
+    page.get_by_label("Something it does not know yet").fill("bright")
+    page.locator("#taste").get_by_role("button", name="I like it", exact=True).click()
+    expect(page.locator("#taste")).to_contain_text("your next tracks are asked for brighter.")
+    page.get_by_role("button", name="Take back what I said of bright").click()
+    expect(page.locator("#taste")).not_to_contain_text("your next tracks")
     page.get_by_role("button", name="Take back what I said of brass").click()
     expect(page.locator("#taste")).to_contain_text("Nothing yet")
     assert house.http.get(f"/v1/listeners/{listener}/taste").json()["words"] == []
