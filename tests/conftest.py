@@ -6,8 +6,11 @@
 """
 
 import faulthandler
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,8 +24,11 @@ from tests.stacks import RunningStack, start, temporary_home
 TEMPLATE = "encore_template"
 _EXIT_S, _STDERR = 60, 2
 
-# How long an example takes says how busy the machine is, and nothing of the law.
-settings.register_profile("encore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says how busy the machine is, and nothing of the law; and a change is judged by the same
+# examples at every run. `--hypothesis-profile=new` looks at others.
+_LAWS: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("encore", _LAWS, derandomize=True)
+settings.register_profile("new", _LAWS)
 settings.load_profile("encore")
 
 
@@ -35,6 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """End-to-end tests come last: what is wrong in a part shows in its own tests first. Among them the order of their
     names counts: who uploads and never rates would be a silent member of the loop's release."""
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+
+
+@pytest.fixture
+def same_day() -> None:
+    """A test that asks more than once what day it is does not run across midnight, by UTC."""
+    now = datetime.now(UTC)
+    left = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - now
+    if left < timedelta(minutes=2):
+        time.sleep(left.total_seconds())
 
 
 @pytest.fixture(scope="session")

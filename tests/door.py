@@ -12,7 +12,7 @@ _PIECE = 65536
 
 class Door:
     """Passes bytes on to `host:port`. While `refused` nobody listens and what was open breaks; while `frozen` it takes
-    connections and bytes, and nothing comes back."""
+    connections and bytes, and nothing comes back. The port stays the door's, also while nobody listens."""
 
     def __init__(self, host: str, port: int) -> None:
         self._behind = (host, port)
@@ -20,7 +20,7 @@ class Door:
         self._flowing.set()
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = _bound()
         self.port: int = self._listener.getsockname()[1]
         self._listen()
 
@@ -37,20 +37,20 @@ class Door:
             if how == "frozen":
                 self._flowing.set()
             else:
-                self._listener = socket.create_server(("127.0.0.1", self.port))
                 self._listen()
 
     def close(self) -> None:
         """For good."""
         self._flowing.set()
         self._shut()
+        self._listener.close()
 
     def _listen(self) -> None:
+        self._listener.listen()
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def _shut(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
-        self._listener.close()
         with self._lock:
             for end in self._ends:
                 _break(end)
@@ -90,6 +90,17 @@ class Door:
             pass
         _break(source)
         _break(target)
+
+
+def _bound() -> socket.socket:
+    """A socket that was bound to its port by number: such a port is still kept when it no longer listens."""
+    with socket.socket() as free:
+        made = socket.socket()
+        for each in (free, made):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", 0))
+        made.bind(free.getsockname())
+    return made
 
 
 def _break(end: socket.socket) -> None:

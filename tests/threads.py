@@ -3,7 +3,7 @@
 from threading import Thread
 from typing import Final
 
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 300.0
 
 
 def ended(thread: Thread) -> None:

@@ -110,9 +110,15 @@ class Blobs:
             raise TimeoutError(error.message) from error
 
     def _drop_folder(self, path: str) -> None:
-        self._files.invalidate_cache(path)  # a listing from before would hide what is new
-        with suppress(FileNotFoundError):
-            self._files.rm(path, recursive=True)
+        """Also where another removes the same files at the time: what one finds gone ends neither's work."""
+        while True:
+            self._files.invalidate_cache(path)  # a listing from before would hide what is new
+            try:
+                self._files.rm(path, recursive=True)
+            except FileNotFoundError:
+                if self._files.exists(path):
+                    continue
+            return
 
     def _drop_parts(self, tracks: AbstractSet[str]) -> None:
         folder = f"{self._root}/{PARTS_FOLDER}"

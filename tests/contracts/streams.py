@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from itertools import groupby
 from typing import Protocol
 from uuid import uuid4
@@ -44,6 +44,10 @@ class Broker(Protocol):
         """Add a partition."""
 
     def producer(self) -> Producer: ...
+
+    def impatient(self) -> Producer:
+        """One that gives up after some seconds."""
+
     def consumer(self, group: str) -> Consumer: ...
 
 
@@ -188,11 +192,13 @@ class ProducerContract:
         self, broker: Broker, producer: Producer, join: Callable[..., Member]
     ) -> None:
         producer.send_all(numbered(broker.topic, 3))
-        with broker.away():
-            for _ in range(2):
-                with pytest.raises(NotAcknowledged):
-                    producer.send_all([Outgoing(broker.topic, b"key", b"meanwhile")])
-        until(lambda: confirms(producer, Outgoing(broker.topic, b"key", b"after")))
+        with closing(broker.impatient()) as impatient:
+            until(lambda: confirms(impatient, Outgoing(broker.topic, b"key", b"meanwhile")))
+            with broker.away():
+                for _ in range(2):
+                    with pytest.raises(NotAcknowledged):
+                        impatient.send_all([Outgoing(broker.topic, b"key", b"meanwhile")])
+            until(lambda: confirms(impatient, Outgoing(broker.topic, b"key", b"after")))
         member = join()
         until(lambda: member.poll() is not None and b"after" in {message.value for message in member.got})
         assert len([message for message in member.got if message.value not in (b"meanwhile", b"after")]) == 3

@@ -23,6 +23,7 @@ from services.principals.keys import first, load
 from services.principals.principal import KINDS
 from services.principals.tokens import minted
 from tests.e2e.expected import DOORS, Ask
+from tests.e2e.patience import insisted
 from tests.services.gateway.test_matrix import Owned, answered, body, complaint, names_an_owner
 from tests.stacks import RunningStack
 
@@ -66,11 +67,14 @@ def owned(http: httpx.Client, token: str) -> Owned:
     headers = {"Authorization": f"Bearer {token}"}
 
     def post(path: str, **wish: Any) -> Any:
-        return http.post(path, json=wish, headers=headers).raise_for_status().json()
+        return insisted(lambda: http.post(path, json=wish, headers=headers)).raise_for_status().json()
+
+    def delete(path: str) -> httpx.Response:
+        return insisted(lambda: http.delete(path, headers=headers))
 
     def cancelled(*tracks: dict[str, Any]) -> None:
         for each in tracks:
-            assert http.delete(f"/v1/tracks/{each['track_id']}", headers=headers).status_code in (200, 409)
+            assert delete(f"/v1/tracks/{each['track_id']}").status_code in (200, 409)
 
     listener_id = post("/v1/listeners")["listener_id"]
     wish = {"listener_id": listener_id, "seconds": 2}
@@ -179,7 +183,8 @@ def answer(stack: RunningStack, door: str, ask: Ask, token: str | None) -> str:
         return rpc(port, target, token)
     sent: dict[str, Any] = {} if method == "GET" or door == "ray_runtime_env" else {"json": {}}
     url = f"http://127.0.0.1:{port}{target}"
-    return str(httpx.request(method, url, headers=bearer(token), timeout=PATIENCE_S, **sent).status_code)
+    said = insisted(lambda: httpx.request(method, url, headers=bearer(token), timeout=PATIENCE_S, **sent))
+    return str(said.status_code)
 
 
 def rpc(port: int, method: str, token: str | None) -> str:

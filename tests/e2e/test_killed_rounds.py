@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from infra.local import leftovers
 from infra.local.supervision import Supervisor
 from schemas.registry import model_name
+from tests.e2e.patience import insisted
 from tests.stacks import RunningStack
 from training.registry import EXPERIMENT, ROUND_TAG
 from training.study.population import load_songs
@@ -74,7 +75,7 @@ def test_a_round_survives_the_death_of_its_processes(
         assert int(version["version"]) == adapter["version"] == 1
         assert {tag["key"]: tag["value"] for tag in version["tags"]}["encore.sha256"] == adapter["sha256"]
     assert [run["info"]["run_id"] for run in runs(stack, asked["round_id"])] == [ended["mlflow_run_id"]]
-    assert not checkpoint.exists()
+    until(lambda: not checkpoint.exists(), "the checkpoint is removed")
 
 
 def arrived(stack: RunningStack) -> list[UUID]:
@@ -90,7 +91,8 @@ def arrived(stack: RunningStack) -> list[UUID]:
 def post(stack: RunningStack, path: str, **content: Any) -> dict[str, Any]:
     token = stack.token("operator" if path == "/v1/rounds" else "service")
     headers = {"Authorization": f"Bearer {token}"}
-    answer = httpx.post(f"{stack.gateway_url}{path}", headers=headers, timeout=PATIENCE_S, **content)
+    url = f"{stack.gateway_url}{path}"
+    answer = insisted(lambda: httpx.post(url, headers=headers, timeout=PATIENCE_S, **content))
     return dict(answer.raise_for_status().json())
 
 

@@ -164,7 +164,7 @@ def test_every_listener_has_one_registered_adapter_whose_bytes_are_the_registere
 
 def test_what_operators_are_linked_to_is_that_version_and_that_run_in_mlflow(played: Played, page: Page) -> None:
     headers = {"Authorization": f"Bearer {played.stack.token('operator')}"}
-    with httpx.Client(base_url=played.stack.gateway_url, headers=headers) as http:
+    with httpx.Client(base_url=played.stack.gateway_url, headers=headers, timeout=120) as http:
         version = http.get("/v1/versions", params={"listener_id": str(played.people[0])}).raise_for_status().json()[0]
         curve = http.get(f"/v1/rounds/{version['round_id']}/curve").raise_for_status().json()
     user, password = played.stack.mlflow_login("operator")
@@ -227,6 +227,7 @@ def _registry(stack: RunningStack, listener_id: UUID, version: int) -> dict[str,
             f"{stack.mlflow_url}/api/2.0/mlflow/model-versions/get",
             params={"name": model_name(listener_id), "version": str(version)},
             auth=stack.mlflow_login("operator"),
+            timeout=120,
         )
         .raise_for_status()
         .json()["model_version"]
@@ -238,6 +239,7 @@ def _aliases(stack: RunningStack, listener_id: UUID) -> dict[str, str]:
         f"{stack.mlflow_url}/api/2.0/mlflow/registered-models/get",
         params={"name": model_name(listener_id)},
         auth=stack.mlflow_login("operator"),
+        timeout=120,
     )
     model = answer.raise_for_status().json()["registered_model"]
     return {alias["alias"]: alias["version"] for alias in model.get("aliases", [])}

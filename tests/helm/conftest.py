@@ -24,7 +24,7 @@ def run_helm() -> Callable[..., subprocess.CompletedProcess[str]]:
     binary = helm()
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([binary, *arguments], capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([binary, *arguments], capture_output=True, text=True, check=False, timeout=300)
 
     return run
 

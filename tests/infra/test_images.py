@@ -19,6 +19,7 @@ from infra.local.logins import ROLES
 from schemas import topics
 from services.kafka_access import options
 from services.kafka_grants import AGGREGATOR, GATEWAY, OPERATOR, ROLLOUT, USERS
+from tests.fetching import fetch
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "infra" / "docker"
@@ -30,13 +31,13 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter that has the libraries of the services image and nothing else."""
     tools, venv = tmp_path_factory.mktemp("uv"), tmp_path_factory.mktemp("services")
     install = [sys.executable, "-m", "venv", str(tools)]
-    subprocess.run(install, check=True, capture_output=True, timeout=120)
-    subprocess.run([tools / "bin/pip", "install", "--quiet", UV], check=True, capture_output=True, timeout=300)
+    subprocess.run(install, check=True, capture_output=True, timeout=300)
+    fetch([tools / "bin/pip", "install", "--quiet", UV])
     subprocess.run([tools / "bin/uv", "venv", "--python", sys.executable, str(venv)], check=True, capture_output=True)
     interpreter = venv / "bin" / "python"
     lock = ROOT / "infra/locks/services.txt"
     command = [str(tools / "bin/uv"), "pip", "install", "--python", str(interpreter), "-r", str(lock)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    fetch(command)
     return interpreter
 
 

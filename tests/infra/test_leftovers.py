@@ -11,13 +11,15 @@ import pytest
 
 from infra.local import leftovers
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
+)
 PARENT = (
     "import os, subprocess, sys, time\n"
     "child = {name: value for name, value in os.environ.items() if not name.startswith('ENCORE_')}\n"
-    "process = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], env=child)\n"
+    "process = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], env=child)\n"
     "print(process.pid, flush=True)\n"
-    "time.sleep(60)\n"
+    "time.sleep(600)\n"
 )
 
 

@@ -22,8 +22,9 @@ TAGS = {"encore.sha256": "0" * 64}
 @pytest.fixture
 def clients(mlflow_url: str, servers_home: Home) -> Iterator[dict[str, httpx.Client]]:
     """One for each user, and one for nobody."""
-    users = {user: httpx.Client(base_url=mlflow_url, auth=(user, password(servers_home, user))) for user in GRANTS}
-    everyone = users | {"nobody": httpx.Client(base_url=mlflow_url)}
+    logins = {user: (user, password(servers_home, user)) for user in GRANTS}
+    users = {user: httpx.Client(base_url=mlflow_url, auth=login, timeout=60) for user, login in logins.items()}
+    everyone = users | {"nobody": httpx.Client(base_url=mlflow_url, timeout=60)}
     yield everyone
     for client in everyone.values():
         client.close()
@@ -115,7 +116,7 @@ def test_made_again_nothing_changes_and_a_new_password_is_taken(mlflow_url: str,
     try:
         make(mlflow_url, admin, passwords)
         make(mlflow_url, admin, passwords | {"operator": "another password"})
-        with httpx.Client(base_url=mlflow_url) as client:
+        with httpx.Client(base_url=mlflow_url, timeout=60) as client:
             before = client.get(f"{API}/users/current", auth=("operator", passwords["operator"]))
             after = client.get(f"{API}/users/current", auth=("operator", "another password"))
         assert (before.status_code, after.status_code) == (401, 200)

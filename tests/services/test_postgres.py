@@ -102,12 +102,11 @@ def test_a_statement_that_takes_too_long_is_ended(postgres_dsn: str) -> None:
     with open_pool(postgres_dsn, limits=Limits(statement_s=0.2)) as pool:
         with pytest.raises(BackendAway, match="timeout"), transaction(pool) as connection:
             connection.execute("select pg_sleep(3600)")
-        with transaction(pool) as connection:
-            assert connection.execute("select 1 as n").fetchall() == [{"n": 1}]
+        until(lambda: _answers(pool))
 
 
 def test_an_owner_that_stops_inside_its_transaction_does_not_hold_its_successor(postgres_dsn: str) -> None:
-    limits = Limits(statement_s=30, lock_s=30, idle_s=1)
+    limits = Limits(statement_s=30, lock_s=30, idle_s=3)
     with open_pool(postgres_dsn, limits=limits) as stopped, open_pool(postgres_dsn, limits=limits) as successor:
         with transaction(successor) as connection:
             connection.execute("create table t (n int)").connection.execute("insert into t values (0)")
@@ -154,14 +153,16 @@ def test_the_pool_for_asyncio_outlives_an_outage(postgres_dsn: str, how: Outage)
         with door(str(parts["host"]), int(parts["port"] or 5432)) as way:
             dsn = psycopg.conninfo.make_conninfo(postgres_dsn, host="127.0.0.1", port=way.port)
             async with open_async_pool(dsn, limits=Limits(statement_s=1)) as pool:
-                heard = [await _hears(pool)]
+                while not await _hears(pool):
+                    pass
+                heard = []
                 with way.away(how):
                     heard += await asyncio.gather(*(_hears(pool) for _ in range(20)))
                 while not await _hears(pool):
                     pass
             return heard
 
-    assert asyncio.run(went_on()) == [True] + 20 * [False]
+    assert asyncio.run(went_on()) == 20 * [False]
 
 
 async def _hears(pool: AsyncPool) -> bool:

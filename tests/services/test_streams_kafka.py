@@ -50,6 +50,9 @@ class Real:
         admin.close()
 
     def producer(self) -> Producer:
+        return KafkaWriter(self._bootstrap, delivery_s=30)
+
+    def impatient(self) -> Producer:
         return KafkaWriter(self._bootstrap, delivery_s=5)
 
     def consumer(self, group: str) -> KafkaReader:

@@ -21,6 +21,9 @@ from tests.services.test_streams_kafka import Real
 
 class Librdkafka(Real):
     def producer(self) -> LibrdkafkaWriter:
+        return LibrdkafkaWriter(self._bootstrap, delivery_s=30)
+
+    def impatient(self) -> LibrdkafkaWriter:
         return LibrdkafkaWriter(self._bootstrap, delivery_s=5)
 
 

@@ -39,6 +39,8 @@ class InMemory:
     def producer(self) -> MemoryWriter:
         return self._broker.producer()
 
+    impatient = producer
+
     def consumer(self, group: str) -> MemoryReader:
         return self._broker.consumer(group)
 

@@ -73,5 +73,5 @@ def test_what_is_below_the_level_is_not_said(capsys: pytest.CaptureFixture[str])
 def test_metrics_are_served_on_a_port_that_is_told() -> None:
     Counter("encore_test_sights_total", "Seen by the test.").inc(3)
     port = serve_metrics("127.0.0.1", 0)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         assert "encore_test_sights_total 3.0" in answer.read().decode()

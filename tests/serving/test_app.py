@@ -75,9 +75,13 @@ class Handle:
         return self.calls[-1]
 
 
-def client(handle: Handle) -> TestClient:
+def client(handle: Handle, patience_s: float = 60) -> TestClient:
     settings = Settings(
-        store_url="memory://app", engine_token=TOKEN, log_level="error", engine_stuck_s=0.05, engine_deadline_s=0.05
+        store_url="memory://app",
+        engine_token=TOKEN,
+        log_level="error",
+        engine_stuck_s=patience_s,
+        engine_deadline_s=patience_s,
     )
     return TestClient(Ingress(handle, settings, "mark").web(), headers=headers(TOKEN))
 
@@ -85,7 +89,7 @@ def client(handle: Handle) -> TestClient:
 @contextmanager
 def short_waits() -> Iterator[None]:
     """For answers of all replicas that do not come."""
-    with patch.multiple("serving.app", ANSWER_S=0.05, ADAPTERS_S=0.05):
+    with patch.multiple("serving.app", ANSWER_S=0.5, ADAPTERS_S=0.5):
         yield
 
 
@@ -95,8 +99,8 @@ def body(**changes: object) -> dict[str, object]:
     } | changes  # fmt: skip
 
 
-def lines(handle: Handle, request: dict[str, object] | None = None) -> list[Progress]:
-    answer = client(handle).post("/tracks", json=request or body())
+def lines(handle: Handle, request: dict[str, object] | None = None, patience_s: float = 60) -> list[Progress]:
+    answer = client(handle, patience_s).post("/tracks", json=request or body())
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/x-ndjson"
     return lines_of(answer.text)
@@ -147,11 +151,11 @@ def test_a_track_whose_forward_fails_is_asked_for_once_more() -> None:
 @pytest.mark.parametrize("script", [[SILENCE], [Progress(stage="queued", place=0), SILENCE]])
 def test_a_track_whose_replica_falls_silent_is_asked_for_once_more(script: list[Any]) -> None:
     handle = Handle(tracks=[list(script), [Progress(stage="queued"), DONE]])
-    assert lines(handle)[-1] == DONE
+    assert lines(handle, patience_s=0.5)[-1] == DONE
     assert all(call.cancelled for call in handle.calls)
 
     handle = Handle(tracks=[list(script), list(script)])
-    answer = client(handle).post("/tracks", json=body())
+    answer = client(handle, patience_s=0.5).post("/tracks", json=body())
     last = Problem.model_validate(answer.json()) if answer.status_code == 503 else lines_of(answer.text)[-1].problem
     assert last is not None
     assert last.code == "engine_away"

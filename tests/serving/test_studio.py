@@ -305,12 +305,25 @@ def test_a_client_that_leaves_frees_rows_and_pins(studio: Studio, root: str) -> 
     assert (state.rows, state.waiting, state.pinned) == (0, 0, 0)
 
 
-def test_more_than_fits_is_told_to_come_back(studio: Studio, root: str) -> None:
+def test_more_than_fits_is_told_to_come_back(studio: Studio, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, step = threading.Event(), studio.engine._step
+
+    def held() -> None:
+        """Nothing is denoised before all places are taken."""
+        assert full.wait(300)
+        step()
+
+    monkeypatch.setattr(studio.engine, "_step", held)
+
     async def crowd() -> list[object]:
         tracks = Tracks(studio, deadline_s=120)
 
         async def one(seed: int) -> Progress:
-            return [line async for line in tracks.make(request(root, seed=seed))][-1]
+            try:
+                return [line async for line in tracks.make(request(root, seed=seed))][-1]
+            except Refused:
+                full.set()
+                raise
 
         return list(await asyncio.gather(*(one(seed) for seed in range(16)), return_exceptions=True))
 
@@ -328,7 +341,7 @@ def test_songs_wait_in_a_line_of_bounded_length_and_tracks_go_on_beside_them(
 
     def held(data: bytes) -> Levelled:
         decoding.set()
-        assert go_on.wait(60)
+        assert go_on.wait(300)
         return read_song(data)
 
     monkeypatch.setattr("serving.songs.read_song", held)
@@ -341,7 +354,7 @@ def test_songs_wait_in_a_line_of_bounded_length_and_tracks_go_on_beside_them(
 
     async def act() -> None:
         songs = [asyncio.create_task(take_song(studio, wish)) for wish in wishes[:-1]]
-        await asyncio.to_thread(decoding.wait, 60)
+        await asyncio.to_thread(decoding.wait, 300)
         with pytest.raises(Refused) as caught:
             await take_song(studio, wishes[-1].model_copy(update={"source": f"{root}/incoming/never-read"}))
         assert (caught.value.status, caught.value.problem.code) == (503, "busy")

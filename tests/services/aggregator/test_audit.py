@@ -20,6 +20,7 @@ from services.aggregator.store import Store
 from services.postgres import Pool, open_pool
 from services.streams import Message, Outgoing, Receipt
 from services.streams_memory import Clock, MemoryBroker
+from tests.contracts.streams import until
 from tests.services.aggregator.samples import message_of, stream
 from tests.services.aggregator.test_main import drain, ends, running
 
@@ -111,10 +112,9 @@ def test_what_the_log_forgot_before_it_was_read_is_lost_and_the_metric_says_so(
         connection.execute("update gateway.acknowledged set hour = date_trunc('hour', now())")
         connection.execute("update feedback.accounts set hour = date_trunc('hour', now())")
     assert Store(pool).unaccounted()[place.topic] == (4, 0)
-    with running(broker.consumer(GROUP), Store(pool)):
-        drain(broker, postgres_dsn)
     labels = {"topic": place.topic, "reason": "lost"}
-    assert REGISTRY.get_sample_value("encore_aggregator_unaccounted_events", labels) == 4
+    with running(broker.consumer(GROUP), Store(pool)):
+        until(lambda: REGISTRY.get_sample_value("encore_aggregator_unaccounted_events", labels) == 4)
 
 
 def test_a_log_that_lost_its_end_is_found_before_anything_is_read(

@@ -36,7 +36,7 @@ def test_killed_again_and_again_each_event_counts_once_and_the_audit_is_clean(
     last = launch()
     require_clean(kafka_bootstrap, postgres_dsn)
     last.send_signal(signal.SIGTERM)
-    assert last.wait(timeout=60) == 0
+    assert last.wait(timeout=300) == 0
 
 
 def test_two_processes_share_and_one_is_killed(

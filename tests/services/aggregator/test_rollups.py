@@ -20,6 +20,7 @@ from services.aggregator.fold import Event, fold
 from services.aggregator.store import Store
 from services.aggregator.tables import Tables
 from services.postgres import Pool, open_pool
+from tests.contracts.streams import until
 from tests.services.aggregator.rows import resumed
 from tests.services.aggregator.samples import (
     HALVES,
@@ -33,6 +34,7 @@ from tests.services.aggregator.samples import (
     stream,
 )
 from tests.services.aggregator.test_store import Log
+from tests.threads import ended
 
 SUMS = ("rollups", "vote_rollups", "rating_sums")
 EMPTY = (
@@ -210,11 +212,11 @@ def test_a_rating_and_its_track_in_two_transactions_that_do_not_see_one_another(
             other.execute(second, values)
             other.commit()
 
-        thread = threading.Thread(target=later)
+        thread = threading.Thread(target=later, daemon=True)
         thread.start()
         _await_lock(pool)
         one.commit()
-        thread.join(30)
+        ended(thread)
     with pool.connection() as connection:
         row = connection.execute("select sum(made) as made, sum(stars) as stars from feedback.rollups").fetchone()
     assert row == {"made": 1, "stars": 4}
@@ -225,8 +227,4 @@ def _await_lock(pool: Pool) -> None:
         "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     )
     with pool.connection() as connection:
-        for _ in range(10_000):
-            row = connection.execute(waiting).fetchone()
-            if row and row["n"]:
-                return
-    raise AssertionError("nobody waits")
+        until(lambda: connection.execute(waiting).fetchone() != {"n": 0})

@@ -152,7 +152,7 @@ class Fragile(psycopg.Connection[DictRow]):
         Fragile.steps_left -= 1
         if Fragile.steps_left == 0:
             with psycopg.connect(Fragile.server) as other:
-                other.execute("select pg_terminate_backend(%s, 5000)", (self.info.backend_pid,))
+                other.execute("select pg_terminate_backend(%s, 60000)", (self.info.backend_pid,))
 
 
 @pytest.fixture

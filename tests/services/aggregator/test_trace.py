@@ -110,7 +110,7 @@ def test_in_all_that_mlflow_says_and_holds(mlflow_url: str, servers_home: Home) 
     factory.version(run_id, uuid4(), listener_id, b"weights", {"encore.sha256": SHA256}, candidate=True)
     elsewhere = factory.run_of(uuid4(), {}, b"{}", "2" * 64)
     factory.version(elsewhere, uuid4(), other, str(listener_id).encode(), {"encore.sha256": SHA256}, candidate=True)
-    with httpx.Client(base_url=mlflow_url, auth=("operator", password(servers_home, "operator"))) as client:
+    with httpx.Client(base_url=mlflow_url, auth=("operator", password(servers_home, "operator")), timeout=60) as client:
         found = {trace.place for trace in in_mlflow(client, {listener_id})}
         assert in_mlflow(client, {uuid4()}) == []
     assert found == {
@@ -121,5 +121,5 @@ def test_in_all_that_mlflow_says_and_holds(mlflow_url: str, servers_home: Home) 
         f"MLflow: run {run_id}, snapshot/{SHA256}.json",
         f"MLflow: run {elsewhere}, adapters/{other}/{SHA256}.safetensors",
     }
-    with httpx.Client(base_url=mlflow_url) as nobody, pytest.raises(BackendAway, match="401"):
+    with httpx.Client(base_url=mlflow_url, timeout=60) as nobody, pytest.raises(BackendAway, match="401"):
         in_mlflow(nobody, {listener_id})

@@ -20,7 +20,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 from starlette.types import ASGIApp
 
 from infra.documents.api import document
@@ -56,14 +56,17 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 PATIENCE_MS = 90_000
+PATIENCE_S = 60.0  # with what is there, however busy the machine is
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _prompt_ends() -> Iterator[None]:
-    """A server asks itself ten times a second whether it shall end, then waits as long for its connections to close:
-    nothing for one server, and minutes for the hundreds that end here."""
+def _prompt_ends_and_patience() -> Iterator[None]:
+    """An engine that is there has time to answer. A server asks itself ten times a second whether it shall end, then
+    waits as long for its connections to close: nothing for one server, and minutes for the hundreds that end here."""
     prompt = SimpleNamespace(**vars(asyncio) | {"sleep": lambda _: asyncio.sleep(0.01)})
     with pytest.MonkeyPatch.context() as patch:
+        for limit in ("_CONNECT_S", "_HEALTH_S"):
+            patch.setattr(f"services.gateway.engine.{limit}", PATIENCE_S)
         patch.setattr(uvicorn.server, "asyncio", prompt)
         yield
 
@@ -116,7 +119,7 @@ def _url(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 300.0) -> None:
     """Returns once it is true."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -272,7 +275,7 @@ def described() -> Document:
 def running(
     settings: GatewaySettings, engine: ToneEngine, broker: MemoryBroker, now: Now | None = None
 ) -> Iterator[Gateway]:
-    app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway")), now)
+    app = create_app(settings, Outbox(broker.producer(), broker.consumer("gateway"), patience_s=PATIENCE_S), now)
     with both_served(app, settings.gateway_connections) as (url, inside_url):
         hooks: dict[str, list[Callable[..., Any]]] = {"response": [described()]}
         with httpx.Client(base_url=url, auth=ByRoute(settings.keys_file), timeout=120, event_hooks=hooks) as http:
@@ -299,6 +302,7 @@ def page() -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         opened = browser.new_page(viewport={"width": 820, "height": 1100})
         opened.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         yield opened
         browser.close()
 

@@ -29,7 +29,7 @@ def problem(answer: httpx.Response, status: int, code: str, field: str | None) -
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic abc"}])
 @pytest.mark.parametrize("path", ["/v1/listeners/x", "/v1/uplift", f"/v1/tracks/{NOBODY}/audio"])
 def test_no_token_no_entry(gateway: Gateway, path: str, header: dict[str, str]) -> None:
-    answer = httpx.get(gateway.url + path, headers=header)
+    answer = httpx.get(gateway.url + path, headers=header, timeout=60)
     problem(answer, 401, "unauthorized", "Authorization")
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
@@ -135,7 +135,7 @@ def test_uploads_that_are_no_songs(gateway: Gateway, listener_id: str) -> None:
 
 
 def test_an_upload_above_the_limit_is_refused_before_it_is_sent(gateway: Gateway, listener_id: str) -> None:
-    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=60)
     connection.putrequest("POST", f"/v1/listeners/{listener_id}/songs")
     connection.putheader("Authorization", f"Bearer {gateway.token('service')}")
     connection.putheader("Content-Type", "multipart/form-data; boundary=b")

@@ -33,8 +33,9 @@ def test_a_store_that_hangs_is_away_and_takes_no_threads_from_others(
         goes_on.set()
         while not await blobs.is_reachable():
             continue
-        url = blobs.song(uuid4())
-        await blobs.put(url, io.BytesIO(b"sound"))
-        assert await blobs.size(url) == 5
+        patient = Blobs(f"file://{tmp_path}/store")
+        url = patient.song(uuid4())
+        await patient.put(url, io.BytesIO(b"sound"))
+        assert await patient.size(url) == 5
 
     asyncio.run(lived())

@@ -91,7 +91,7 @@ def test_whatever_finishes_a_track_ends_its_stream(
         with psycopg.connect(gateway.settings.postgres_dsn, autocommit=True) as connection:
             if broken:
                 connection.execute(
-                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
                     " where datname = current_database() and query like 'listen gateway%'"
                 )
             connection.execute(FAIL, (UUID(track_id),))

@@ -57,7 +57,9 @@ def test_a_listener_may_come_before_the_first_part(gateway: Gateway, being_made:
 
     def listen() -> None:
         headers = {"Authorization": f"Bearer {gateway.token('service')}"}
-        answers.append(httpx.get(f"{gateway.url}/v1/tracks/{being_made}/audio?live=1", headers=headers).content)
+        answers.append(
+            httpx.get(f"{gateway.url}/v1/tracks/{being_made}/audio?live=1", headers=headers, timeout=60).content
+        )
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()

@@ -99,13 +99,15 @@ def test_a_release_is_shown_with_its_decisions(gateway: Gateway, release_id: UUI
 def test_a_canary_is_heard_with_its_adapters_shares_and_twins(
     gateway: Gateway, listener_id: str, release_id: UUID
 ) -> None:
-    for _ in range(12):
-        for half in halves(gateway, gateway.ask(listener_id, seconds=2)):
+    made: list[list[str]] = []
+    while len(made) < 12 or (len(made) < 100 and {len(each) for each in made} != {1, 2}):
+        made.append(halves(gateway, gateway.ask(listener_id, seconds=2)))
+        for half in made[-1]:
             gateway.finished(half)
     rows = stored(gateway)
     versions = {"base": None, "champion": 1, "candidate": 2}
     wishes = list(dict.fromkeys(row.pair_id or row.track_id for row in rows))
-    assert len(wishes) == 12
+    assert len(wishes) == len(made)
     sides = 0
     for wish in wishes:
         own = [row for row in rows if wish in (row.pair_id, row.track_id)]
@@ -196,7 +198,7 @@ def test_questions_that_take_long_do_not_stop_the_answers(gateway: Gateway, post
         asked = [boxes.submit(ask) for _ in range(16)]
         until(lambda: postgres.execute("select from pg_locks where not granted").fetchone() is not None)
         listener_id = gateway.listener()
-        assert httpx.get(f"{gateway.inside_url}/ready").json()["postgres"] == "ok"
+        assert httpx.get(f"{gateway.inside_url}/ready", timeout=60).json()["postgres"] == "ok"
         assert not all(each.done() for each in asked)
         assert {each.result() for each in asked} == {503}
     assert gateway.http.get(f"/v1/listeners/{listener_id}").status_code == 200

@@ -72,9 +72,8 @@ def test_what_is_done_on_the_page_arrives(stack: RunningStack, page: Page, tmp_p
     until(
         lambda: (
             count(dsn, "select count(*) from feedback.ratings where stars = 4 and listener_id = %s", listener_id) == 1
-        ),
-        60,
+        )
     )
-    until(lambda: count(dsn, "select count(*) from feedback.pair_votes where listener_id = %s", listener_id) == 1, 60)
+    until(lambda: count(dsn, "select count(*) from feedback.pair_votes where listener_id = %s", listener_id) == 1)
     heard = "select count(*) from feedback.listens where completed and listener_id = %s"
-    until(lambda: count(dsn, heard, listener_id) == 3, 60)
+    until(lambda: count(dsn, heard, listener_id) == 3)

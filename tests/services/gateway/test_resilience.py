@@ -187,12 +187,12 @@ def test_two_gateways_ask_once(settings: GatewaySettings, engine: ToneEngine, br
 
 
 def test_readiness_names_what_is_away(gateway: Gateway) -> None:
-    ready = httpx.get(f"{gateway.inside_url}/ready")
+    ready = httpx.get(f"{gateway.inside_url}/ready", timeout=60)
     assert (ready.status_code, set(ready.json().values())) == (200, {"ok"})
     gateway.broker.away = True
     # An answer may be a second old.
-    until(lambda: httpx.get(f"{gateway.inside_url}/ready").status_code == 503)
-    away = httpx.get(f"{gateway.inside_url}/ready")
+    until(lambda: httpx.get(f"{gateway.inside_url}/ready", timeout=60).status_code == 503)
+    away = httpx.get(f"{gateway.inside_url}/ready", timeout=60)
     assert (away.status_code, away.json()["kafka"], away.json()["postgres"]) == (503, "away", "ok")
     assert gateway.http.get("/health").status_code == 200
 
@@ -200,7 +200,7 @@ def test_readiness_names_what_is_away(gateway: Gateway) -> None:
 def test_postgres_may_be_restarted(gateway: Gateway, listener_id: str) -> None:
     with psycopg.connect(gateway.settings.postgres_dsn, autocommit=True) as connection:
         connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
     assert gateway.finished(gateway.ask(listener_id)["track_id"])["status"] == "ready"
@@ -214,5 +214,5 @@ def test_without_postgres_the_answer_is_to_come_again(
         answer = gateway.http.post("/v1/listeners", json={})
         assert (answer.status_code, answer.json()["code"]) == (503, "postgres_away")
         assert int(answer.headers["retry-after"]) > 0
-        assert httpx.get(f"{gateway.inside_url}/ready").json()["postgres"] == "away"
+        assert httpx.get(f"{gateway.inside_url}/ready", timeout=60).json()["postgres"] == "away"
         assert gateway.http.get("/health").status_code == 200

@@ -87,8 +87,8 @@ def test_without_a_token_the_body_is_not_waited_for(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/listeners/019a0000-0000-7000-8000-000000000000/songs"])
 def test_a_body_that_stops_is_not_waited_for(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(bodies, "SILENCE_S", SOON_S)
     listener_id = gateway.listener()
+    monkeypatch.setattr(bodies, "SILENCE_S", SOON_S)
     kind = b"application/json" if path == "/v1/events" else b"multipart/form-data; boundary=b"
     head = HEAD.replace(b"/v1/events", path.replace("019a0000-0000-7000-8000-000000000000", listener_id).encode())
     with opened(gateway.url) as connection:
@@ -111,26 +111,26 @@ def test_too_many_connections_are_told_so_and_leave_the_door_inside_alone(
     with running(few, engine, broker) as gateway, ExitStack() as held:
         for _ in range(3):
             held.enter_context(opened(gateway.url))
-        answer = httpx.get(f"{gateway.url}/health")
+        answer = httpx.get(f"{gateway.url}/health", timeout=60)
         assert (answer.status_code, answer.json()["code"]) == (503, "too_many_connections")
         assert int(answer.headers["retry-after"]) > 0
         for _ in range(3):
             held.enter_context(opened(gateway.url))
         with opened(gateway.url) as one_more:
             assert read_to_end(one_more) == b""
-        assert httpx.get(f"{gateway.inside_url}/ready").status_code == 200
+        assert httpx.get(f"{gateway.inside_url}/ready", timeout=60).status_code == 200
 
 
 def test_what_a_stranger_says_makes_no_time_series(gateway: Gateway) -> None:
     def series() -> set[str]:
-        lines = httpx.get(f"{gateway.inside_url}/metrics").text.splitlines()
+        lines = httpx.get(f"{gateway.inside_url}/metrics", timeout=60).text.splitlines()
         return {line.rpartition(" ")[0] for line in lines if line.startswith("encore_gateway_request")}
 
-    httpx.request("ODD", f"{gateway.url}/odd")
+    httpx.request("ODD", f"{gateway.url}/odd", timeout=60)
     before = series()
     for number in range(20):
-        httpx.request(f"ODD{number}", f"{gateway.url}/odd{number}")
-        httpx.request("ODD", f"{gateway.url}/v1/odd{number}")
+        httpx.request(f"ODD{number}", f"{gateway.url}/odd{number}", timeout=60)
+        httpx.request("ODD", f"{gateway.url}/v1/odd{number}", timeout=60)
     added = series() - before
     assert {line for line in added if "ODD" in line or "odd" in line} == set()
     assert any('method="other"' in line and 'route="other"' in line for line in before)
@@ -139,14 +139,18 @@ def test_what_a_stranger_says_makes_no_time_series(gateway: Gateway) -> None:
 def test_metrics_and_readiness_are_not_public(gateway: Gateway) -> None:
     for path in ("/metrics", "/ready"):
         assert gateway.http.get(path).status_code == 404
-        assert httpx.get(gateway.inside_url + path).status_code == 200
-    assert httpx.get(f"{gateway.inside_url}/health").json() == {"status": "ok"}
+        assert httpx.get(gateway.inside_url + path, timeout=60).status_code == 200
+    assert httpx.get(f"{gateway.inside_url}/health", timeout=60).json() == {"status": "ok"}
 
 
 def test_every_answer_is_hardened(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = "/v1/listeners/019a0000-0000-7000-8000-000000000000"
     answers = [gateway.http.get(path) for path in ("/", "/style.css", "/health", "/openapi.json", "/none", nobody)]
-    answers += [httpx.get(f"{gateway.url}/v1/uplift"), gateway.http.put("/v1/events"), gateway.http.post("/v1/events")]
+    answers += [
+        httpx.get(f"{gateway.url}/v1/uplift", timeout=60),
+        gateway.http.put("/v1/events"),
+        gateway.http.post("/v1/events"),
+    ]
     monkeypatch.setattr("services.gateway.routes.health.Live", None)
     answers.append(gateway.http.get("/health"))
     assert {answer.status_code for answer in answers} == {200, 400, 401, 404, 405, 500}
@@ -164,10 +168,10 @@ def test_no_operation_under_v1_is_done_without_the_token(gateway: Gateway) -> No
     operations = [(method, path) for path, methods in document["paths"].items() for method in methods]
     assert len(operations) > 15
     for method, path in operations:
-        answer = httpx.request(method, gateway.url + re.sub(r"\{\w+\}", "x", path))
+        answer = httpx.request(method, gateway.url + re.sub(r"\{\w+\}", "x", path), timeout=60)
         assert (answer.status_code == 401) == (path.startswith("/v1/") and path not in OPEN), path
     for odd in ("/v1", "/%761/uplift", "/v1/nothing"):
-        assert httpx.get(gateway.url + odd).status_code == 401
+        assert httpx.get(gateway.url + odd, timeout=60).status_code == 401
 
 
 def test_every_address_that_the_pages_name_answers(gateway: Gateway) -> None:
@@ -175,4 +179,4 @@ def test_every_address_that_the_pages_name_answers(gateway: Gateway) -> None:
     public = {path for path in named if not path.startswith("/v1")}
     assert "/openapi.json" in public
     for path in public:
-        assert httpx.get(gateway.url + path).status_code == 200, path
+        assert httpx.get(gateway.url + path, timeout=60).status_code == 200, path

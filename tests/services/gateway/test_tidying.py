@@ -37,7 +37,7 @@ async def gone(paths: list[Path]) -> None:
 def cut(dsn: str) -> None:
     """Ends the sessions that hold a claim, as the death of their process does."""
     with psycopg.connect(dsn) as connection:
-        connection.execute("select pg_terminate_backend(pid, 5000) from pg_locks where locktype = 'advisory'")
+        connection.execute("select pg_terminate_backend(pid, 60000) from pg_locks where locktype = 'advisory'")
 
 
 def test_it_is_done_again_and_another_takes_over_when_the_holder_is_gone(postgres_dsn: str, tmp_path: Path) -> None:

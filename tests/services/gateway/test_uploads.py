@@ -92,7 +92,7 @@ def settings(settings: GatewaySettings) -> GatewaySettings:
 def begun(gateway: Gateway, listener_id: str) -> socket.socket:
     """An upload of which only the headers are sent."""
     place = urlsplit(gateway.url)
-    connection = socket.create_connection((place.hostname or "", place.port or 0), timeout=30)
+    connection = socket.create_connection((place.hostname or "", place.port or 0), timeout=60)
     lines = (
         f"POST /v1/listeners/{listener_id}/songs HTTP/1.1", "Host: x", "Content-Length: 1000000",
         f"Authorization: Bearer {gateway.token('service')}", "Content-Type: multipart/form-data; boundary=b",

@@ -25,7 +25,7 @@ def outputs(url: str, service: str, operator: str, folder: Path) -> list[str]:
     script = "set -eu -o pipefail\n" + "".join(f"{block}\necho; echo '{MARK}'\n" for block in blocks())
     environment = os.environ | {"ENCORE_URL": url, "ENCORE_SERVICE_TOKEN": service, "ENCORE_OPERATOR_TOKEN": operator}
     ran = subprocess.run(
-        ["bash", "-c", script], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+        ["bash", "-c", script], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=900
     )
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
     return ran.stdout.split(MARK)[:-1]

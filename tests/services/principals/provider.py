@@ -39,11 +39,16 @@ class IdentityProvider:
     def token(
         self, key_id: str, *, key: Any = None, algorithm: str = "RS256", typ: str = "at+jwt", **claims: Any
     ) -> str:
-        """A token of an operator named anna that is right but for these; a claim of None is left out."""
+        """A token of an operator named anna that is right but for these; a claim of None is left out, and a
+        span of time is one from now."""
         now = datetime.now(UTC)
         right = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "groups": ["music-ops"], "iat": int(now.timestamp())}
         right |= {"exp": int((now + timedelta(hours=1)).timestamp())} | claims
-        kept = {name: value for name, value in right.items() if value is not None}
+        kept = {
+            name: int((now + value).timestamp()) if isinstance(value, timedelta) else value
+            for name, value in right.items()
+            if value is not None
+        }
         signed = self.keys[key_id] if key is None else key
         return jwt.encode(kept, signed, algorithm=algorithm, headers={"kid": key_id, "typ": typ})
 

@@ -15,36 +15,42 @@ from services.principals.principal import KINDS, SCOPES
 from services.principals.tokens import AUDIENCE, ISSUER, LONGEST, InvalidToken, minted, read
 
 KEYS = Keys((made(0.0),))
-NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_token_says_who_asks(kind: Any) -> None:
+    now = datetime.now(UTC)
     name = str(uuid7()) if kind == "listener" else "anna@example.org"
-    principal = read(minted(KEYS, kind, name, HOUR, NOW), KEYS)
+    principal = read(minted(KEYS, kind, name, HOUR, now), KEYS)
     assert (principal.kind, principal.name, principal.key_id) == (kind, name, KEYS.keys[0].key_id)
     assert principal.scopes == SCOPES[kind]
     assert str(principal.listener_id) == (name if kind == "listener" else "None")
 
 
 def test_both_keys_are_valid_during_a_rotation_and_the_oldest_is_not_after_it() -> None:
-    before = minted(KEYS, "operator", "anna", HOUR, NOW)
-    both = rotated(KEYS, NOW.timestamp() - 7200)
-    during = minted(both, "operator", "anna", HOUR, NOW)
+    now = datetime.now(UTC)
+    before = minted(KEYS, "operator", "anna", HOUR, now)
+    both = rotated(KEYS, now.timestamp() - 7200)
+    during = minted(both, "operator", "anna", HOUR, now)
     assert read(before, both).key_id != read(during, both).key_id
-    after = rotated(both, NOW.timestamp())
+    after = rotated(both, now.timestamp())
     assert read(during, after).name == "anna"
     with pytest.raises(InvalidToken):
         read(before, after)
 
 
 def changed(claims: dict[str, Any], header: dict[str, Any], algorithm: str = "EdDSA", key: Any = None) -> str:
-    """A token that is right but for these."""
-    right = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "kind": "operator", "jti": "1"}
-    right |= {"iat": int(NOW.timestamp()), "exp": int((NOW + HOUR).timestamp())} | claims
+    """A token that is right but for these; a span of time is one from now."""
+    now = datetime.now(UTC)
+    right: dict[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "kind": "operator", "jti": "1"}
+    right |= {"iat": int(now.timestamp()), "exp": HOUR} | claims
     head = {"typ": "at+jwt", "kid": KEYS.keys[0].key_id} | header
-    kept = {name: value for name, value in right.items() if value is not None}
+    kept = {
+        name: int((now + value).timestamp()) if isinstance(value, timedelta) else value
+        for name, value in right.items()
+        if value is not None
+    }
     return jwt.encode(kept, KEYS.keys[0].private if key is None else key, algorithm=algorithm, headers=head)
 
 
@@ -59,11 +65,11 @@ def test_the_one_that_is_changed_below_is_right() -> None:
         ({"iss": None}, {}),
         ({"aud": "another"}, {}),
         ({"aud": [AUDIENCE, "another"]}, {}),
-        ({"exp": int((NOW - HOUR).timestamp())}, {}),
+        ({"exp": -HOUR}, {}),
         ({"exp": None}, {}),
-        ({"exp": int((NOW + LONGEST["operator"] + HOUR).timestamp())}, {}),
+        ({"exp": LONGEST["operator"] + HOUR}, {}),
         ({"exp": 1e300}, {}),
-        ({"iat": int((NOW + HOUR).timestamp())}, {}),
+        ({"iat": HOUR}, {}),
         ({"iat": None}, {}),
         ({"kind": "root"}, {}),
         ({"kind": None}, {}),
@@ -113,6 +119,6 @@ def test_a_character_changed_anywhere_is_seen(at: int, other: str) -> None:
 
 def test_what_cannot_be_a_token_is_not_minted() -> None:
     with pytest.raises(ValueError, match="name"):
-        minted(KEYS, "operator", "a\0b", HOUR, NOW)
+        minted(KEYS, "operator", "a\0b", HOUR, datetime.now(UTC))
     with pytest.raises(ValueError, match="at most"):
-        minted(KEYS, "listener", str(uuid7()), 2 * HOUR, NOW)
+        minted(KEYS, "listener", str(uuid7()), 2 * HOUR, datetime.now(UTC))

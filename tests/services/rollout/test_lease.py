@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -86,12 +88,13 @@ def test_nobody_takes_it_within_a_transaction_of_its_owner(world: World, postgre
 def process(dsn: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A rollout process with neither MLflow nor Kafka, and where its metrics are."""
     env = environment(
-        postgres_dsn=dsn, metrics_port="0", rollout_poll_s="0.1", rollout_lease_s="2", kafka_bootstrap="127.0.0.1:1"
+        postgres_dsn=dsn, metrics_port="0", rollout_poll_s="0.1", rollout_lease_s="5", kafka_bootstrap="127.0.0.1:1"
     )
     with subprocess.Popen(COMMAND, env=env, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
         lines = (json.loads(line) for line in started.stderr)
         url = next(line["url"] for line in lines if line["event"] == "metrics")
+        threading.Thread(target=lambda: deque(lines, 0), daemon=True).start()  # a full pipe would stop it
         try:
             yield started, url
         finally:
@@ -100,7 +103,7 @@ def process(dsn: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def leads(url: str) -> bool:
-    return "encore_rollout_leads 1.0" in httpx.get(url, timeout=30).text
+    return "encore_rollout_leads 1.0" in httpx.get(url, timeout=60).text
 
 
 def holder(world: World) -> UUID | None:

@@ -52,7 +52,7 @@ def test_it_outlives_a_database_that_is_away_and_ends_on_sigterm() -> None:
             if sum(line["event"] == "put_off" for line in lines) == 2:
                 break
         url = next(line["url"] for line in lines if line["event"] == "metrics")
-        metrics = httpx.get(url).text
+        metrics = httpx.get(url, timeout=60).text
         assert 'encore_rollout_backend_away_total{backend="postgres"}' in metrics
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()

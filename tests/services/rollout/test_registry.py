@@ -27,14 +27,14 @@ def registry(request: pytest.FixtureRequest) -> Iterator[tuple[Registry, Registe
         yield memory, memory.register
         return
     url, home = request.getfixturevalue("mlflow_url"), request.getfixturevalue("servers_home")
-    factory = httpx.Client(base_url=url, auth=("factory", password(home, "factory")))
+    factory = httpx.Client(base_url=url, auth=("factory", password(home, "factory")), timeout=60)
 
     def register(model: str) -> int:
         factory.post(f"{API}/registered-models/create", json={"name": model})
         answer = factory.post(f"{API}/model-versions/create", json={"name": model, "source": "s3://encore/adapter"})
         return int(answer.raise_for_status().json()["model_version"]["version"])
 
-    with factory, MlflowRegistry(url, ("rollout", password(home, "rollout"))) as mlflow:
+    with factory, MlflowRegistry(url, ("rollout", password(home, "rollout")), timeout_s=60) as mlflow:
         yield mlflow, register
 
 

@@ -82,7 +82,7 @@ def test_a_track_in_the_list_is_followed_on_after_its_stream_was_refused(enter: 
 
 
 def test_what_does_not_play_says_why_until_it_does(house: Gateway, enter: Opened, listener: str) -> None:
-    track = house.ask(listener, prompt="an air", seconds=5)["track_id"]
+    track = house.ask(listener, prompt="an air", seconds=60)["track_id"]
     house.finished(track)
     page = enter(listener=listener)
     card = page.locator(f"[data-track='{track}']")
@@ -90,7 +90,7 @@ def test_what_does_not_play_says_why_until_it_does(house: Gateway, enter: Opened
     page.on("request", lambda request: fetched.append(request.url) if request.url.endswith("/audio") else None)
     page.route("**/audio", lambda route: route.abort())
     page.reload()
-    expect(card.locator(".state")).to_contain_text("5 seconds, ready to hear.")
+    expect(card.locator(".state")).to_contain_text("60 seconds, ready to hear.")
     page.wait_for_load_state("networkidle")
     assert fetched == []  # before it is played
     card.get_by_role("button", name="Play").click()
@@ -99,8 +99,10 @@ def test_what_does_not_play_says_why_until_it_does(house: Gateway, enter: Opened
     expect(card.locator(".wave canvas")).to_have_count(0)
     card.get_by_role("button", name="Play").click()
     expect(card.locator(".play[data-sounds]")).to_be_visible()
-    expect(card.locator(".state")).to_contain_text("5 seconds, ready to hear.")
+    expect(card.locator(".state")).to_contain_text("60 seconds, ready to hear.")
     until(lambda: bool(page.evaluate("id => localStorage.getItem(`encore-waves-${id}`)", listener)))
+    card.get_by_role("button", name="Pause").click()
+    expect(card.locator(".play[data-sounds]")).to_have_count(0)
     fetched.clear()
     page.reload()
     expect(card.locator(".wave canvas").first).to_be_visible()  # as it was drawn before
@@ -199,10 +201,9 @@ def test_nothing_sounds_and_nothing_is_told_once_one_is_erased(
 def test_who_is_signed_in_no_longer_is_asked_for_a_login(house: Gateway, enter: Opened, path: str) -> None:
     page = enter(path)
     problem = {"code": "unauthorized", "message": "The token is over."}
-    address = page.url
     page.goto("about:blank")  # what the room still asks for is not answered so before it opens again
     page.route("**/v1/**", lambda route: route.fulfill(status=401, json=problem))
-    page.goto(address)
+    page.goto(house.url + path)
     expect(page.get_by_role("heading", name="Enter")).to_be_visible()
     expect(page.get_by_label("One-time login")).to_be_focused()
     expect(page.get_by_role("alert")).to_contain_text("The token is over.")
