@@ -20,8 +20,8 @@ $$;
 
 grant usage on schema gateway, feedback, rollout, training, audit to encore_request;
 grant insert, update on gateway.listeners, gateway.songs, gateway.tracks, gateway.pairs, gateway.fours,
-    gateway.cold_starts, gateway.taste_corrections to encore_request;
-grant delete on gateway.taste_corrections, gateway.songs, gateway.cold_starts to encore_request;
+    gateway.cold_starts, gateway.taste_corrections, gateway.playing to encore_request;
+grant delete on gateway.taste_corrections, gateway.songs, gateway.cold_starts, gateway.playing to encore_request;
 grant insert on gateway.logins, gateway.consents, gateway.withdrawn_songs, audit.entries to encore_request;
 
 -- Null outside a request, so that nothing is anybody's there.

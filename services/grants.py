@@ -31,6 +31,7 @@ WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.logins": (GATEWAY,),
     "gateway.orders": (GATEWAY,),
     "gateway.pairs": (GATEWAY,),
+    "gateway.playing": (GATEWAY,),
     "gateway.refusals": (GATEWAY,),
     "gateway.round_requests": (GATEWAY,),
     "gateway.songs": (GATEWAY,),

@@ -27,8 +27,8 @@ _WRITERS: Final[tuple[ErasedStore, ...]] = ("blobs", "rollout", "training")
 """Stores whose owners write about a listener into the audit, or name them to the engine, until they have confirmed."""
 _OWN: Final = (
     "forget_requests", "forget_in_requests", "forget_switches", "forget_orders", "forget_budgets", "forget_logins",
-    "forget_consents", "forget_corrections", "forget_cold_starts", "forget_pairs", "forget_fours", "forget_tracks",
-    "forget_withdrawn_songs", "forget_songs", "forget_log_key", "forget_listener",
+    "forget_consents", "forget_corrections", "forget_playing", "forget_cold_starts", "forget_pairs", "forget_fours",
+    "forget_tracks", "forget_withdrawn_songs", "forget_songs", "forget_log_key", "forget_listener",
 )  # fmt: skip
 
 

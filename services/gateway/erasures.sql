@@ -70,6 +70,9 @@ delete from gateway.consents where listener_id = %(listener_id)s;
 -- name: forget_corrections
 delete from gateway.taste_corrections where listener_id = %(listener_id)s;
 
+-- name: forget_playing
+delete from gateway.playing where listener_id = %(listener_id)s;
+
 -- name: forget_cold_starts
 delete from gateway.cold_starts where listener_id = %(listener_id)s;
 

@@ -1,5 +1,5 @@
 """Removes from the blob store what killed processes left behind, what listeners took back and what is over its term,
-and budgets that are whole again: in one gateway of all, again and again."""
+budgets that are whole again, and where nobody goes on: in one gateway of all, again and again."""
 
 import asyncio
 from typing import Final
@@ -10,6 +10,7 @@ from services.errors import BackendAway
 from services.gateway.blobs import Blobs
 from services.gateway.claims import Claims
 from services.gateway.ledger import Ledger
+from services.gateway.playing import forget_old
 from services.gateway.retention import erase, expire
 from services.gateway.store import Store
 from services.gateway.terms import Terms
@@ -30,6 +31,7 @@ async def tidy(
             if await claims.take(DUTY):
                 log.info("abandoned_dropped", count=await blobs.drop_abandoned())
                 await ledger.drop_full()
+                await forget_old(store)
                 log.info("withdrawn_erased", count=await erase_withdrawn(store, blobs))
                 log.info("audio_expired", **await expire(store, terms))
                 log.info("audio_erased", **await erase(store, blobs))

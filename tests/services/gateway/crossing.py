@@ -151,6 +151,7 @@ class Crossing:
         bodies: dict[str, Any] = {
             "POST /v1/events": [self.event() for _ in range(self.draw.randint(1, 3))],
             "PUT /v1/listeners/{listener_id}/consent": {"training": True, "text_version": "1"},
+            "PUT /v1/listeners/{listener_id}/playing": self.playing(),
             "PUT /v1/listeners/{listener_id}/taste": {"corrections": {"drums": -1}},
             "POST /v1/logins": {"kind": "listener", "listener_id": self.anyone()},
             "POST /v1/sessions": {"code": self.anyone()},
@@ -164,6 +165,10 @@ class Crossing:
         if text.startswith("{") and self.draw.random() < 0.1:  # one name twice
             return f'{{"listener_id": "{self.anyone()}", {text[1:]}' if len(text) > 2 else text
         return text
+
+    def playing(self) -> dict[str, Any]:
+        station = {"seconds": 2, "made": 1, "tracks": [self.anyone("track_id") for _ in range(2)], "at_s": 1}
+        return {"device_id": str(uuid7()), "begins": True, "station": station}
 
     def event(self) -> dict[str, Any]:
         now = "2026-01-01T12:00:00Z"

@@ -81,6 +81,7 @@ def body(row: Row, kind: str, owner: Owned) -> dict[str, Any]:
         "POST /v1/listeners/{listener_id}/tokens": lambda: {"json": {}},
         "POST /v1/listeners/{listener_id}/songs": lambda: {"files": {"file": ("song.wav", wav(), "audio/wav")}},
         "PUT /v1/listeners/{listener_id}/consent": lambda: {"json": {"training": True, "text_version": "1"}},
+        "PUT /v1/listeners/{listener_id}/playing": lambda: {"json": {"device_id": str(uuid7())}},
         "PUT /v1/listeners/{listener_id}/taste": lambda: {"json": {"corrections": {"piano": 1}}},
         "POST /v1/logins": lambda: {
             "json": {"kind": "listener"} if kind == "service" else {"kind": "analyst", "name": "ada"}

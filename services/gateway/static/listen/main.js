@@ -9,6 +9,7 @@ import { silence } from "./alone.js";
 import { asking } from "./ask.js";
 import { consent } from "./consent.js";
 import { farewell } from "./erase.js";
+import { goingOn } from "./go_on.js";
 import { presented, welcome } from "./listener.js";
 import { ratingsOverTime } from "./past.js";
 import { Radio } from "./radio.js";
@@ -32,19 +33,24 @@ async function begin(given) {
 
 async function listenAs(place, listener) {
   if (radio?.listener.listener_id !== listener.listener_id) {
-    radio?.close();
+    radio?.quit();
     radio = new Radio(listener, bar);
     radio.restore();
   }
   const list = trackList(listener);
-  fill(place, tuning((wish) => radio.play(wish)), songs(listener), asking(listener, list), tasteCard(listener), ratingsOverTime(listener), list.element, consent(listener, leave));
+  const going = goingOn(radio);
+  const play = (wish) => {
+    fill(going);
+    radio.play(wish);
+  };
+  fill(place, tuning(play, going), songs(listener), asking(listener, list), tasteCard(listener), ratingsOverTime(listener), list.element, consent(listener, leave));
   await list.begin();
 }
 
 // After the listener was erased: nothing plays, and nothing of them is asked for again.
 function leave() {
   silence();
-  radio.close();
+  radio.quit();
   radio = null;
   fill(main, farewell()).querySelector("h2").focus();
 }

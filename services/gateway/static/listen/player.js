@@ -4,7 +4,7 @@
 import { clock } from "../common/format.js";
 import { tell } from "../common/outbox.js";
 import { t } from "../common/strings.js";
-import { takeOver } from "./alone.js";
+import { letGo, takeOver } from "./alone.js";
 import { Heard } from "./heard.js";
 import { offerKeys, showKeys } from "./keys.js";
 import { LiveSound } from "./live.js";
@@ -118,6 +118,7 @@ export class Player {
   }
 
   pause() {
+    letGo();
     this.audio.pause();
   }
 

@@ -4,6 +4,7 @@ import { fill, h } from "../common/dom.js";
 import { isPassing } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { playerView } from "./card.js";
+import { Devices, itemsOf } from "./devices.js";
 import { kept } from "./kept.js";
 import { picking } from "./four.js";
 import { ballot } from "./pair.js";
@@ -15,6 +16,7 @@ import { rate, stars } from "./stars.js";
 const KEPT = "encore-station";
 const KEEP_MS = 1000;
 const MOST_STARS = 5;
+const MOST_TOLD = 20;
 
 export class Radio {
   constructor(listener, bar) {
@@ -24,6 +26,7 @@ export class Radio {
     this.ballot = null; // of the last pair or four; it stays until there is an answer, if enough of all was heard
     this.queue = new Queue((items) => this.station.leaveOut(items));
     this.state = h("p", { class: "state", role: "status" });
+    this.devices = new Devices(listener.listener_id, () => this.toldPlace());
     setInterval(() => this.keep(), KEEP_MS);
     addEventListener("pagehide", () => this.keep());
   }
@@ -62,11 +65,43 @@ export class Radio {
     this.station.fill();
   }
 
+  // What played on any device goes on here, where it was.
+  async goOn() {
+    const was = await this.devices.told();
+    const items = await itemsOf(was?.tracks ?? []);
+    this.begin({ listener_id: this.listener.listener_id, prompt: was.prompt, seconds: was.seconds }, was.made);
+    this.wanted = true;
+    this.from = items[0].track.track_id === was.tracks[0] ? was.at_s : 0;
+    this.station.restore(items);
+    this.station.fill();
+  }
+
+  // The station as another device may go on with it.
+  toldPlace() {
+    if (!this.station?.present) return null;
+    const { wish: { prompt, seconds }, made, items } = this.station;
+    return { prompt, seconds, made, tracks: items.slice(0, MOST_TOLD).map(({ track }) => track.track_id), at_s: this.at };
+  }
+
+  get at() { return this.player?.at ?? this.from ?? 0; }
+
+  // Somebody else listens from now on, or nobody.
+  quit() {
+    this.close();
+    this.devices.close();
+  }
+
+  // The listener ends it; no device goes on with it.
+  end() {
+    this.close();
+    this.devices.forget();
+  }
+
   keep() {
     if (!this.station?.present) return;
     const items = this.station.items.map(({ track, pair, four, place }) => ({ track, pair, four, place }));
     const { wish, made } = this.station;
-    sessionStorage.setItem(KEPT, JSON.stringify({ wish, made, items, at: this.player?.at ?? this.from ?? 0 }));
+    sessionStorage.setItem(KEPT, JSON.stringify({ wish, made, items, at: this.at }));
   }
 
   // What plays is left; its item keeps the player, which tells what was heard live once the track is ready.
@@ -151,7 +186,7 @@ export class Radio {
     fill(this.actions,
       item?.track.status === "ready" && !item.four ? this.ratings(item) : null,
       h("button", { type: "button", class: "quiet small", onclick: () => this.skip() }, t.station.skip),
-      h("button", { type: "button", class: "quiet small", onclick: () => this.close() }, t.station.stop),
+      h("button", { type: "button", class: "quiet small", onclick: () => this.end() }, t.station.stop),
       this.votes(item));
   }
 

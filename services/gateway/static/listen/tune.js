@@ -6,8 +6,8 @@ import { t } from "../common/strings.js";
 const LENGTHS_S = [10, 20, 30, 60, 120];
 const FIRST_S = 20;
 
-// onPlay({ prompt, seconds })
-export function tuning(onPlay) {
+// onPlay({ prompt, seconds }); `going` offers what there is to go on with.
+export function tuning(onPlay, going) {
   const prompt = h("input", { id: "mood", maxLength: 300, placeholder: t.station.example, autocomplete: "off" });
   const length = h("select", { id: "length" }, LENGTHS_S.map((seconds) =>
     h("option", { value: seconds, selected: seconds === FIRST_S }, t.station.length(seconds))));
@@ -22,5 +22,5 @@ export function tuning(onPlay) {
       h("div", { class: "fields" },
         h("div", {}, h("label", { for: "mood" }, t.station.mood), prompt),
         h("div", {}, h("label", { for: "length" }, t.station.each), length))),
-    h("p", { class: "hint" }, t.station.hint));
+    going, h("p", { class: "hint" }, t.station.hint));
 }
