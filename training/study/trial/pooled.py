@@ -1,18 +1,19 @@
 """What the answers of others add to a choice among a few seeds.
 
-    python -m training.study.trial.pooled [--populations 2,3,4 --beside 9,10 --others 0,24,48 --seeds 4 --tastes 4]
+    python -m training.study.trial.pooled [--populations 2,3,4 --beside 9 --others 0,24,48 --ratings 8 --seeds 4]
 
 Each listener of these populations hears eight tracks made from the songs alone, and four wishes with four seeds each,
 as `--quick` does; what was made is kept, so a second call only reckons. For a choice among eight, two wishes' seeds are
-taken for one's. On these tracks tastes are drawn anew, so that few tracks say more. Everyone rates their eight; the
-listeners of one population are a round, beside so many others of the other populations, drawn anew for each draw of
-tastes; those of `--beside` rate and are no round. The scorer is the product's (`training.scorer`).
+taken for one's. On these tracks tastes are drawn anew, so that few tracks say more. The listeners of one population are
+a round and rate their eight, beside so many others of the other populations, drawn anew for each draw of tastes, who
+rate `--ratings` each; those of `--beside` rate eight and are no round. The scorer is the product's (`training.scorer`).
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -32,8 +33,8 @@ from training.study.trial.options import parse
 
 FIRST, WISHES, SEEDS = 8, 4, 4
 HEADINGS = (
-    "others", "seeds", "oracle", "closeness", "true stars", "true - closeness", "permuted - closeness",
-    "true - permuted", "have a scorer, permuted", "below the mean",
+    "seeds", "others", "ratings each", "oracle", "closeness", "true stars", "true - closeness", "permuted - closeness",
+    "true - permuted", "have a scorer: true, permuted", "below the mean",
 )  # fmt: skip
 
 
@@ -87,27 +88,27 @@ class Rater:
 
 @dataclass(frozen=True)
 class Asked:
-    """How many others a round learns from, and among how many seeds is chosen."""
+    """How many others a round learns from, and how many tracks each of them rated."""
 
     others: int
-    seeds: int = SEEDS
+    ratings: int = FIRST
 
 
-def rater(each: Shown, draw: Sequence[int], *, permuted: bool) -> Rater:
+def rater(each: Shown, draw: Sequence[int], ratings: int = FIRST, *, permuted: bool) -> Rater:
     """With the taste of that draw; as a placebo the same stars are dealt out anew among the tracks."""
     rng = np.random.default_rng(draw)
     taste = beyond(each.songs, rng)
-    stars = [taste.stars(features, rng) for features in each.features[:FIRST]]
+    stars = [taste.stars(features, rng) for features in each.features[:ratings]]
     if permuted:
-        stars = [stars[place] for place in rng.permutation(FIRST)]
+        stars = [stars[place] for place in rng.permutation(len(stars))]
     hearings = [Hearing(UUID(int=place), 4.0, 4.0, (given,)) for place, given in enumerate(stars)]
     believed = estimate(hearings, signals=Signals(listening=False))
-    return Rater(each, taste, Heard(each.descriptions[:FIRST], believed.mean, believed.variance))
+    return Rater(each, taste, Heard(each.descriptions[:ratings], believed.mean, believed.variance))
 
 
-def gains(round_: Sequence[Rater], others: Sequence[Rater], seeds: int = SEEDS) -> Array:
-    """Of each listener of a round: stars gained over the mean of the seeds by the scorer, by closeness and by an
-    oracle, and whether there was a scorer [listeners, 4]."""
+def gains(round_: Sequence[Rater], others: Sequence[Rater], seeds: Sequence[int] = (SEEDS,)) -> Array:
+    """Of each listener of a round, choosing among so many seeds: stars gained over the mean of the seeds by the scorer,
+    by closeness and by an oracle, and whether there was a scorer [listeners, seeds, 4]."""
     heard = [each.heard for each in (*round_, *others)]
     space = space_of(heard)
     found, expected = priors(space, heard), np.concatenate([[0.0], space.expected])
@@ -119,7 +120,7 @@ def gains(round_: Sequence[Rater], others: Sequence[Rater], seeds: int = SEEDS) 
         close = numbers @ expected
         believed = found is not None and not contradicted(space, each.heard, found[place])
         score = _pessimistic(numbers, fit(space, each.heard, found[place])) if found and believed else close
-        rows.append([*(_gain(guess, stars, seeds) for guess in (score, close, stars)), float(believed)])
+        rows.append([[*(_gain(guess, stars, n) for guess in (score, close, stars)), float(believed)] for n in seeds])
     return np.array(rows)
 
 
@@ -136,24 +137,31 @@ def _gain(score: Array, stars: Array, seeds: int) -> float:
 
 
 def table(
-    populations: Sequence[Sequence[Shown]], beside: Sequence[Sequence[Shown]], asked: Sequence[Asked], tastes: int
+    populations: Sequence[Sequence[Shown]],
+    beside: Sequence[Sequence[Shown]],
+    asked: Sequence[Asked],
+    seeds: Sequence[int],
+    tastes: int,
 ) -> str:
-    """Markdown: a row for what was asked; a cell is a mean over listeners with its 95 % interval.
+    """Markdown: a row for what was asked and each number of seeds; a cell is a mean over listeners with its 95 %
+    interval.
 
     Args:
         populations: each is a round in turn, beside others of all the rest.
         beside: populations that rate and are no round.
-        asked: the rows.
+        asked: what the others did.
+        seeds: among how many is chosen.
         tastes: drawn for each listener.
     """
-    true, placebo = (_over(populations, beside, asked, tastes, permuted=permuted) for permuted in (False, True))
+    true, placebo = (_over(populations, beside, asked, seeds, tastes, permuted=permuted) for permuted in (False, True))
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
-    for each in asked:
-        one, other = true[each], placebo[each]
-        cells = [one[:, 2], one[:, 1], one[:, 0], one[:, 0] - one[:, 1], other[:, 0] - other[:, 1]]
-        believed = f"{one[:, 3].mean():.0%}, {other[:, 3].mean():.0%}"
-        shown_ = " | ".join(map(_cell, [*cells, one[:, 0] - other[:, 0]]))
-        lines.append(f"| {each.others} | {each.seeds} | {shown_} | {believed} | {(one[:, 0] < 0).mean():.0%} |")
+    for column, count in enumerate(seeds):
+        for each in asked:
+            one, other = true[each][:, column], placebo[each][:, column]
+            cells = [one[:, 2], one[:, 1], one[:, 0], one[:, 0] - one[:, 1], other[:, 0] - other[:, 1]]
+            said = " | ".join(map(_cell, [*cells, one[:, 0] - other[:, 0]]))
+            shares = f"{one[:, 3].mean():.0%}, {other[:, 3].mean():.0%} | {(one[:, 0] < 0).mean():.0%}"
+            lines.append(f"| {count} | {each.others} | {each.ratings} | {said} | {shares} |")
     return "\n".join(lines)
 
 
@@ -161,23 +169,30 @@ def _over(
     populations: Sequence[Sequence[Shown]],
     beside: Sequence[Sequence[Shown]],
     asked: Sequence[Asked],
+    seeds: Sequence[int],
     tastes: int,
     *,
     permuted: bool,
 ) -> dict[Asked, Array]:
-    """The mean over draws of tastes for everyone of a round [listeners, 4]."""
+    """The mean over draws of tastes for everyone of a round [listeners, seeds, 4]."""
+    everyone = [
+        (place, index, each) for place, those in enumerate([*populations, *beside]) for index, each in enumerate(those)
+    ]
     found: dict[Asked, list[list[Array]]] = {each: [[] for _ in populations] for each in asked}
     for number in range(tastes):
-        raters = [
-            [rater(each, (number, place, index), permuted=permuted) for index, each in enumerate(those)]
-            for place, those in enumerate([*populations, *beside])
-        ]
-        for place in range(len(populations)):
-            rest = [each for other, those in enumerate(raters) if other != place for each in those]
-            order = np.random.default_rng((number, place)).permutation(len(rest))
+
+        @cache
+        def rated(chosen: int, ratings: int, number: int = number) -> Rater:
+            place, index, each = everyone[chosen]
+            return rater(each, (number, place, index), ratings, permuted=permuted)
+
+        for own in range(len(populations)):
+            round_ = [rated(chosen, FIRST) for chosen, (place, _, _) in enumerate(everyone) if place == own]
+            rest = [chosen for chosen, (place, _, _) in enumerate(everyone) if place != own]
+            order = np.random.default_rng((number, own)).permutation(rest)
             for each in asked:
-                others = [rest[index] for index in order[: each.others]]
-                found[each][place].append(gains(raters[place], others, each.seeds))
+                others = [rated(int(chosen), each.ratings) for chosen in order[: each.others]]
+                found[each][own].append(gains(round_, others, seeds))
     return {each: np.concatenate([np.mean(drawn, axis=0) for drawn in of]) for each, of in found.items()}
 
 
@@ -193,13 +208,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--populations", default="2,3,4", help="seeds of populations of 24, each a round in turn")
     parser.add_argument("--beside", default="", help="seeds of populations that rate and are no round")
     parser.add_argument("--others", default="0,24,48", help="how many others a round learns from")
+    parser.add_argument("--ratings", default=str(FIRST), help="how many tracks each of the others rated")
     parser.add_argument("--seeds", default=str(SEEDS), help="among how many is chosen")
     parser.add_argument("--tastes", type=int, default=4, help="drawn anew on the same tracks")
     parser.add_argument("--work", type=Path, default=Path(".encore/study"), help="where what was made is kept")
     given = parser.parse_args(arguments)
-    rounds, beside, counts, among = (
+    rounds, beside, counts, ratings, among = (
         [int(word) for word in said.split(",") if word]
-        for said in (given.populations, given.beside, given.others, given.seeds)
+        for said in (given.populations, given.beside, given.others, given.ratings, given.seeds)
     )
     if strange := [count for count in among if (WISHES * SEEDS) % count]:
         parser.error(f"--seeds: expected a divisor of {WISHES * SEEDS}, got {strange[0]}")
@@ -212,7 +228,8 @@ def main(arguments: Sequence[str]) -> None:
         raters = [population(hall, seed, rated=True) for seed in beside]
     finally:
         hall.close()
-    print(table(populations, raters, [Asked(count, each) for each in among for count in counts], given.tastes))
+    asked = [Asked(count, each) for each in ratings for count in counts]
+    print(table(populations, raters, asked, among, given.tastes))
 
 
 def population(hall: Hall, seed: int, *, rated: bool = False) -> list[Shown]:

@@ -30,12 +30,12 @@ def drawn(listeners: list[Shown], draw: int, *, permuted: bool) -> list[Rater]:
 def test_one_listener_gains_by_what_others_answered_and_nothing_by_answers_at_random() -> None:
     everyone = [listener(seed) for seed in range(13)]
     true, placebo = ([drawn(everyone, n, permuted=permuted) for n in range(3)] for permuted in (False, True))
-    learned, close, oracle, believed = np.mean([gains(each[:1], each[1:])[0] for each in true], axis=0)
+    learned, close, oracle, believed = np.mean([gains(each[:1], each[1:])[0, 0] for each in true], axis=0)
     assert oracle >= learned > close + 0.5 * (oracle - close)
     assert believed > 0
-    without = np.mean([gains(each[:1], [])[0] for each in true], axis=0)
+    without = np.mean([gains(each[:1], [])[0, 0] for each in true], axis=0)
     assert without[0] < learned
-    at_random = np.mean([gains(each[:1], each[1:])[0] for each in placebo], axis=0)
+    at_random = np.mean([gains(each[:1], each[1:])[0, 0] for each in placebo], axis=0)
     assert at_random[0] < close + 0.3 * (oracle - close)
 
 
@@ -48,7 +48,9 @@ def test_a_placebo_has_the_same_taste_and_gets_the_same_stars() -> None:
 
 def test_a_table_has_a_row_for_each_number_of_others_and_of_seeds() -> None:
     one, other = ([listener(10 * place + number) for number in range(4)] for place in range(2))
-    lines = table([one], [other], [Asked(0), Asked(4), Asked(4, 8)], tastes=1).splitlines()
-    assert [line.split(" | ")[:2] for line in lines[2:]] == [["| 0", "4"], ["| 4", "4"], ["| 4", "8"]]
-    oracles = [float(line.split(" | ")[2].split()[0]) for line in lines[2:]]
-    assert oracles[0] == oracles[1] < oracles[2]
+    lines = table([one], [other], [Asked(0), Asked(4, 16)], [4, 8], tastes=1).splitlines()
+    assert [line.split(" | ")[:3] for line in lines[2:]] == [
+        ["| 4", "0", "8"], ["| 4", "4", "16"], ["| 8", "0", "8"], ["| 8", "4", "16"],
+    ]  # fmt: skip
+    oracles = [float(line.split(" | ")[3].split()[0]) for line in lines[2:]]
+    assert oracles[0] == oracles[1] < oracles[2] == oracles[3]
