@@ -1,7 +1,7 @@
 """Says in an erasure when nothing of the listener can be read in the log any more.
 
 Their key went with the erasure itself. What is waited for: that no process remembers it, and that no record from before
-records were sealed is left, since those name their listeners in the open.
+records were sealed is left which may be theirs, since those name their listeners in the open.
 """
 
 import threading
@@ -52,7 +52,7 @@ class KafkaStep:
         """
         with transaction(self._pool) as connection:
             rows = connection.execute(self._queries["due"], {"age": self._age_s}).fetchall()
-        due = [row["erasure_id"] for row in rows]
+        due: dict[UUID, datetime | None] = {row["erasure_id"]: row["made_at"] for row in rows}
         self._ends = {erasure: ends for erasure, ends in self._ends.items() if erasure in due}
         if not due:
             return
@@ -64,8 +64,8 @@ class KafkaStep:
                 TopicPartition(row["topic"], row["partition"]): Standing(*(row[name] for name in Standing._fields))
                 for row in found
             }
-            for erasure in due:
-                waits_for = hindrance(self._ends.setdefault(erasure, ends), extents, standings)
+            for erasure, made_at in due.items():
+                waits_for = hindrance(self._ends.setdefault(erasure, ends), extents, standings, made_at)
                 name = "wait" if waits_for else "confirm"
                 connection.execute(self._queries[name], {"erasure_id": erasure, "waits_for": waits_for})
 
@@ -74,13 +74,17 @@ def hindrance(
     ends: Mapping[TopicPartition, int],
     extents: Mapping[TopicPartition, Extent],
     standings: Mapping[TopicPartition, Standing],
+    made_at: datetime | None,
 ) -> str:
-    """What has to happen before nothing of what lay in the log then is in the open; empty where nothing is.
+    """What has to happen before nothing that lay in the log then and may be the listener's is in the open; empty where
+    nothing is.
 
     Args:
         ends: of the log when the key was known to be gone.
         extents: of the log now.
         standings: how far it was read, by partition.
+        made_at: when the listener was made, by the clock of `plain_at`: what was passed earlier is not theirs. None if
+            nobody knows.
     """
     plain: list[datetime] = []
     unread = 0
@@ -91,7 +95,7 @@ def hindrance(
             continue  # what lay there is gone
         if known is None or known.sealed_to < end:
             unread += 1
-        elif known.sealed_from > begin:
+        elif known.sealed_from > begin and (made_at is None or made_at <= known.plain_at):
             plain.append(known.plain_at)
     if plain:
         return (

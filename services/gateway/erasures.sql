@@ -27,7 +27,11 @@ select %(erasure_id)s, gateway.tombstone(listener_id), listener_id, service, %(a
 from gateway.listeners l where listener_id = %(listener_id)s;
 
 -- name: add_steps
-insert into gateway.erasure_steps (erasure_id, store) select %(erasure_id)s, unnest(%(stores)s::text[]);
+-- What lay in the open in the log before they were made is of others.
+insert into gateway.erasure_steps (erasure_id, store, made_at)
+select %(erasure_id)s, store, case when store = 'kafka' then created_at end
+from unnest(%(stores)s::text[]) as s (store)
+cross join gateway.listeners where listener_id = %(listener_id)s;
 
 -- name: note_files
 insert into gateway.erasure_files (erasure_id, kind, id)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,7 +52,7 @@ def step(pool: Pool, broker: MemoryBroker) -> KafkaStep:
     return KafkaStep(pool, broker.consumer("step"), threading.Event())
 
 
-def begin(dsn: str, listener_id: UUID, seconds_ago: int = 121) -> None:
+def begin(dsn: str, listener_id: UUID, seconds_ago: int = 121, made_at: datetime | None = None) -> None:
     """The erasure of this listener, as the gateway began it."""
     with psycopg.connect(dsn) as connection:
         connection.execute(
@@ -60,7 +61,10 @@ def begin(dsn: str, listener_id: UUID, seconds_ago: int = 121) -> None:
             " now() - make_interval(secs => %(ago)s))",
             {"id": listener_id, "ago": seconds_ago},
         )
-        connection.execute("insert into gateway.erasure_steps (erasure_id, store) values (%s, 'kafka')", (listener_id,))
+        connection.execute(
+            "insert into gateway.erasure_steps (erasure_id, store, made_at) values (%s, 'kafka', %s)",
+            (listener_id, made_at),
+        )
         connection.execute("delete from gateway.log_keys where listener_id = %s", (listener_id,))
 
 
@@ -124,6 +128,52 @@ def test_records_of_before_hold_it_until_the_log_has_forgotten_them(
     broker.forget(last, plain[last])
     step.turn()
     assert said(postgres_dsn) == [(True, None)]
+
+
+def now_at(dsn: str) -> datetime:
+    """By the database's clock."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    found: datetime = row[0]
+    return found
+
+
+def test_who_was_made_after_records_of_before_does_not_wait_for_them(
+    broker: MemoryBroker, pool: Pool, keys: Keys, step: KafkaStep, postgres_dsn: str
+) -> None:
+    before = now_at(postgres_dsn)
+    broker.producer().send_all([message_of(event) for event in stream(60, seed=102)])
+    fold_all(broker, pool, postgres_dsn)
+    after = now_at(postgres_dsn)
+    broker.producer().send_all(sealed([message_of(event) for event in stream(60, seed=103)], keys))
+    fold_all(broker, pool, postgres_dsn)
+    begin(postgres_dsn, LISTENERS[0], made_at=before)
+    begin(postgres_dsn, LISTENERS[1], made_at=after)
+    begin(postgres_dsn, LISTENERS[2])  # as a gateway of before began it
+    step.turn()
+    with psycopg.connect(postgres_dsn) as connection:
+        query = "select erasure_id, confirmed_at is not null, made_at from gateway.erasure_steps"
+        found = {row[0]: row[1:] for row in connection.execute(query)}
+    assert found == {LISTENERS[0]: (False, before), LISTENERS[1]: (True, None), LISTENERS[2]: (False, None)}
+
+
+def test_a_record_in_the_open_that_comes_later_holds_those_who_were_there(
+    broker: MemoryBroker, pool: Pool, step: KafkaStep, postgres_dsn: str
+) -> None:
+    """As by a gateway of before that was still running."""
+    broker.producer().send_all([message_of(event) for event in stream(60, seed=104)])
+    fold_all(broker, pool, postgres_dsn)
+    made_at = now_at(postgres_dsn)
+    broker.producer().send_all([message_of(event) for event in stream(60, seed=105)])
+    begin(postgres_dsn, LISTENERS[0], made_at=made_at)
+    step.turn()
+    assert "still to be read" in said(postgres_dsn)[0][1]
+    fold_all(broker, pool, postgres_dsn)
+    step.turn()
+    [(confirmed, waits_for)] = said(postgres_dsn)
+    assert not confirmed
+    assert "are not sealed" in waits_for
 
 
 def test_where_somebody_read_who_did_not_look_it_waits(

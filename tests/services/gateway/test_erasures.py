@@ -145,6 +145,15 @@ def test_what_is_not_confirmed_is_said_to_be_open(gateway: Gateway, listener_id:
     assert job(gateway, answer["erasure_id"])["done_at"] is None
 
 
+def test_the_step_of_the_log_alone_knows_when_they_were_made(gateway: Gateway) -> None:
+    made = gateway.http.post("/v1/listeners", json={}).raise_for_status().json()
+    erasure_id = ask(gateway, made["listener_id"]).json()["erasure_id"]
+    with psycopg.connect(gateway.settings.postgres_dsn) as connection:
+        query = "select store, made_at from gateway.erasure_steps where erasure_id = %s and made_at is not null"
+        found = connection.execute(query, (erasure_id,)).fetchall()
+    assert found == [("kafka", datetime.fromisoformat(made["created_at"]))]
+
+
 def others_confirm(gateway: Gateway, erasure_id: str, *stores: str) -> None:
     """As the owners of these stores do."""
     with psycopg.connect(gateway.settings.postgres_dsn) as connection:

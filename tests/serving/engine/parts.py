@@ -16,7 +16,7 @@ from serving.engine.params import Job, Limits, StepReport
 from serving.engine.schedule import sampling
 
 RANK = 4
-WAIT_S = 120
+WAIT_S = 300
 
 
 def adapter(base: Base, seed: int, rank: int = RANK) -> Factors:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -144,13 +145,15 @@ def test_a_listener_who_left_is_cancelled(running: Engine) -> None:
         running.submit(job(1, steps=1_000), gone).future.result(WAIT_S)
 
 
-def test_a_passed_deadline_ends_a_job_waiting_or_running(gated: Engine, gate: Gate) -> None:
-    now = time.monotonic()
-    runs = gated.submit(job(1, steps=50, deadline=now + 0.2))
+def test_a_passed_deadline_ends_a_job_waiting_or_running(
+    gated: Engine, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("serving.engine.ticket.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    runs = gated.submit(job(1, steps=50, deadline=0.2))
     assert gate.reached.acquire(timeout=WAIT_S)
-    waits = gated.submit(job(2, deadline=now + 0.2))
-    while time.monotonic() < now + 0.2:
-        time.sleep(0.01)
+    waits = gated.submit(job(2, deadline=0.2))
+    clock[0] = 0.3
     gate.open()
     for ticket in (runs, waits):
         with pytest.raises(DeadlineError):
