@@ -41,6 +41,10 @@ LAUNCHER = {
     "ENCORE_HOME": "Folder of the local stack's data, logs and ports (default `.encore` in the project).",
     "ENCORE_VENV": "Folder of the Python environment (default `.venv` in the project).",
     "ENCORE_POSTGRES_BIN": "Folder with PostgreSQL's programs, where they are not found by themselves.",
+    "ENCORE_POSTGRES_DSN_GATEWAY": "At a given `ENCORE_POSTGRES_DSN`: as whom the gateway enters that database.",
+    "ENCORE_POSTGRES_DSN_AGGREGATOR": "At a given `ENCORE_POSTGRES_DSN`: as whom the aggregator enters that database.",
+    "ENCORE_POSTGRES_DSN_ROLLOUT": "At a given `ENCORE_POSTGRES_DSN`: as whom rollout enters that database.",
+    "ENCORE_POSTGRES_DSN_FACTORY": "At a given `ENCORE_POSTGRES_DSN`: as whom the factory enters that database.",
 }
 # Read by programs beside the processes, and by the shell lines of the pages.
 PROGRAMS = {

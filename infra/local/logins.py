@@ -15,6 +15,8 @@ from services.grants import AGGREGATOR, FACTORY, GATEWAY, ROLLOUT
 
 DSN: Final = "ENCORE_POSTGRES_DSN"
 ROLES: Final[Mapping[str, str]] = {"gateway": GATEWAY, "aggregator": AGGREGATOR, "rollout": ROLLOUT, "factory": FACTORY}
+OWN_DSN: Final[Mapping[str, str]] = {process: f"{DSN}_{process.upper()}" for process in ROLES}
+"""Where a database is given: the variable that names the login of one process there."""
 
 
 def dsn_of(home: Home, process: str, owner: str) -> str:
@@ -25,10 +27,10 @@ def dsn_of(home: Home, process: str, owner: str) -> str:
 
 
 def owner_of(home: Home, stack: Stack) -> str:
-    """The DSN for migrations, and for commands that look at everything: the owner's at our own server."""
+    """The DSN for migrations, and for commands that look at everything: the owner's."""
     if stack.part("postgres").is_ours:
         return postgres.dsn(home, stack.ports["postgres"])
-    return stack.part("gateway").environment[DSN]
+    return stack.part("postgres").probe.target
 
 
 def make_logins(home: Home, owner: str) -> None:

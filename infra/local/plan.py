@@ -50,12 +50,21 @@ def plan(home: Home, environ: Mapping[str, str], claim: Claim, *, usual_ports: b
 
 def _postgres(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:
     given = environ.get(logins.DSN)
+    for name in logins.OWN_DSN.values():
+        if own := environ.get(name):
+            _address_of_database(name, own)
+            if not given:
+                raise StackError(f"{name}: only beside {logins.DSN}, which names the same database's owner.")
     if not given:
         return postgres.part(home, ports["postgres"], environ)
+    return _elsewhere("postgres", _address_of_database(logins.DSN, given), Probe("postgres", given))
+
+
+def _address_of_database(name: str, given: str) -> str:
     try:
-        return _elsewhere("postgres", postgres.without_password(given), Probe("postgres", given))
+        return postgres.without_password(given)
     except ValueError:  # its message may hold a password
-        raise StackError(f"{logins.DSN}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE.") from None
+        raise StackError(f"{name}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE.") from None
 
 
 def _kafka(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:

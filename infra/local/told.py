@@ -26,6 +26,7 @@ _NOT_FOR_ALL: Final = (
     MLFLOW_USER,
     MLFLOW_PASSWORD,
     logins.DSN,
+    *logins.OWN_DSN.values(),
     kafka.BOOTSTRAP,
 )
 
@@ -66,7 +67,10 @@ def to_all(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> 
 def to_each(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
     """By the name of a part, what is a secret between it and others. Ours are made once."""
     given, owner = environ.get(logins.DSN), postgres.dsn(home, ports["postgres"])
-    alone = {process: {logins.DSN: given or logins.dsn_of(home, process, owner)} for process in logins.ROLES}
+    alone = {
+        process: {logins.DSN: environ.get(own) or given or logins.dsn_of(home, process, owner)}
+        for process, own in logins.OWN_DSN.items()
+    }
     alone["gateway"][ARM_SALT] = environ.get(ARM_SALT) or home.secret("arm.salt")
     for part in _AT_ENGINE:
         alone[part] = alone.get(part, {}) | {ENGINE_TOKEN: environ.get(ENGINE_TOKEN) or home.secret("engine.token")}

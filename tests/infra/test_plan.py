@@ -57,6 +57,29 @@ def test_what_is_given_is_used_and_not_started(home: Home, claim: Claim) -> None
     assert {logins.owner_of(home, stack), stack.part("rollout").environment[logins.DSN]} == {GIVEN[logins.DSN]}
 
 
+def test_at_a_given_database_each_is_told_its_own_login_where_there_is_one(home: Home, claim: Claim) -> None:
+    own = {logins.OWN_DSN[name]: f"postgresql://{name}:own@db.example:5433/music" for name in ("gateway", "factory")}
+    stack = plan(home, GIVEN | own, claim, usual_ports=False)
+    told_to = {name: stack.part(name).environment[logins.DSN] for name in logins.ROLES}
+    owner = GIVEN[logins.DSN]
+    assert told_to == {
+        "gateway": own[logins.OWN_DSN["gateway"]],
+        "aggregator": owner,
+        "rollout": owner,
+        "factory": own[logins.OWN_DSN["factory"]],
+    }
+    assert logins.owner_of(home, stack) == owner
+    assert "own@" not in str(stack.environment)
+    assert all("own@" not in str(part) for part in stack.parts if part.name not in ("gateway", "factory"))
+
+
+def test_a_login_of_a_process_alone_says_nothing_of_the_database(home: Home, claim: Claim) -> None:
+    given = {logins.OWN_DSN["rollout"]: "postgresql://rollout:hush@db.example/music"}
+    with pytest.raises(StackError, match=f"{logins.OWN_DSN['rollout']}: only beside {logins.DSN}") as caught:
+        plan(home, given, claim, usual_ports=False)
+    assert "hush" not in str(caught.value)
+
+
 def test_without_settings_every_part_is_ours_and_on_loopback(home: Home, claim: Claim) -> None:
     stack = plan(home, {}, claim, usual_ports=False)
     assert all(part.is_ours for part in stack.parts)
@@ -107,7 +130,12 @@ def test_a_stack_of_an_earlier_version_is_not_joined(home: Home, claim: Claim, e
 
 @pytest.mark.parametrize(
     ("name", "given"),
-    [(BOOTSTRAP, "sasl://me:hush@a"), (BOOTSTRAP, "sasl://me:hush?hush@a:1"), (logins.DSN, "postgresql://me:hush")],
+    [
+        (BOOTSTRAP, "sasl://me:hush@a"),
+        (BOOTSTRAP, "sasl://me:hush?hush@a:1"),
+        (logins.DSN, "postgresql://me:hush"),
+        (logins.OWN_DSN["factory"], "postgresql://me:hush"),
+    ],
 )
 def test_an_address_that_is_none_is_refused_without_its_password(
     home: Home, claim: Claim, name: str, given: str
