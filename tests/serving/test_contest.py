@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load
 
-from schemas.generation import Dials, GenerationRequest, Progress, Rewards, TrackFacts
+from schemas.generation import FLAT, Dials, GenerationRequest, Progress, Rewards, Tone, TrackFacts
 from schemas.registry import AdapterRef
 from serving.blobs import Blobs
 from serving.contest import seats, seeds_from
@@ -22,6 +22,7 @@ from serving.engine.adapters.files import dump
 from serving.engine.adapters.scorer import Scorer, described_size
 from serving.engine.bases.shipped.checkpoint import random_base
 from serving.engine.engine import Engine
+from serving.engine.hearing.sound import NAMES
 from serving.engine.params import Job, Limits, State
 from serving.engine.ticket import Notify, Ticket
 from serving.studio import Studio
@@ -109,6 +110,19 @@ def test_one_seed_is_the_track_as_it_always_was(studio: Studio, root: str, songs
     assert facts_of(made(studio, request(root, songs=songs))).selection == ()
     assert facts_of(made(studio, request(root, songs=songs, seeds=4), seeds=1)).selection == ()
     assert facts_of(made(studio, request(root, seeds=4))).selection == (), "nothing to judge by"
+
+
+def test_seeds_compete_as_they_were_made_and_the_winner_is_heard_in_its_tone(
+    studio: Studio, root: str, songs: tuple[str, ...]
+) -> None:
+    plain, toned = (
+        facts_of(made(studio, request(root, songs=songs, seeds=4, tone=tone))) for tone in (FLAT, Tone(treble_db=6.0))
+    )
+    assert [each.chosen for each in toned.selection] == [each.chosen for each in plain.selection]
+    assert [each.final for each in toned.selection] == pytest.approx([each.final for each in plain.selection], abs=1e-3)
+    torch.testing.assert_close(latents(studio, toned), latents(studio, plain), atol=1e-4, rtol=1e-4)
+    centroids = [load(studio.blobs.read(each.features_url, field="file"))["sound"] for each in (plain, toned)]
+    assert centroids[1][NAMES.index("centroid")] > centroids[0][NAMES.index("centroid")] + 0.1
 
 
 def test_what_was_learned_decides_in_the_place_of_likeness(
