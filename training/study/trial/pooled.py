@@ -19,6 +19,7 @@ from uuid import UUID
 
 import numpy as np
 import torch
+from scipy.special import stdtrit
 
 from serving.engine.adapters.scorer import CAUTION, describe
 from training.preference import Hearing, Signals, estimate
@@ -34,7 +35,7 @@ from training.study.trial.options import parse
 FIRST, WISHES, SEEDS = 8, 4, 4
 HEADINGS = (
     "seeds", "others", "ratings each", "oracle", "closeness", "true stars", "true - closeness", "permuted - closeness",
-    "true - permuted", "have a scorer: true, permuted", "below the mean",
+    "true - permuted", "over populations", "have a scorer: true, permuted", "below the mean",
 )  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def table(
     tastes: int,
 ) -> str:
     """Markdown: a row for what was asked and each number of seeds; a cell is a mean over listeners with its 95 %
-    interval.
+    interval, and of what is learned half of that over populations too.
 
     Args:
         populations: each is a round in turn, beside others of all the rest.
@@ -159,7 +160,8 @@ def table(
         for each in asked:
             one, other = true[each][:, column], placebo[each][:, column]
             cells = [one[:, 2], one[:, 1], one[:, 0], one[:, 0] - one[:, 1], other[:, 0] - other[:, 1]]
-            said = " | ".join(map(_cell, [*cells, one[:, 0] - other[:, 0]]))
+            learned = one[:, 0] - other[:, 0]
+            said = " | ".join([*map(_cell, [*cells, learned]), between(learned, list(map(len, populations)))])
             shares = f"{one[:, 3].mean():.0%}, {other[:, 3].mean():.0%} | {(one[:, 0] < 0).mean():.0%}"
             lines.append(f"| {count} | {each.others} | {each.ratings} | {said} | {shares} |")
     return "\n".join(lines)
@@ -200,6 +202,14 @@ def _cell(values: Array) -> str:
     """Over listeners."""
     half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
     return f"{values.mean():+.3f} ({values.mean() - half:+.3f} to {values.mean() + half:+.3f})"
+
+
+def between(values: Array, sizes: Sequence[int]) -> str:
+    """Half of a 95 % interval over populations: listeners of one round share what was learned (Student's t)."""
+    if len(sizes) < 2:
+        return ""
+    means = [part.mean() for part in np.split(values, np.cumsum(sizes)[:-1])]
+    return f"{stdtrit(len(means) - 1, 0.975) * np.std(means, ddof=1) / np.sqrt(len(means)):.3f}"
 
 
 def main(arguments: Sequence[str]) -> None:
