@@ -88,6 +88,7 @@ export const en = {
     hint: "It plays on, with the next track always in the making. Now and then two versions of a track come blind, or four takes: say which one you would rather hear again.",
     asking: "Asking for a track.", skip: "Skip", stop: "End the station",
     heart: "Love it: five stars", side: ["A of two for the same words.", "B of two for the same words."], take: (n) => `Take ${n} of four for the same words.`,
+    fade: "Cross-fade", fadeOf: (seconds) => (seconds ? `${seconds} seconds` : "Off"),
     goOn: (title, at) => `Go on: ${title} at ${at}`, gone: "What you heard cannot be heard any more. Play the station anew.",
     elsewhere: "Paused here: it plays on another device now.",
     next: (ready) => (ready ? `${ready} more ready` : "The next one is in the making"),

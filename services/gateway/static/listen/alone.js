@@ -1,12 +1,13 @@
-// One sound at a time: the player that sounds gives way to one that starts, in this tab or in another.
+// One sound at a time: what sounds gives way to a player that starts, in this tab or in another. Only what passes into the
+// next track sounds beside it.
 
 import { tellAtLast } from "../common/outbox.js";
 
 const tabs = new BroadcastChannel("encore-sounding");
-let sounding = null;
+const sounding = new Set();
 
 // Whether something sounds here.
-export const sounds = () => Boolean(sounding?.isSounding);
+export const sounds = () => [...sounding].some((player) => player.isSounding);
 
 let isHeld = false; // this device is the one that sounds, as far as it knows
 export const hold = () => (isHeld = true);
@@ -18,10 +19,10 @@ let onStart = () => {};
 // Calls `hear()` whenever something starts to sound here.
 export const hearStarts = (hear) => (onStart = hear);
 
-// `player` starts to sound; the one before it is interrupted.
+// `player` starts to sound; others are interrupted, but for the one that passes into it.
 export function takeOver(player) {
-  if (sounding && sounding !== player) sounding.interrupt();
-  sounding = player;
+  interrupt((other) => other !== player && other !== player.beside);
+  sounding.add(player);
   tabs.postMessage("started");
   onStart();
 }
@@ -29,14 +30,21 @@ export function takeOver(player) {
 // Nothing sounds any more.
 export function silence() {
   letGo();
-  sounding?.interrupt();
+  interrupt(() => true);
+}
+
+function interrupt(which) {
+  for (const player of [...sounding].filter(which)) {
+    player.interrupt();
+    sounding.delete(player);
+  }
 }
 
 tabs.onmessage = silence;
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) return;
-  sounding?.heard.beat(); // a hidden page may be ended without a word
+  sounding.forEach((player) => player.heard.beat()); // a hidden page may be ended without a word
   tellAtLast();
 });
 addEventListener("pagehide", () => {

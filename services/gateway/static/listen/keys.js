@@ -5,9 +5,12 @@ import { t } from "../common/strings.js";
 const session = navigator.mediaSession;
 const STEP_S = 10;
 
+let shown = null; // the player that they speak to
+
 // `next` skips, where there is something to skip to.
 export function offerKeys(player, next) {
   if (!session) return;
+  shown = player;
   session.metadata = new MediaMetadata({ title: player.title, artist: t.shell.brand });
   const seek = (seconds) => player.tried(player.seek(seconds));
   const actions = {
@@ -22,7 +25,7 @@ export function offerKeys(player, next) {
 }
 
 export function showKeys(player) {
-  if (!session) return;
+  if (!session || player !== shown) return;
   session.playbackState = player.isSounding ? "playing" : "paused";
   session.setPositionState({ duration: player.track.seconds, position: Math.min(player.at, player.track.seconds) });
 }

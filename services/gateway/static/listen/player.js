@@ -20,11 +20,11 @@ const BEFORE_END_S = 0.05;
 
 export class Player {
   // root: the element that holds .play, .wave and .clock; audio: the element to sound with; from: seconds to begin at;
-  // onHeard(ms) is told how much was heard so far, onEnd() that it ended, onTrouble(error) why it does
-  // not play, and null once it does; next() skips.
+  // onHeard(ms) is told how much was heard so far, onAt() that it came on, onEnd() that it ended, onTrouble(error) why it
+  // does not play, and null once it does; next() skips. `beside`: the player that ends while this one begins.
   constructor(root, listenerId, track, options = {}) {
-    const { audio = new Audio(), from = 0, onHeard = () => {}, onEnd = () => {}, onTrouble = console.warn, next = null } = options;
-    Object.assign(this, { listenerId, track, from, onEnd, onTrouble, next, file: audio });
+    const { audio = new Audio(), from = 0, onHeard = () => {}, onAt = () => {}, onEnd = () => {}, onTrouble = console.warn, next = null } = options;
+    Object.assign(this, { listenerId, track, from, onAt, onEnd, onTrouble, next, file: audio, beside: null });
     this.button = root.querySelector(".play");
     this.clock = root.querySelector(".clock");
     this.troubled = null; // why it does not play
@@ -144,6 +144,7 @@ export class Player {
     if (!this.isSounding || !this.heard.isPlay) return;
     if (!this.audio.seeking) this.heard.reached(this.positionMs);
     this.show();
+    this.onAt();
     setTimeout(() => this.follow(), LOOK_MS);
   }
 

@@ -5,6 +5,7 @@ import { isPassing } from "../common/http.js";
 import { t } from "../common/strings.js";
 import { playerView } from "./card.js";
 import { Devices, itemsOf } from "./devices.js";
+import { Fade, fade, isTime, passing } from "./fade.js";
 import { kept } from "./kept.js";
 import { picking } from "./four.js";
 import { ballot } from "./pair.js";
@@ -23,6 +24,7 @@ export class Radio {
     this.listener = listener;
     this.bar = bar;
     this.audio = new Audio(); // one for all tracks: a phone lets only that one go on that a finger started
+    this.spare = new Audio(); // for what begins while another track ends
     this.ballot = null; // of the last pair or four; it stays until there is an answer, if enough of all was heard
     this.queue = new Queue((items) => this.station.leaveOut(items));
     this.state = h("p", { class: "state", role: "status" });
@@ -106,6 +108,8 @@ export class Radio {
 
   // What plays is left; its item keeps the player, which tells what was heard live once the track is ready.
   leave() {
+    this.fade?.end();
+    this.fade = null;
     if (!this.player) return;
     this.player.close();
     this.item.left = this.player;
@@ -222,11 +226,24 @@ export class Radio {
     this.view.hidden = false;
     this.player = new Player(this.view, this.listener.listener_id, item.track, {
       audio: this.audio, from: this.from ?? 0, next: () => this.skip(), onEnd: () => this.skip(),
-      onHeard: (ms) => votes?.heard(item.place, ms, item.track.seconds), onTrouble: () => this.sayNow(),
+      onHeard: (ms) => votes?.heard(item.place, ms, item.track.seconds), onAt: () => this.pass(), onTrouble: () => this.sayNow(),
     });
     this.from = 0;
     this.fillActions(item);
     this.start();
+  }
+
+  // Near its end, what plays passes into what comes next, where that is here and the listener wants it so.
+  pass() {
+    const { player, station: { present, upcoming: [next] } } = this;
+    if (!player || !next?.isHere || player.isLive || !isTime(player.track.seconds - player.at, passing(fade(), present, next))) return;
+    this.fade?.end();
+    [this.audio, this.spare] = [this.spare, this.audio];
+    this.player = null;
+    this.wanted = true;
+    this.from = 0;
+    this.station.advance();
+    this.fade = new Fade(player, this.player);
   }
 
   start() {

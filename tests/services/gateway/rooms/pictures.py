@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.engine import wav
@@ -145,6 +145,27 @@ def test_a_station(shown: Callable[[str], Page], folder: Path) -> None:
         skip(page)
     expect(page.locator(".bar .now")).to_contain_text("A of two")
     keep(page, folder, "listen-pair")
+
+
+def test_another_device(
+    shown: Callable[[str], Page], house: Gateway, browser: Browser, folder: Path, listener: str
+) -> None:
+    page = shown("/")
+    tuned(page, "calm piano, slow")
+    expect(page.locator(".bar .clock")).to_contain_text("0:04")
+    context = browser.new_context(viewport={"width": 900, "height": 1150})
+    other = context.new_page()
+    other.goto(house.login("/", listener))
+    go_on = other.get_by_role("button", name="Go on: calm piano")
+    expect(go_on).to_be_visible()
+    keep(other, folder, "listen-go-on")
+    narrow(other)
+    dark(other)
+    keep(other, folder, "listen-go-on-narrow-dark")
+    go_on.click()
+    expect(page.get_by_role("alert")).to_contain_text("another device")
+    keep(page, folder, "listen-elsewhere")
+    context.close()
 
 
 def test_one_of_four(shown: Callable[[str], Page], folder: Path) -> None:
