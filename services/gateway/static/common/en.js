@@ -146,7 +146,7 @@ export const en = {
     places: "Places of this room", grafana: "In Grafana",
     live: {
       connecting: "Connecting: what changes will be shown as it does.", live: "Live: what changes is shown as it does.",
-      lost: (since, why) => `Not live since ${since}: ${why} Until it is, all is asked for every 10 seconds.`,
+      lost: (since, why) => `Not live since ${since}: ${why} Meanwhile all is asked for every 10 seconds.`,
     },
     now: {
       title: "What needs you now", calm: "Nothing needs you. Rounds, releases and events are as they should be.", look: "Look",
