@@ -6,6 +6,7 @@ librdkafka tells what became of a message only to whoever asks, so each client h
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, cast
 
@@ -53,8 +54,6 @@ class LibrdkafkaWriter:
             answers.expect(given, error)
         receipts = answers.within(self._delivery_s + 1)
         missing = tuple(index for index, receipt in enumerate(receipts) if receipt is None)
-        if answers.fatal:
-            self._replace(client)
         if missing:
             text = f"{len(missing)} of {len(messages)} messages were not acknowledged ({answers.reason})"
             raise NotAcknowledged(missing, text)
@@ -67,26 +66,27 @@ class LibrdkafkaWriter:
             client.close(_CONNECT_S)
 
     def _connected(self) -> "_Client":
+        """A client that can send. One that never can again ends aside, when what others have given it is settled."""
         with self._making:
+            if self._client is not None and self._client.is_over:
+                end = partial(self._client.close, 2 * self._delivery_s)
+                threading.Thread(target=end, name="old kafka client", daemon=True).start()
+                self._client = None
             if self._client is None:
                 self._client = _Client(self._bootstrap, self._delivery_s)
             return self._client
 
-    def _replace(self, client: "_Client") -> None:
-        """The next message gets a new client. The old one ends aside, when what others have given it is settled."""
-        with self._making:
-            if self._client is not client:
-                return  # another thread was here first
-            self._client = None
-        end = partial(client.close, 2 * self._delivery_s)
-        threading.Thread(target=end, name="old kafka client", daemon=True).start()
-
 
 class _Client:
-    """A producer of librdkafka, and the thread that asks it what became of messages."""
+    """A producer of librdkafka, and the thread that asks it what became of messages.
+
+    Attributes:
+        is_over: it can never send again.
+    """
 
     def __init__(self, bootstrap: str, delivery_s: float) -> None:
         delivery_ms = int(delivery_s * 1000)
+        self.is_over = False
         self._producer = Producer(
             {
                 **librdkafka_options(bootstrap),
@@ -113,14 +113,18 @@ class _Client:
 
     def close(self, patience_s: float) -> None:
         """Once what it holds is sent or has failed, at the latest after so many seconds."""
-        self._producer.flush(patience_s)
+        with suppress(KafkaException):  # that it is over
+            self._producer.flush(patience_s)
         self._ended.set()
         self._asking.join()
         self._producer.purge()
 
     def _ask(self) -> None:
         while not self._ended.is_set():
-            self._producer.poll(_ASK_S)
+            try:
+                self._producer.poll(_ASK_S)
+            except KafkaException as error:  # only here is it told; a report says at most that its message was dropped
+                self.is_over |= error.args[0].fatal()
 
 
 class _Answers:
@@ -128,7 +132,6 @@ class _Answers:
 
     def __init__(self, count: int) -> None:
         self.reason = "no answer"
-        self.fatal = False
         self._receipts: list[Receipt | None] = [None] * count
         self._expected = count
         self._told = 0
@@ -163,4 +166,3 @@ class _Answers:
 
     def _fail(self, error: KafkaError | str) -> None:
         self.reason = error if isinstance(error, str) else error.name()
-        self.fatal |= not isinstance(error, str) and error.fatal()

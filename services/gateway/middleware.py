@@ -18,6 +18,7 @@ _SANE_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 # A label is never what a client says: each value would be a time series for ever.
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER: Final = "other"
+LEFT: Final = 499  # no answer, since who asked has left; nginx's number, and no fault of ours
 _LOGGED_PATH: Final = 200
 
 
@@ -55,7 +56,7 @@ class Observed:
                 await internal(scope)(scope, receive, named)
             finally:
                 self._refusals.note(status, scope.get("encore.refusal"))
-                _record(scope, status or 500, time.perf_counter() - began)
+                _record(scope, status or LEFT, time.perf_counter() - began)
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:

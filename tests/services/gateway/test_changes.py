@@ -123,6 +123,6 @@ def test_what_was_missed_while_nobody_listened_is_made_good(gateway: Gateway) ->
 
 
 def test_a_stream_ends_so_that_its_token_is_shown_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "LONGEST_S", 0.1)
+    monkeypatch.setattr(changes, "LONGEST_S", 2.0)
     with gateway.http.stream("GET", FOLLOW) as answer:
         assert set(PARTS) in list(following(answer))

@@ -12,9 +12,10 @@ import pytest
 
 from services.gateway import bodies, connections
 from services.gateway.access import OPEN
+from services.gateway.middleware import LEFT
 from services.gateway.settings import GatewaySettings
 from services.streams_memory import MemoryBroker
-from tests.services.gateway.conftest import Gateway, running
+from tests.services.gateway.conftest import Gateway, running, until
 from tests.services.gateway.engine import ToneEngine
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -96,6 +97,19 @@ def test_a_body_that_stops_is_not_waited_for(gateway: Gateway, monkeypatch: pyte
         answer = read_to_end(connection)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"too_slow"' in answer
+
+
+def test_who_leaves_within_a_body_is_counted_as_gone_and_not_as_an_error(gateway: Gateway) -> None:
+    def answered(status: int) -> float:
+        lines = httpx.get(f"{gateway.inside_url}/metrics").text.splitlines()
+        told = [line for line in lines if line.startswith("encore_gateway_requests_total{")]
+        return sum(float(line.split()[-1]) for line in told if f'status="{status}"' in line)
+
+    left, failed = answered(LEFT), answered(500)
+    with opened(gateway.url) as connection:
+        connection.sendall(HEAD + allowed(gateway) + b"\r\n[")
+    until(lambda: answered(LEFT) == left + 1)
+    assert answered(500) == failed
 
 
 def test_a_body_that_is_announced_too_large_is_not_waited_for(gateway: Gateway) -> None:

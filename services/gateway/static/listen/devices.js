@@ -65,7 +65,7 @@ export class Devices {
     this.after(async () => {
       const answer = await (await call("PUT", this.path, body, { keepalive: true })).json();
       if (answer.device_id === this.device) {
-        if (begins) hold();
+        if (begins && sounds()) hold(); // nobody paused it meanwhile
       } else if (sounds() && holds()) {
         silence();
         notice(t.station.elsewhere);

@@ -50,6 +50,7 @@ export class Radio {
     this.leave();
     this.station = this.item = null;
     this.wanted = false;
+    this.from = 0;
     const held = this.bar.contains(document.activeElement);
     fill(this.bar);
     this.bar.hidden = true;

@@ -32,9 +32,9 @@ export function live() {
     line.textContent = text;
   };
   const arrived = (event, { parts }) => {
-    if (!line.isConnected) return true;
     clearInterval(asking);
     asking = null;
+    if (!line.isConnected) return true;
     say("live", words.live);
     tell(new Set(parts));
     return false;
