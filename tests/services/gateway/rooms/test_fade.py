@@ -126,7 +126,7 @@ def test_who_ends_what_begins_ends_what_passes_into_it(house: Gateway, enter: Op
     first = play_on(page)
     button = {"Skip": ".bar .actions button.quiet", "Pause": ".bar .play"}[end]
     second = while_both_sound(page, button)
-    page.wait_for_function(f"window.sounding().length === {int(end == 'Skip')}")
+    until(lambda: page.evaluate("window.sounding().length") == int(end == "Skip"))
     until(lambda: [event["type"] for event in told(house, listener, first)][-1:] == ["encore.play.interrupted"])
     stopped = stretches(told(house, listener, first))[-1][1]
     assert stopped == told(house, listener, first)[-1]["data"]["position_ms"] < SECONDS * 1000
@@ -135,7 +135,7 @@ def test_who_ends_what_begins_ends_what_passes_into_it(house: Gateway, enter: Op
         expect(page.locator(".bar .play[data-sounds]")).to_be_visible()
     else:
         page.locator(".bar .play").click()
-        page.wait_for_function("window.sounding().length === 1 && window.sounding()[0].volume === 1")
+        until(lambda: page.evaluate("window.sounding().map((audio) => audio.volume)") == [1])
         assert playing(page) == second
 
 
