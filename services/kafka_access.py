@@ -22,6 +22,15 @@ _PROTOCOLS: Final[Mapping[str, str]] = {
 # kafka-python warns at every connection with a login and without TLS: who writes the address has chosen that.
 logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)
 _MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+# What librdkafka calls the options of kafka-python.
+_LIBRDKAFKA: Final = {
+    "bootstrap_servers": "bootstrap.servers",
+    "security_protocol": "security.protocol",
+    "sasl_mechanism": "sasl.mechanism",
+    "sasl_plain_username": "sasl.username",
+    "sasl_plain_password": "sasl.password",
+    "ssl_cafile": "ssl.ca.location",
+}
 _AFTER: Final = (
     "after ? come ca=FILE and mechanism=SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN; a ? in a password is written %3F"
 )
@@ -46,15 +55,8 @@ def options(address: str) -> dict[str, Any]:
 
 def librdkafka_options(address: str) -> dict[str, str]:
     """What a client of confluent-kafka is made with. Raises ValueError as `options`."""
-    scheme, login, hosts, more = _parts(address)
-    found = {"bootstrap.servers": ",".join(hosts), "security.protocol": _PROTOCOLS[scheme]}
-    if scheme.startswith("sasl"):
-        user, _, password = login.partition(":")
-        found |= {"sasl.mechanism": more.get("mechanism", _MECHANISMS[0])}
-        found |= {"sasl.username": unquote(user), "sasl.password": unquote(password)}
-    if "ca" in more:
-        found["ssl.ca.location"] = more["ca"]
-    return found
+    found = options(address)
+    return {_LIBRDKAFKA[name]: ",".join(said) if isinstance(said, list) else said for name, said in found.items()}
 
 
 def servers(address: str) -> str:
