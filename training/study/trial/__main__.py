@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     began = time.monotonic()
     hall = Hall(options, places)
     chosen = branches(options.methods, options.signals)
-    progress = Progress(options.seeds * (1 + options.cycles * (2 + len(chosen))))
+    progress = Progress(options.seeds * (1 + bool(options.others) + options.cycles * (2 + len(chosen))))
     print(f"  the study lies in {hall.folder} and can be stopped", file=sys.stderr, flush=True)
     try:
         populations = [hall.population(seed, progress) for seed in range(1, options.seeds + 1)]

@@ -166,7 +166,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     asked = [(n, 0) for n in _counts(parser, "--ratings", given.ratings, MOST_RATINGS)]
     asked += [(0, n) for n in _counts(parser, "--words", given.words, MOST_WORDS)]
-    hall = Hall(*parse(["--quick", "--work", str(given.work), "--ears", "1"]))
+    hall = Hall(*parse(["--quick", "--others", "0", "--work", str(given.work), "--ears", "1"]))
     try:
         listeners = [each for seed in given.populations.split(",") for each in population(hall, int(seed))]
     finally:

@@ -33,6 +33,7 @@ class Population:
     Attributes:
         room: where tracks are made and heard.
         members: numbered from 0.
+        others: who rated and are no part of it, oldest track first; they have no version.
         options: of the study.
         folder: of this population.
         seed: of this population.
@@ -41,6 +42,7 @@ class Population:
 
     room: Room
     members: Sequence[Member]
+    others: Sequence[Pupil]
     options: Options
     folder: Path
     seed: int
@@ -48,7 +50,7 @@ class Population:
 
     def run(self, branches: Sequence[Branch]) -> dict[tuple[int, str], Part]:
         """All cycles; the parts by cycle, 0 = before anything was learned, and name of the branch or arm."""
-        found = {(0, COLD): self._arm(0, COLD)}
+        found = {(0, COLD): self.before()}
         for cycle in range(1, self.options.cycles + 1):
             for arm in (COLD, BASE):
                 found[cycle, arm] = self._arm(cycle, arm)
@@ -56,6 +58,10 @@ class Population:
                 past = [found[0, COLD], *(found[before, branch.name] for before in range(1, cycle))]
                 found[cycle, branch.name] = self._part(cycle, branch.name, partial(self._learned, branch, past))
         return found
+
+    def before(self) -> Part:
+        """What all hear before anything is learned."""
+        return self._arm(0, COLD)
 
     def _arm(self, cycle: int, name: str) -> Part:
         """An arm that never learns: the songs alone, or not even those."""
@@ -87,7 +93,8 @@ class Population:
         ]
         folder, room = self._path(cycle, branch.name), self.room
         recipe, seconds = self._recipe(cycle, branch), self.options.seconds
-        made = versions(room.studio.base, branch, pupils, recipe, seconds, room.blobs, folder)
+        others = self._others(branch, cycle)
+        made = versions(room.studio.base, branch, pupils, others, recipe, seconds, room.blobs, folder)
         learning_s = time.process_time() - began
         return self._heard(self.members, made, branch.made_by, cycle, branch.name, learning_s)
 
@@ -100,8 +107,15 @@ class Population:
             if branch.signal == "permuted":
                 heard = permuted(heard, rng)
             champion = past[-1].adapters[member.number]
-            pupils.append(Pupil(member.number, member.files, member.style, heard, champion))
+            pupils.append(Pupil(member.number, member.files, member.style, heard, champion, unseen=member.unseen))
         return pupils
+
+    def _others(self, branch: Branch, cycle: int) -> Sequence[Pupil]:
+        """What the others tell; nobody's stars are their own in a placebo."""
+        if branch.signal != "permuted":
+            return self.others
+        rng = np.random.default_rng([self.seed, cycle, 1])
+        return [replace(pupil, heard=permuted(pupil.heard, rng)) for pupil in self.others]
 
     def _won(self, branch: Branch, past: Sequence[Part], cycle: int) -> list[Record]:
         """What would have been heard in a past cycle if several seeds had competed for each wish: made by the version
@@ -116,7 +130,8 @@ class Population:
             if cycle:
                 pupils, adapters = self._pupils(branch, past[:cycle]), past[cycle].adapters
                 then = [replace(pupil, champion=adapters[pupil.number]) for pupil in pupils]
-                versions = judged(then, branch.signal, self.options.seconds, self.room.blobs)
+                others = self._others(branch, cycle)
+                versions = judged(then, others, branch.signal, self.options.seconds, self.room.blobs)
             choice = Approach(choose=approach.rehearsed)
             return self._heard(self.members, versions, choice, cycle, name)
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,13 +10,14 @@ import torch
 from serving.engine.adapters.pool import attach
 from serving.engine.bases.shipped.checkpoint import load_shipped
 from training.blobs import Blobs
-from training.snapshot import Recipe
+from training.snapshot import OTHERS_TRACKS, Recipe
 from training.study.features import Ear
 from training.study.population import Person, load_songs, measure, populate
 from training.study.published import PublishedEar
 from training.study.trial.brought import Brought, bring
 from training.study.trial.cycle import Population
 from training.study.trial.hearing import Member, Room
+from training.study.trial.learning import Pupil
 from training.study.trial.making import Studio
 from training.study.trial.options import Options, Places
 from training.study.trial.records import Part
@@ -23,6 +25,8 @@ from training.study.trial.records import Part
 # Styles whose songs take no part in anything that listeners share.
 HELD_OUT = 2
 MOST_SLOTS = 64
+# Seed of those who only rate; populations are numbered from 1.
+OTHERS = 0
 
 # Told of each part of a study: population, cycle, branch and what came of it.
 Told = Callable[[int, int, str, Part], None]
@@ -46,15 +50,46 @@ class Hall:
 
     def population(self, seed: int, progress: Told) -> Population:
         """The listeners of one seed."""
+        members = self._members(seed, self.options.listeners)
+        apart = {member.home for member in members if member.unseen}
+        others = [pupil for home, pupil in self._others(progress) if home not in apart]
+        return self._population(seed, members, self.options.first, others, progress)
+
+    def _others(self, progress: Told) -> list[tuple[str, Pupil]]:
+        """Who rate what songs alone give, as many tracks as a round reads of them (decision 0710), by home."""
+        if not self.options.others:
+            return []
+        members = self._members(OTHERS, self.options.others)
+        records = self._population(OTHERS, members, OTHERS_TRACKS, (), progress).before().records
+        found = []
+        for member in members:
+            own = [replace(each, key=f"others {each.key}") for each in records if each.listener == member.number]
+            number = self.options.listeners + member.number
+            found.append((member.home, Pupil(number, member.files, member.style, own, None)))
+        return found
+
+    def _population(
+        self, seed: int, members: Sequence[Member], first: int, others: Sequence[Pupil], progress: Told
+    ) -> Population:
+        return Population(
+            room=Room(self.studio, self.ears, self.scale, self.options.tracks, first, self.blobs),
+            members=members,
+            others=others,
+            options=self.options,
+            folder=self.folder / (f"seed-{seed}" if seed else "others"),
+            seed=seed,
+            tell=lambda cycle, name, part: progress(seed, cycle, name, part),
+        )
+
+    def _members(self, seed: int, count: int) -> list[Member]:
         options = self.options
-        styles = options.cohorts + HELD_OUT
         people = populate(
-            self.library, self.heard, self.scale, listeners=options.listeners, cohorts=styles, seed=seed,
+            self.library, self.heard, self.scale, listeners=count, cohorts=options.cohorts + HELD_OUT, seed=seed,
             shift=options.shift,
         )  # fmt: skip
         self._bring(people)
-        apart = set(sorted({person.attributes["home"] for person in people})[:HELD_OUT])
-        members = [
+        apart = sorted({person.attributes["home"] for person in people})[:HELD_OUT]
+        return [
             Member(
                 number=number,
                 person=person,
@@ -64,14 +99,6 @@ class Hall:
             )
             for number, person in enumerate(people)
         ]
-        return Population(
-            room=Room(self.studio, self.ears, self.scale, options.tracks, options.first, self.blobs),
-            members=members,
-            options=options,
-            folder=self.folder / f"seed-{seed}",
-            seed=seed,
-            tell=lambda cycle, name, part: progress(seed, cycle, name, part),
-        )
 
     def _bring(self, people: Sequence[Person]) -> None:
         """Features of the songs of these listeners."""

@@ -58,6 +58,11 @@ class Member:
         return replace(self, songs=(), files=())
 
     @property
+    def home(self) -> str:
+        """The style that the listener comes from."""
+        return self.person.attributes["home"]
+
+    @property
     def style(self) -> Tensor:
         """Mean of the songs' [size]."""
         return mean_style([song.style for song in self.songs])

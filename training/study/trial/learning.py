@@ -56,7 +56,8 @@ class Version:
 @dataclass(frozen=True, eq=False)
 class Pupil:
     """What is known of one listener when a version is made: song files, mean style of the songs, tracks oldest first,
-    the adapter so far, and tracks that won a contest of seeds, oldest first."""
+    the adapter so far, tracks that won a contest of seeds, oldest first, and whether their style is held out of all
+    that is shared."""
 
     number: int
     song_files: tuple[str, ...]
@@ -64,6 +65,7 @@ class Pupil:
     heard: Sequence[Record]
     champion: AdapterRef | None
     won: Sequence[Record] = ()
+    unseen: bool = False
 
 
 def permuted(records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
@@ -85,6 +87,7 @@ def versions(
     base: Base,
     branch: Branch,
     pupils: Sequence[Pupil],
+    others: Sequence[Pupil],
     recipe: Recipe,
     seconds: float,
     blobs: Blobs,
@@ -96,6 +99,7 @@ def versions(
         base: without a pool.
         branch: what is learned from what.
         pupils: their songs and what they heard.
+        others: who only tell what all share.
         recipe: of the adapters.
         seconds: of a track.
         blobs: where features lie and versions go.
@@ -109,7 +113,7 @@ def versions(
     adapters = _adapters(base, branch, facts, recipe, blobs, folder) if approach.adapter else {}
     liked: Mapping[UUID, Liking] = {}
     if approach.choose > 1 or approach.controlled:
-        liked = _liked(facts, branch.signal, blobs)
+        liked = _liked(pupils, others, branch.signal, seconds, blobs)
     found = []
     for pupil in pupils:
         belief = believe(pupil.heard, seconds, branch.signal)
@@ -133,9 +137,11 @@ def heard_of(records: Sequence[Record], belief: Belief) -> list[Record]:
     return [named[track] for track in belief.tracks]
 
 
-def judged(pupils: Sequence[Pupil], signal: Signal, seconds: float, blobs: Blobs) -> list[Version]:
+def judged(
+    pupils: Sequence[Pupil], others: Sequence[Pupil], signal: Signal, seconds: float, blobs: Blobs
+) -> list[Version]:
     """Versions as they were served: the adapter of each pupil, and a judge of seeds learned from what they heard."""
-    liked = _liked(_everyone(pupils, seconds), signal, blobs)
+    liked = _liked(pupils, others, signal, seconds, blobs)
     return [Version(pupil.champion, liking=liked.get(_id(f"listener {pupil.number}"))) for pupil in pupils]
 
 
@@ -143,8 +149,17 @@ def _everyone(pupils: Sequence[Pupil], seconds: float) -> dict[UUID, ListenerFac
     return {_id(f"listener {pupil.number}"): _facts(pupil, seconds) for pupil in pupils}
 
 
-def _liked(facts: Mapping[UUID, ListenerFacts], signal: Signal, blobs: Blobs) -> Mapping[UUID, Liking]:
-    return likings(list(facts.values()), blobs.read, FIT[signal])
+def _liked(
+    pupils: Sequence[Pupil], others: Sequence[Pupil], signal: Signal, seconds: float, blobs: Blobs
+) -> dict[UUID, Liking]:
+    """As a round of the product has it; who comes from a style that is held out is a round alone, so that nobody else
+    learns from them."""
+    shared = list(_everyone([pupil for pupil in pupils if not pupil.unseen], seconds).values())
+    told = list(_everyone(others, seconds).values())
+    found = dict(likings(shared, blobs.read, FIT[signal], others=told))
+    for facts in _everyone([pupil for pupil in pupils if pupil.unseen], seconds).values():
+        found |= likings([facts], blobs.read, FIT[signal], others=[*shared, *told])
+    return found
 
 
 def _steering(songs: Tensor, known: Sequence[Record], belief: Belief) -> Steering:

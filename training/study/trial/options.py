@@ -23,10 +23,14 @@ QUICK: Mapping[str, object] = {
     "steps": 4,
     "signals": "stars,permuted,none",
     "methods": "selection-4",
+    "others": 48,
 }
-LEAST = {"listeners": 2, "cohorts": 1, "cycles": 1, "seeds": 1, "tracks": 2, "first": 2, "together": 1, "ears": 1}
+LEAST = {
+    "listeners": 2, "cohorts": 1, "cycles": 1, "seeds": 1, "tracks": 2, "first": 2, "others": 0, "together": 1,
+    "ears": 1,
+}  # fmt: skip
 # What does not change any single part of a study.
-NOT_IN_A_PART = ("cycles", "seeds", "signals", "methods", "device", "together", "ears")
+NOT_IN_A_PART = ("cycles", "seeds", "signals", "methods", "others", "device", "together", "ears")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Options:
     methods: names in `APPROACHES`.
     tracks: heard by each listener in a cycle.
     first: heard before anything is learned.
+    others: who rate, too, and are no part of any population.
     seconds: of a track.
     steps: of sampling; 0 = the base's own.
     train_steps: of each adapter in a cycle.
@@ -58,6 +63,7 @@ class Options:
     methods: tuple[str, ...]
     tracks: int
     first: int
+    others: int
     seconds: float
     steps: int
     train_steps: int
@@ -67,10 +73,9 @@ class Options:
 
     def name(self, base_hash: str) -> str:
         """Names the same study with the same base, numbers of sound and ear; where it runs makes no difference."""
-        said = {
-            key: value for key, value in asdict(self).items() if key not in ("device", "together", "cycles", "seeds")
-        }
-        said = {key: value for key, value in said.items() if key not in ("signals", "methods")}
+        said = {key: value for key, value in asdict(self).items() if key not in NOT_IN_A_PART}
+        # Without them a part is what it was before there were any.
+        said |= {"others": self.others} if self.others else {}
         said |= {"base": base_hash, "sound": KIND, "ear": EAR}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -98,6 +103,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Places]:
     parser.add_argument("--methods", default=",".join(APPROACHES), help=f"of {', '.join(APPROACHES)}")
     parser.add_argument("--tracks", type=int, default=8, help="heard by each listener in a cycle")
     parser.add_argument("--first", type=int, default=12, help="heard by each listener before anything is learned")
+    parser.add_argument("--others", type=int, default=96, help="who rate, too, and are no part of any population")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a track")
     parser.add_argument("--steps", type=int, default=0, help="of sampling; 0 = the base's own")
     parser.add_argument("--train-steps", type=int, default=60, help="of each adapter in a cycle")

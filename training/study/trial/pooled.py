@@ -229,7 +229,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     if strange := [count for count in among if (WISHES * SEEDS) % count]:
         parser.error(f"--seeds: expected a divisor of {WISHES * SEEDS}, got {strange[0]}")
-    options, places = parse(["--quick", "--work", str(given.work), "--ears", "1"])
+    options, places = parse(["--quick", "--others", "0", "--work", str(given.work), "--ears", "1"])
     if max(counts) > (most := (len(rounds) + len(beside) - 1) * options.listeners):
         parser.error(f"--others: expected at most {most} beside a round of these populations, got {max(counts)}")
     hall = Hall(options, places)

@@ -156,7 +156,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--tastes", type=int, default=8, help="drawn anew on the same tracks")
     parser.add_argument("--work", type=Path, default=Path(".encore/study"), help="where what was made is kept")
     given = parser.parse_args(arguments)
-    hall = Hall(*parse(["--quick", "--work", str(given.work), "--ears", "1"]))
+    hall = Hall(*parse(["--quick", "--others", "0", "--work", str(given.work), "--ears", "1"]))
     listeners = []
     try:
         for seed in given.populations.split(","):

@@ -91,6 +91,7 @@ def population(folder: Path) -> Population:
             Blobs(folder.as_uri()),
         ),
         members=members,
+        others=(),
         options=options,
         folder=folder / "seed-1",
         seed=1,

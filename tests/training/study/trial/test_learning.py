@@ -38,7 +38,7 @@ def version(approach: str, heard: list[Heard], folder: Path) -> Version:
     records = [record(place, each, folder) for place, each in enumerate(heard)]
     pupil = Pupil(0, (), torch.ones(SIZE), records, None)
     base = cast("Any", None)  # these approaches train nothing
-    [found] = versions(base, Branch(approach, "stars"), [pupil], Recipe(), SECONDS, Blobs(folder.as_uri()), folder)
+    [found] = versions(base, Branch(approach, "stars"), [pupil], (), Recipe(), SECONDS, Blobs(folder.as_uri()), folder)
     return found
 
 
