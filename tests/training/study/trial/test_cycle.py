@@ -1,5 +1,8 @@
 """A small population on an untrained base: it learns, goes on where it was stopped, and arms share their luck."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -17,15 +20,15 @@ from training.snapshot import Recipe
 from training.study.features import NAMES, Ear
 from training.study.population import Person, Scale
 from training.study.taste import Taste
-from training.study.trial.approaches import Approach, branches
+from training.study.trial.approaches import Approach, Branch, branches
 from training.study.trial.brought import Brought
 from training.study.trial.cycle import BASE, COLD, Population
 from training.study.trial.figures import study
 from training.study.trial.hearing import Member, Room
-from training.study.trial.learning import Version
+from training.study.trial.learning import Pupil, Version
 from training.study.trial.making import Studio
 from training.study.trial.options import parse
-from training.study.trial.records import Part
+from training.study.trial.records import Part, Record
 
 FEATURES = len(NAMES)
 METHODS = ("signed", "distillation", "steering", "controls+selection", "evolution")
@@ -150,3 +153,29 @@ def test_what_is_done_is_not_made_again(parts: dict[tuple[int, str], Part], popu
     assert made == {file}
     first, second = ([record.satisfaction for record in each[2, "signed / stars"].records] for each in (parts, again))
     assert first == pytest.approx(second, abs=1e-3)
+
+
+def test_a_placebo_knows_no_true_stars_of_others_either(
+    population: Population, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Sequence[Pupil]] = {}
+
+    def spy(
+        _base: object, branch: Branch, pupils: Sequence[Pupil], others: Sequence[Pupil], *_: object
+    ) -> list[Version]:
+        told[branch.signal] = others
+        return [Version()] * len(pupils)
+
+    monkeypatch.setattr("training.study.trial.cycle.versions", spy)
+    rated = [
+        Record(2, f"track {place}", "a tune", "", 100.0, minor=False, satisfaction=0.5, stars=5 if place < 8 else 1,
+               heard=1.0, tempo_kept=None, instrument=None, copied=0.0)
+        for place in range(16)
+    ]  # fmt: skip
+    once = replace(population.options, cycles=1, tracks=2, first=2)
+    beside = replace(population, options=once, folder=tmp_path, others=[Pupil(2, (), torch.ones(4), rated, None)])
+    beside.run(branches(("selection-4",), ("stars", "permuted")))
+    true, dealt = ([record.stars for record in told[signal][0].heard] for signal in ("stars", "permuted"))
+    assert true == [5] * 8 + [1] * 8
+    assert Counter(dealt) == Counter(true)
+    assert dealt != true

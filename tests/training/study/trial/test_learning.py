@@ -1,6 +1,6 @@
 """What a study's versions are made from: tracks that were heard, each with its own answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from serving.engine.hearing.sound import SOUND_SIZE
 from training.blobs import Blobs
 from training.snapshot import Recipe
 from training.study.trial.approaches import Branch
-from training.study.trial.learning import Pupil, Version, versions
+from training.study.trial.learning import Pupil, Version, judged, versions
 from training.study.trial.records import Record
 
 SIZE, SECONDS = 4, 4.0
@@ -65,3 +66,48 @@ def test_who_heard_nothing_is_steered_nowhere(tmp_path: Path) -> None:
     found = version("steering", LEFT, tmp_path).steering
     assert found is not None
     assert found.style.tolist() == [1.0] * SIZE
+
+
+def rater(number: int, folder: Path, likes: float, *, tracks: int = 12, unseen: bool = False) -> Pupil:
+    """Songs sound like nothing, tracks lie to one side of that or the other, and one of the sides is liked."""
+    style, nothing = torch.ones(SIZE), torch.zeros(SOUND_SIZE)
+    song = folder / f"song-{number}.safetensors"
+    save_file({"style": style, "sound": nothing}, song)
+    heard = []
+    for place in range(tracks):
+        side = -1.0 if place % 2 else 1.0
+        each = record(1000 * number + place, Heard(0, 5 if side == likes else 1), folder)
+        save_file({"style": style, "sound": nothing + side * 0.1}, each.file)
+        heard.append(replace(each, listener=number))
+    return Pupil(number, (str(song),), style, heard, None, unseen=unseen)
+
+
+def score(version: Version, side: float) -> float:
+    assert version.liking is not None
+    size = len(version.liking.scorer.centre)
+    described = torch.zeros(size)
+    described[1 + SIZE : 1 + SIZE + SOUND_SIZE] = side
+    return version.liking.scorer.score(described)
+
+
+def test_what_others_rated_tells_who_rated_nothing(tmp_path: Path) -> None:
+    silent, blobs = rater(0, tmp_path, 1.0, tracks=0), Blobs(tmp_path.as_uri())
+    others = [rater(number, tmp_path, 1.0) for number in range(1, 9)]
+    [alone] = judged([silent], [], "stars", SECONDS, blobs)
+    [told] = judged([silent], others, "stars", SECONDS, blobs)
+    assert alone.liking is None
+    assert score(told, 0.1) > score(told, -0.1)
+
+
+def test_nobody_learns_from_a_style_that_is_held_out_and_who_comes_from_it_learns_from_the_rest(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path.as_uri())
+    seen = [rater(number, tmp_path, 1.0) for number in range(4)]
+    apart = [rater(number, tmp_path, -1.0, unseen=True) for number in range(4, 7)]
+    silent = rater(7, tmp_path, 1.0, tracks=0, unseen=True)
+    beside, alone = (
+        judged([*seen, *apart, silent], [], "stars", SECONDS, blobs),
+        judged(seen, [], "stars", SECONDS, blobs),
+    )
+    for one, other in zip(beside, alone, strict=False):
+        assert score(one, 0.1) == score(other, 0.1)
+    assert score(beside[-1], 0.1) > score(beside[-1], -0.1)

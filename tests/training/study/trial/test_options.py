@@ -36,6 +36,7 @@ def test_a_part_is_found_again_whatever_is_compared_with_it_and_not_with_another
 
     assert name("--methods", "signed") == name("--methods", "steering", "--cycles", "3", "--device", "cuda")
     assert name() != name("--shift", "0.3")
+    assert name() != name("--others", "4")
     assert parse([])[0].name("base") != parse([])[0].name("other")
 
 
