@@ -62,6 +62,12 @@ export const en = {
     example: "a lively reel with fiddle, 120 bpm, D major", length: "Length:", seconds: (n) => `${n} seconds`,
     track: "Make a track", pair: "Make two and compare them blind", four: "Make four and pick one",
   },
+  dials: {
+    title: "What counts beside your taste",
+    hint: "Several takes of each track are tried, and you hear the one that fits you best. How well it is made may count as well. This holds for what you ask for from now on, in your station too; four to pick one from stay as they come.",
+    name: { harmony: "Harmony that is right", coherence: "Hangs together (from six seconds)", production: "Clean sound" },
+    weight: (weight) => ({ "": "As usual", 0: "Not at all", 1: "As much as your taste", 2: "Twice as much", 3: "Three times" })[weight],
+  },
   track: {
     title: "Tracks", none: "Nothing yet. Ask for a track above.", surprise: "A surprise", cancel: "Cancel",
     progress: "How far the track is", like: "More like this",

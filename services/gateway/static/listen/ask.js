@@ -4,6 +4,7 @@ import { h } from "../common/dom.js";
 import { post } from "../common/http.js";
 import { act } from "../common/shell.js";
 import { t } from "../common/strings.js";
+import { dialing, dials } from "./dials.js";
 
 const SECONDS = { least: 2, most: 120, first: 10 };
 
@@ -18,8 +19,8 @@ export function asking(listener, list) {
     event.preventDefault();
     const wish = { listener_id: listener.listener_id, prompt: prompt.value, seconds: Number(seconds.value) };
     const made = {
-      track: async () => list.addWish(await post("/v1/tracks", wish)),
-      pair: async () => list.addPair(await post("/v1/pairs", wish)),
+      track: async () => list.addWish(await post("/v1/tracks", { ...wish, ...dials() })),
+      pair: async () => list.addPair(await post("/v1/pairs", { ...wish, ...dials() })),
       four: async () => list.addFour(await post("/v1/fours", wish)),
     }[event.submitter?.value ?? "track"];
     act(async () => (await made()).focus(), event.submitter);
@@ -29,6 +30,7 @@ export function asking(listener, list) {
     h("form", { onsubmit: ask },
       h("label", { for: "prompt" }, t.ask.prompt, h("span", { class: "hint" }, ` ${t.ask.optional}`)), prompt,
       h("label", { for: "seconds" }, t.ask.length, " ", shown), seconds,
+      dialing(),
       h("div", { class: "row" },
         h("button", { name: "kind", value: "track" }, t.ask.track),
         h("button", { name: "kind", value: "pair", class: "quiet" }, t.ask.pair),

@@ -3,6 +3,7 @@
 
 import { get, isPassing, pauseAfter, post, Refused } from "../common/http.js";
 import { follow } from "../common/stream.js";
+import { dials } from "./dials.js";
 import { sound } from "./sounds.js";
 
 const AHEAD = 2;
@@ -74,7 +75,8 @@ export class Station {
     const number = this.made + 1;
     const isPair = number % PAIR_EVERY === 0;
     const isFour = !isPair && number % FOUR_EVERY === 0;
-    const wish = await post(isPair ? "/v1/pairs" : isFour ? "/v1/fours" : "/v1/tracks", this.wish);
+    const asked = isFour ? this.wish : { ...this.wish, ...dials() };
+    const wish = await post(isPair ? "/v1/pairs" : isFour ? "/v1/fours" : "/v1/tracks", asked);
     this.made = number;
     if (isFour) return wish.tracks.map((track, place) => ({ track, four: wish, place }));
     if (!wish.pair_id) return [{ track: wish }];
