@@ -23,6 +23,7 @@ VERSION: Final = 1
 KEY_BYTES: Final = 32
 MOST_AGE_S: Final = 60.0
 """How long a process remembers a key, or that there is none, before it asks again."""
+_MARK: Final = bytes((VERSION,))
 _NONCE_BYTES: Final = 12
 
 Sealed = NewType("Sealed", Outgoing)
@@ -68,7 +69,7 @@ def seal(message: Outgoing, key: LogKey) -> Sealed:
 
 def is_sealed(value: bytes | None) -> bool:
     """Whether a record's value is not in the open: no JSON begins with this byte."""
-    return value is not None and value[:1] == bytes((VERSION,))
+    return value is not None and value.startswith(_MARK)
 
 
 def kind_of(value: bytes) -> str | None:

@@ -11,7 +11,8 @@ from typing import Final, Literal, NamedTuple
 from pydantic_core import from_json
 
 from services import seals
-from services.aggregator.batch import Arrival, Batch
+from services.aggregator.batch import Batch
+from services.aggregator.reading import Arrival
 from services.streams import Message
 
 UNREADABLE: Final = "unreadable"
@@ -74,7 +75,7 @@ def accounts(batch: Batch, kept: Iterable[Arrival]) -> dict[Slot, Account]:
     new = {id(arrival.message) for arrival in kept}
     # By the number of the hour first: a batch has many messages and few slots.
     counts: Counter[tuple[str, int, int, str, Outcome]] = Counter()
-    for message, event in batch.arrivals:
+    for message, event, _ in batch.arrivals:
         outcome: Outcome = "folded" if id(message) in new else "repeated"
         counts[message.topic, message.partition, message.timestamp_ms // _HOUR_MS, event.type, outcome] += 1
     ended: list[tuple[Message, Outcome]] = [(message, "dead_lettered") for message, _ in batch.dead]

@@ -5,21 +5,16 @@ content with the least digest, and of its copies the one that came to the gatewa
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
-
-from pydantic_core import from_json
 
 from schemas.events import FEEDBACK_EVENT, FourEvent, PairEvent
 from schemas.topics import LISTENERS
-from services.aggregator.batch import Arrival
 from services.aggregator.fold import Event
+from services.aggregator.reading import Arrival, as_text
 from services.streams import Message
-
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class Identity(NamedTuple):
@@ -45,10 +40,9 @@ class Rank(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """One message under an identity. `data` is its JSON with every field, those of later writers too."""
+    """One message under an identity."""
 
     arrival: Arrival
-    data: str
     identity: Identity
     rank: Rank
 
@@ -67,10 +61,9 @@ def copies(arrivals: Iterable[Arrival]) -> list[Copy]:
 
 
 def _copy(arrival: Arrival) -> Copy:
-    message, event = arrival
-    data = as_text(from_json(message.value or b"")["data"])
+    message, event, data = arrival
     rank = Rank(digest(event.type, data), event.arrived_at, event.happened_at)
-    return Copy(arrival, data, Identity(scoped(event.source, message), event.id), rank)
+    return Copy(arrival, Identity(scoped(event.source, message), event.id), rank)
 
 
 def best(group: Sequence[Copy]) -> Copy:
@@ -90,11 +83,6 @@ def scoped(source: str, message: Message) -> str:
 def digest(kind: str, data: str) -> bytes:
     """Of what an event says: its times and extension attributes differ when it is sent again."""
     return hashlib.sha256(f"{kind}\n{data}".encode()).digest()
-
-
-def as_text(data: object) -> str:
-    """One text for equal data."""
-    return _ENCODER.encode(data)
 
 
 def key_of(event: Event) -> Key:

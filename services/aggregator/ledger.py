@@ -15,11 +15,11 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from services.aggregator.batch import Arrival
 from services.aggregator.columns import columns
-from services.aggregator.copies import Copy, Identity, Key, as_text, best, copies, key_of, stored_event, stored_rank
+from services.aggregator.copies import Copy, Identity, Key, best, copies, key_of, stored_event, stored_rank
 from services.aggregator.fold import Event
 from services.aggregator.months import months_of, usual
+from services.aggregator.reading import Arrival, as_text
 from services.postgres import Queries
 
 _INCOMING = (
@@ -112,7 +112,7 @@ class Ledger:
         with connection.cursor() as cursor:
             with cursor.copy(self._queries["copy_incoming"]) as rows:
                 rows.set_types(_INCOMING_TYPES)
-                for (message, event), data, identity, rank in chosen:
+                for (message, event, data), identity, rank in chosen:
                     said = (event.type, event.subject, rank.time, Jsonb(data, dumps=str))
                     rows.write_row((*identity, *said, *message[:3], rank.received_at, rank.sha256))
             return {Identity(**row) for row in cursor.execute(self._queries["keep_new"]).fetchall()}
@@ -172,7 +172,7 @@ def _within(group: Sequence[Copy]) -> list[Conflict]:
 
 def _of_copy(copy: Copy) -> Conflict:
     event = copy.event
-    return Conflict(*copy.identity, event.subject, "content", copy.rank.sha256, event.type, copy.data)
+    return Conflict(*copy.identity, event.subject, "content", copy.rank.sha256, event.type, copy.arrival.data)
 
 
 def _of_row(row: DictRow) -> Conflict:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from services.aggregator.copies import as_text
+from services.aggregator.reading import as_text
 
 Row = Mapping[str, Any]
 """A row of `feedback.events`."""

@@ -11,13 +11,14 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from services.aggregator.accounts import Account, Slot, accounts, kind_of, moment_of
-from services.aggregator.batch import Arrival, Batch, DeadLetter
+from services.aggregator.batch import Batch, DeadLetter
 from services.aggregator.columns import columns
 from services.aggregator.erased import erased, named
 from services.aggregator.fold import fold
 from services.aggregator.gaps import Gap, Stored, holes, resumed
 from services.aggregator.ledger import Entered, Kind, Ledger
 from services.aggregator.log_keys import LogKeys
+from services.aggregator.reading import Arrival
 from services.aggregator.tables import Tables
 from services.postgres import Pool, load_queries, transaction
 from services.streams import Extent, Start, TopicPartition

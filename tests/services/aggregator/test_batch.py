@@ -5,7 +5,8 @@ import json
 import pytest
 
 from schemas.topics import PLAYS, RATINGS
-from services.aggregator.batch import read_event, sort_out
+from services.aggregator.batch import sort_out
+from services.aggregator.reading import read_message
 from services.errors import InvalidMessage
 from services.streams import Message, TopicPartition
 from tests.services.aggregator.samples import START, TRACKS, message_of, rating
@@ -24,11 +25,11 @@ def changed(**fields: object) -> bytes:
 
 
 def test_a_good_message_is_its_event() -> None:
-    assert read_event(message(SENT.value)) == EVENT
+    assert read_message(message(SENT.value)).event == EVENT
 
 
 def test_fields_of_a_later_writer_do_no_harm() -> None:
-    assert read_event(message(changed(mood="merry"))) == EVENT
+    assert read_message(message(changed(mood="merry"))).event == EVENT
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_fields_of_a_later_writer_do_no_harm() -> None:
 )
 def test_a_bad_message_is_named_with_its_place_and_reason(bad: Message, reason: str) -> None:
     with pytest.raises(InvalidMessage, match=reason) as caught:
-        read_event(bad)
+        read_message(bad)
     assert (caught.value.topic, caught.value.partition, caught.value.offset) == (bad.topic, 0, 0)
 
 

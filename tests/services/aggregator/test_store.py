@@ -104,7 +104,7 @@ def test_a_zombie_writes_nothing(pool: Pool, postgres_dsn: str) -> None:
     zombie_batch = sort_out(log.messages(stream(20, seed=4)))
     believed = resumed(store, zombie_batch.reached)
     place = next(iter(zombie_batch.reached))
-    owner_batch = sort_out([message for message, _ in zombie_batch.arrivals if message.place == place][:1])
+    owner_batch = sort_out([message for message, *_ in zombie_batch.arrivals if message.place == place][:1])
     store.write(owner_batch, believed)
     before = stored(postgres_dsn), offsets(postgres_dsn)
     with pytest.raises(OwnershipLost):
