@@ -42,25 +42,31 @@ class SlotAdamW:
 
     @torch.no_grad()
     def step(self, active: Tensor, rate: Tensor) -> Tensor:
-        """Updates the active slots whose gradient is finite, and forgets the gradients.
+        """Updates the active slots whose gradient is finite, and forgets the gradients. What it costs follows the
+        active slots alone, if gradients are sparse.
 
         Args:
             active: which slots had rows in this step, bool [S].
             rate: learning rate of each slot [S].
 
         Returns:
-            Gradient norm of each slot before clipping [S].
+            Gradient norm of each active slot before clipping, 0 of the others [S].
         """
-        norm = self._norms()
-        active, rate = active.to(norm.device), rate.to(norm.device)
-        applied = active & norm.isfinite()
-        self.skipped += (active & ~applied).long()
-        self.steps += applied.long()
-        scale = torch.where(applied, (self._clip / norm.clamp(min=1e-12)).clamp(max=1.0), 0.0)
-        for parameter, mean, square in zip(self._parameters, self._mean, self._square, strict=True):
-            self._update(parameter, mean, square, applied, scale, rate)
+        slots = active.nonzero()[:, 0].to(self.steps.device)
+        moved = [place for place, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        gradients = [self._parameters[place].grad.index_select(0, slots).to_dense() for place in moved]  # type: ignore[union-attr]
+        squares = [gradient.flatten(1).square().sum(1) for gradient in gradients]
+        norm = torch.stack(squares).sum(0).sqrt()
+        finite = norm.isfinite()
+        self.skipped[slots] += (~finite).long()
+        self.steps[slots] += finite.long()
+        scale = (self._clip / norm.clamp(min=1e-12)).clamp(max=1.0)[finite]
+        applied = slots[finite]
+        for place, gradient in zip(moved, gradients, strict=True):
+            self._update(place, gradient[finite] * _wide(scale, gradient), applied, rate.to(slots.device)[applied])
+        for parameter in self._parameters:
             parameter.grad = None
-        return norm
+        return norm.new_zeros(len(active)).index_copy(0, slots, norm)
 
     def reset(self, slot: int) -> None:
         """Forgets a slot's past, for the next listener in it."""
@@ -78,24 +84,21 @@ class SlotAdamW:
             for target, value in zip(own, given, strict=True):
                 target.copy_(value)
 
-    def _norms(self) -> Tensor:
-        squares = [p.grad.flatten(1).square().sum(1) for p in self._parameters if p.grad is not None]
-        return torch.stack(squares).sum(0).sqrt()
+    def _update(self, place: int, gradient: Tensor, slots: Tensor, rate: Tensor) -> None:
+        """One parameter's slots by their clipped gradients [slots, ...] and rates [slots]."""
+        parameter, first, second = self._parameters[place], *self._betas
+        count = self.steps[slots].double()
+        mean = self._mean[place].index_select(0, slots).lerp_(gradient, 1 - first)
+        square = self._square[place].index_select(0, slots).lerp_(gradient.square(), 1 - second)
+        self._mean[place].index_copy_(0, slots, mean)
+        self._square[place].index_copy_(0, slots, square)
+        size = _wide((rate.double() / (1 - first**count)).float(), gradient)
+        correction = _wide((1 - second**count).sqrt().float(), gradient)
+        value = parameter.index_select(0, slots).mul_(_wide(1 - rate * self._decay, gradient))
+        value.sub_(size * mean / (square.sqrt() / correction + self._eps))
+        parameter.index_copy_(0, slots, value)
 
-    def _update(
-        self, parameter: Tensor, mean: Tensor, square: Tensor, applied: Tensor, scale: Tensor, rate: Tensor
-    ) -> None:
-        if parameter.grad is None:
-            return
-        wide = [-1] + [1] * (parameter.ndim - 1)
-        first, second = self._betas
-        count = self.steps.clamp(min=1).double()
-        # Slots that sit this step out keep their moments: factor 1 on the old, 0 on the new.
-        keep = applied.float().view(wide)
-        gradient = torch.where(applied.view(wide), parameter.grad, 0.0) * scale.view(wide)
-        mean.add_((gradient - mean) * keep, alpha=1 - first)
-        square.add_((gradient.square() - square) * keep, alpha=1 - second)
-        size = torch.where(applied, rate.double() / (1 - first**count), 0.0).float().view(wide)
-        correction = (1 - second**count).sqrt().float().view(wide)
-        parameter.mul_(torch.where(applied, 1 - rate * self._decay, 1.0).view(wide))
-        parameter.sub_(size * mean / (square.sqrt() / correction + self._eps))
+
+def _wide(values: Tensor, like: Tensor) -> Tensor:
+    """One for each slot, in a shape that multiplies what slots hold [slots] -> [slots, 1, ...]."""
+    return values.view([-1] + [1] * (like.ndim - 1))

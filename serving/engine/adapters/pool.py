@@ -18,6 +18,7 @@ import mmap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from diffusers import AceStepTransformer1DModel
@@ -242,7 +243,9 @@ class Pool(nn.Module):
 
     def _gather(self, factors: Tensor, index: Tensor) -> Tensor:
         # Whole slots at a time: half the cost of indexing.
-        return factors.index_select(0, index).to(self._compute)
+        rows = _Rows.apply if self._trainable else _rows
+        found: Tensor = rows(factors, index)
+        return found.to(self._compute)
 
     def _forget(self) -> None:
         """What was gathered is no longer true."""
@@ -260,6 +263,27 @@ class Pool(nn.Module):
         expected = ((shape.features_in, rank), (rank, shape.features_out))
         if (tuple(down.shape), tuple(up.shape)) != expected or rank > self.rank:
             raise ValueError(f"{name}: got {tuple(down.shape)}, {tuple(up.shape)}; {expected}, rank <= {self.rank}")
+
+
+def _rows(factors: Tensor, index: Tensor) -> Tensor:
+    return factors.index_select(0, index)
+
+
+class _Rows(torch.autograd.Function):
+    """Slots of a parameter with a gradient of those alone (sparse): what no row reads costs nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, factors: Tensor, index: Tensor) -> Tensor:
+        ctx.sizes = factors.shape
+        ctx.save_for_backward(index)
+        return _rows(factors, index)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        # Else torch warns that nobody asked for the checks.
+        with torch.sparse.check_sparse_tensor_invariants(enable=False):  # type: ignore[no-untyped-call]
+            return torch.sparse_coo_tensor(index[None], gradient, ctx.sizes), None
 
 
 def _zeros(sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
