@@ -1,17 +1,19 @@
 """Who is served now: a bounded number of places, and while others ask as well one of them for each principal.
 
 The next place goes to who has been served least, by the time that their requests held places: start-time fair queueing
-as in `line.py`, with costs that are known at a request's end.
+as in `line.py`, with costs that are known at a request's end. Who floods, that is has several requests under way all
+the time, rests after each of them while somebody who does not is served (`resting.py`).
 """
 
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from services.errors import ServiceError
 from services.gateway.line import Shares
+from services.gateway.resting import Rests
 
 PLACES: Final = 8
 """As many as there are connections for what is asked: whoever has a place waits for no connection."""
@@ -39,9 +41,11 @@ class Admission:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._seen: dict[str, float] = {}  # the latest last
         self._shares: Shares[str] = Shares()
+        self._rests = Rests(now)
+        self._rested: asyncio.TimerHandle | None = None
 
-    async def place(self, owner: str) -> "Place":
-        """A place for one request of this principal, once it is their turn.
+    async def place(self, owner: str, subject: Callable[[], Hashable] = lambda: None) -> "Place":
+        """A place for one request of this principal, once it is their turn; `subject` says at its end whom it was for.
 
         Raises:
             ServiceError: 429 `too_many_at_once`: too many of theirs wait already.
@@ -54,18 +58,19 @@ class Admission:
             await self._turn(owner)
         else:
             self._take(owner)
-        return Place(self, owner, self._now())
+        return Place(self, owner, subject, self._now())
 
     async def _turn(self, owner: str) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(turn)
+        self._wake_rested()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._give_up(owner, turn)
             else:  # it came together with the place
-                self._left(owner, 0.0)
+                self._left(owner, None, 0.0)
             raise
 
     def _give_up(self, owner: str, turn: asyncio.Future[None]) -> None:
@@ -74,28 +79,45 @@ class Admission:
             del self._waiting[owner]
 
     def _may(self, owner: str) -> bool:
-        return self._free > 0 and (not self._held[owner] or self._is_alone(owner))
+        if self._free == 0:
+            return False
+        return self._is_alone(owner) or not (self._held[owner] or self._rests_beside(owner))
 
     def _is_alone(self, owner: str) -> bool:
         return all(len(asking) == (owner in asking) for asking in (self._waiting, self._seen))
 
+    def _rests_beside(self, owner: str) -> bool:
+        """Whether they rest, and somebody asks who need not: floods do not rest for each other."""
+        return self._rests.are_due(owner) and any(
+            of != owner and not self._rests.are_due(of) for asking in (self._waiting, self._seen) for of in asking
+        )
+
     def _see(self, owner: str) -> None:
         self._seen.pop(owner, None)
         self._seen[owner] = self._now()
-        while self._seen[oldest := next(iter(self._seen))] < self._now() - BESIDE_S:
+        self._forget_silent()
+
+    def _forget_silent(self) -> None:
+        while self._seen and self._seen[oldest := next(iter(self._seen))] < self._now() - BESIDE_S:
             del self._seen[oldest]
 
     def _take(self, owner: str) -> None:
         self._free -= 1
         self._held[owner] += 1
 
-    def _left(self, owner: str, seconds: float) -> None:
+    def _left(self, owner: str, subject: Hashable, seconds: float) -> None:
         self._free += 1
         self._held[owner] -= 1
         if not self._held[owner]:
             del self._held[owner]
         self._shares.serve(owner, seconds)
+        if owner in self._held or owner in self._waiting:
+            self._rests.count(owner, subject, seconds)
         self._see(owner)
+        self._give()
+
+    def _give(self) -> None:
+        self._forget_silent()
         while due := [of for of in self._waiting if self._may(of)]:
             first = min(due, key=self._shares.start)
             self._take(first)
@@ -103,14 +125,26 @@ class Admission:
             if not self._waiting[first]:
                 del self._waiting[first]
             turn.set_result(None)
+        self._wake_rested()
+
+    def _wake_rested(self) -> None:
+        """Places are given again when the first of those who wait has rested: while one is free, who holds none waits
+        for nothing else, also if that time has come since it was asked about."""
+        if self._rested is not None:
+            self._rested.cancel()
+            self._rested = None
+        ends = [self._rests.until(of) for of in self._waiting if self._free and not self._held[of]]
+        if ends:
+            self._rested = asyncio.get_running_loop().call_later(min(ends) - self._now(), self._give)
 
 
 class Place:
     """A place that is held, at most for `HELD_S`."""
 
-    def __init__(self, admission: Admission, owner: str, since: float) -> None:
+    def __init__(self, admission: Admission, owner: str, subject: Callable[[], Hashable], since: float) -> None:
         self._admission = admission
         self._owner = owner
+        self._subject = subject
         self._since = since
         self._holds = True
         self._latest = asyncio.get_running_loop().call_later(HELD_S, self.leave)
@@ -120,7 +154,8 @@ class Place:
         if self._holds:
             self._holds = False
             self._latest.cancel()
-            self._admission._left(self._owner, self._admission._now() - self._since)  # noqa: SLF001 - of the same module
+            seconds = self._admission._now() - self._since  # noqa: SLF001 - of the same module
+            self._admission._left(self._owner, self._subject(), seconds)  # noqa: SLF001 - likewise
 
 
 def _too_many(most: int) -> ServiceError:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from schemas.generation import MAX_SONG_SECONDS, MIN_SONG_SECONDS
 from services.errors import ServiceError
+from services.gateway.acting import note
 from services.gateway.buckets import Charge, Short, cost_of
 from services.gateway.ledger import Ledger
 from services.gateway.settings import GatewaySettings
@@ -76,6 +77,7 @@ class Budgets:
     def _both(self, by: Principal, budget: Budget, amounts: Mapping[UUID, float], total: float) -> Iterable[Charge]:
         yield self._charge(by.owner, budget, total)
         if by.kind == "service":
+            note(amounts)
             for listener_id, amount in amounts.items():
                 yield self._charge(f"listener:{listener_id}", budget, amount)
 

@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.errors import ServiceError
+from services.gateway.acting import Subject
 from services.gateway.admission import Admission
 from services.gateway.problems import answered
 from services.principals.principal import Principal
@@ -20,8 +21,9 @@ class Placed:
         if principal is None:
             await self._app(scope, receive, send)
             return
+        subject = Subject(scope) if principal.kind == "service" else _themselves
         try:
-            place = await self._admission.place(principal.owner)
+            place = await self._admission.place(principal.owner, subject)
         except ServiceError as error:
             await answered(error, scope)(scope, receive, send)
             return
@@ -34,3 +36,8 @@ class Placed:
             await self._app(scope, receive, begun)
         finally:
             place.leave()
+
+
+def _themselves() -> str:
+    """Whoever is no service is one, whatever they ask for."""
+    return ""

@@ -4,9 +4,9 @@
 
 A service, a listener, an operator and an analyst flood in turn, `--width` requests at any time; a listener of another
 service sends one request after the other. They, the gateway and the scripted engine have a process each. Each block of
-that listener has one without a flood before it. `--budget` is how many requests a principal has, a service too: a small
-one is spent soon, and shows what refusals cost. The DSN's user must be allowed to create databases; one is made, and
-dropped. Milliseconds.
+that listener has one without a flood before it, and begins when the flood has had `--settled` answers. `--budget` is
+how many requests a principal has, a service too: a small one is spent soon, and shows what refusals cost. The DSN's
+user must be allowed to create databases; one is made, and dropped. Milliseconds.
 """
 
 import argparse
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--requests", type=int, default=100, help="of the well-behaved one, in each block")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--width", type=int, default=16, help="requests of the flood at any time")
+    parser.add_argument("--settled", type=int, default=100, help="answers of the flood before a block begins")
     parser.add_argument("--budget", type=int, default=12_000, help="requests of a principal")
     options = parser.parse_args(arguments)
     with gateway_beside(options.postgres, options.budget) as (url, keys), ProcessPoolExecutor(1, SPAWN) as beside:
@@ -92,7 +93,7 @@ def measure(url: str, keys_file: Path, beside: Executor, options: argparse.Names
     for _ in range(options.rounds):
         for kind in FLOODING:
             alone[kind] += block()[0]
-            with flooded(floods[kind], options.width, answers[kind].update):
+            with flooded(floods[kind], options.width, options.settled, answers[kind].update):
                 milliseconds, statuses = block()
             during[kind] += milliseconds
             quiet[kind].update(statuses)
@@ -118,10 +119,11 @@ def timed(sender: Sender, count: int) -> tuple[list[float], Counter[int]]:
 
 
 @contextmanager
-def flooded(sender: Sender, width: int, told: Callable[[Counter[int]], None]) -> Iterator[None]:
-    """The flood goes on, in a process of its own, while this is open; its answers are told at the end."""
+def flooded(sender: Sender, width: int, settled: int, told: Callable[[Counter[int]], None]) -> Iterator[None]:
+    """The flood goes on, in a process of its own, while this is open, and has had so many answers before; all are told
+    at the end."""
     began, ends, answers = SPAWN.Event(), SPAWN.Event(), SPAWN.SimpleQueue()
-    process = SPAWN.Process(target=_flood, args=(sender, width, began, ends, answers), daemon=True)
+    process = SPAWN.Process(target=_flood, args=(sender, width, settled, began, ends, answers), daemon=True)
     process.start()
     try:
         assert began.wait(PATIENCE_S), "the flood never began"
@@ -132,9 +134,12 @@ def flooded(sender: Sender, width: int, told: Callable[[Counter[int]], None]) ->
         process.join()
 
 
-def _flood(sender: Sender, width: int, began: Event, ends: Event, answers: "SimpleQueue[Counter[int]]") -> None:
+def _flood(
+    sender: Sender, width: int, settled: int, began: Event, ends: Event, answers: "SimpleQueue[Counter[int]]"
+) -> None:
     with flood(sender, width) as going:
-        going.began.wait()
+        while going.answers.total() < settled:
+            time.sleep(0.01)
         began.set()
         ends.wait()
     answers.put(going.answers)

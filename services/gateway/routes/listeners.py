@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Response
 from schemas.api import Listener, ListenerCreate
 from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
+from services.gateway.acting import note
 from services.gateway.attributes import declared, require_declared
 from services.gateway.consents import Consent, by_default
 from services.gateway.parts import At, By, Parts
@@ -26,6 +27,7 @@ async def create_listener(
     require_declared(body.attributes, declared(parts.settings.cohort_attributes))
     consent = by_default(parts.settings) if body.consent is None else Consent(by.kind, body.consent)
     listener = await parts.store.add_listener(body.attributes, by.name, consent)
+    note([listener.listener_id])
     response.headers["Location"] = f"/v1/listeners/{listener.listener_id}"
     return listener
 
