@@ -15,9 +15,10 @@ from serving.engine.adapters.controls import Controls
 from serving.engine.adapters.scorer import Scorer, describe, described_size
 from serving.engine.hearing.sound import SOUND_SIZE
 from training.answers import belief
+from training.cohorts import priors
 from training.controls import actions
 from training.preference import EVERY_SIGNAL, Signals
-from training.scorer import Array, Heard, Space, Weights, contradicted, fit, priors, space_of
+from training.scorer import Array, Heard, Space, Weights, contradicted, fit, space_of
 from training.snapshot import ListenerFacts, Pick
 
 Read = Callable[[str], bytes]
@@ -76,7 +77,8 @@ def likings(
     if sum(each.answers for each in heard.values()) < FEWEST:
         return {}
     space = space_of(list(heard.values()))
-    found = priors(space, list(heard.values()))
+    attributes = {facts.listener_id: facts.attributes for facts in everyone}
+    found = priors(space, list(heard.values()), [attributes[listener] for listener in heard])
     if found is None:
         return {}
     return {

@@ -56,8 +56,8 @@ left join training.troubles d using (listener_id)
 select round_id, listeners, snapshot_sha256, mlflow_run_id
 from training.rounds where status = 'running' order by started_at limit 1
 
--- name: may_train
-select may_train from gateway.listeners where listener_id = %(listener)s
+-- name: listener
+select may_train, attributes from gateway.listeners where listener_id = %(listener)s
 
 -- name: songs
 select song_id, features_url, created_at

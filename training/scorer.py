@@ -122,28 +122,43 @@ def space_of(listeners: Sequence[Heard]) -> Space:
     return Space(centre, scale, rows, expected)
 
 
-def priors(space: Space, listeners: Sequence[Heard]) -> list[Weights] | None:
-    """What the others' answers say of each listener's weights; None where all answers together are not clearly likelier
-    by it than by what was expected, and than by no weights at all: answers without any bearing on the tracks speak
-    against the expectation, and must not be taken for a taste."""
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What all answers together tell: variances of a listener's weights and of what all share, and each listener's
+    evidence with them."""
+
+    own: float
+    shared: float
+    found: list[Evidence]
+
+
+def learned(space: Space, listeners: Sequence[Heard]) -> Shared | None:
+    """None where all answers together are not clearly likelier by what they share than by what was expected, and than
+    by no weights at all: answers without any bearing on the tracks speak against the expectation, and must not be taken
+    for a taste."""
     newest = [heard.newest() for heard in listeners]
     told = [_told(space, each) for each in newest]
     nothing = replace(space, expected=np.zeros_like(space.expected))
     least = max(sum(_evidence(_told(each, h), 0.0).alone for h in newest) for each in (space, nothing))
-    best: tuple[float, float, float, list[Evidence]] | None = None
+    best: tuple[float, Shared] | None = None
     for own in OWN:
         found = [_evidence(each, own) for each in told]
         for shared in SHARED:
-            likelihood = _likelihood(found, shared)
+            likelihood = likelihood_of(found, shared)
             if best is None or likelihood > best[0]:
-                best = likelihood, shared, own, found
+                best = likelihood, Shared(own, shared, found)
     assert best is not None
-    likelihood, shared, own, found = best
-    if likelihood < least + MARGIN:
+    return None if best[0] < least + MARGIN else best[1]
+
+
+def priors(space: Space, listeners: Sequence[Heard]) -> list[Weights] | None:
+    """What the others' answers say of each listener's weights; None where nothing was learned."""
+    known = learned(space, listeners)
+    if known is None:
         return None
-    precision = sum((each.precision for each in found), np.eye(len(space.rows)) / shared)
-    information = sum((each.information for each in found), np.zeros(len(space.rows)))
-    return [_others(space, precision - e.precision, information - e.information, own) for e in found]
+    precision = sum((each.precision for each in known.found), np.eye(len(space.rows)) / known.shared)
+    information = sum((each.information for each in known.found), np.zeros(len(space.rows)))
+    return [weights(space, precision - e.precision, information - e.information, known.own) for e in known.found]
 
 
 def fit(space: Space, heard: Heard, prior: Weights) -> Weights:
@@ -184,7 +199,7 @@ def _evidence(told: tuple[Array, Array, Array], own: float) -> Evidence:
     return Evidence(precision, information, _gaussian(answers, covariance))
 
 
-def _likelihood(found: Sequence[Evidence], shared: float) -> float:
+def likelihood_of(found: Sequence[Evidence], shared: float) -> float:
     """Of all answers, the shared weights integrated out."""
     size = len(found[0].information)
     precision = sum((each.precision for each in found), np.eye(size) / shared)
@@ -194,8 +209,8 @@ def _likelihood(found: Sequence[Evidence], shared: float) -> float:
     return float(sum(each.alone for each in found) + 0.5 * (gained - log_size))
 
 
-def _others(space: Space, precision: Array, information: Array, own: float) -> Weights:
-    """A listener's prior by what the others told of the shared weights."""
+def weights(space: Space, precision: Array, information: Array, own: float) -> Weights:
+    """A listener's prior by what was told of the weights about which theirs lie."""
     size = len(information)
     covariance = np.zeros((1 + size, 1 + size))
     covariance[0, 0] = LEVEL

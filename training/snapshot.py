@@ -114,9 +114,11 @@ class Example(Frozen):
 
 
 class ListenerFacts(Frozen):
-    """What is known of one listener. `champion` is where training starts from; None starts from the base."""
+    """What is known of one listener. `champion` is where training starts from; None starts from the base. `attributes`
+    are their cohorts, none in snapshots of before they were kept."""
 
     listener_id: UUID
+    attributes: Mapping[str, str] = {}
     songs: tuple[Song, ...] = ()
     tracks: tuple[RatedTrack, ...] = ()
     picks: tuple[Pick, ...] = ()

@@ -193,13 +193,15 @@ class Store:
         return {row["listener_id"] for row in self._named("erased", listeners=listeners)}
 
     def _facts(self, listener: UUID) -> ListenerFacts | LeftOut:
-        if not any(row["may_train"] for row in self._named("may_train", listener=listener)):
+        rows = self._named("listener", listener=listener)
+        if not any(row["may_train"] for row in rows):
             return LeftOut(listener_id=listener, reason="no consent to training")
         try:
             with self._connection.transaction():  # a savepoint: what fails in it fails alone
                 champions = self._named("champions", listener=listener)
                 return ListenerFacts(
                     listener_id=listener,
+                    attributes=rows[0]["attributes"],
                     songs=tuple(Song(**row) for row in self._named("songs", listener=listener)),
                     tracks=tuple(RatedTrack(**row) for row in self._named("tracks", listener=listener)),
                     picks=tuple(Pick(**row) for row in self._named("picks", listener=listener)),

@@ -10,6 +10,7 @@ from torch import Tensor
 from serving.engine.adapters.scorer import USUAL, closeness, describe
 from serving.engine.hearing.sound import ENOUGH, SOUND_SIZE
 from tests.training.examples import START, listener, song, track
+from training.cohorts import LEAST_LISTENERS
 from training.liking import Liking, likings
 from training.snapshot import ListenerFacts, Pick
 
@@ -27,12 +28,14 @@ def features(path: Path, seed: int, size: int = STYLE, sound: Tensor | None = No
     return str(path), apart
 
 
-def person(folder: Path, number: int, tracks: int = 30) -> ListenerFacts:
-    """Likes what has much of one number of sound."""
+def person(folder: Path, number: int, tracks: int = 30, sign: int = 1) -> ListenerFacts:
+    """Likes what has much of one number of sound, or little."""
     rated = []
     for place in range(tracks):
         url, apart = features(folder / f"{number}-{place}", 1000 * number + place)
-        rated.append(track(1000 * number + place, min(5, max(1, round(3 + 1.5 * float(apart[TASTED])))), url=url))
+        rated.append(
+            track(1000 * number + place, min(5, max(1, round(3 + sign * 1.5 * float(apart[TASTED])))), url=url)
+        )
     own, _ = features(folder / f"{number}-song", number, sound=torch.zeros(SOUND_SIZE))
     return ListenerFacts(listener_id=listener(number), songs=(song(number, own),), tracks=tuple(rated))
 
@@ -65,6 +68,23 @@ def test_the_same_facts_give_the_same_version(tmp_path: Path) -> None:
     one, other = (likings(people, read)[listener(1)] for _ in range(2))
     for mine, again in ((one.scorer, other.scorer), (one.controls, other.controls)):
         assert all(torch.equal(again.tensors()[name], value) for name, value in mine.tensors().items())
+
+
+def test_a_newcomer_starts_from_what_their_cohort_likes(tmp_path: Path) -> None:
+    people = [person(tmp_path, number) for number in range(1, 1 + LEAST_LISTENERS)]
+    people += [person(tmp_path, number, sign=-1) for number in range(31, 31 + LEAST_LISTENERS)]
+    told = [
+        each.model_copy(update={"attributes": {"home": "here" if n < LEAST_LISTENERS else "there"}})
+        for n, each in enumerate(people)
+    ]
+    here, there = (
+        person(tmp_path, number, tracks=0).model_copy(update={"attributes": {"home": home}})
+        for number, home in ((60, "here"), (61, "there"))
+    )
+    found = likings([here, there], read, others=told)
+    assert set(found) == {here.listener_id, there.listener_id}
+    assert score(found[here.listener_id], LIKED) > score(found[here.listener_id], DISLIKED) + 0.5
+    assert score(found[there.listener_id], LIKED) < score(found[there.listener_id], DISLIKED) - 0.5
 
 
 def test_what_cannot_be_read_or_is_of_another_base_or_has_no_sound_is_left_out(tmp_path: Path) -> None:

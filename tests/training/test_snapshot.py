@@ -45,6 +45,14 @@ def test_what_is_written_is_read_back_and_anything_else_refused() -> None:
         load(data.replace(b'"stars":5', b'"stars":4'), sha256(data))
 
 
+def test_a_snapshot_of_before_cohorts_were_kept_is_read() -> None:
+    one = build(BASE, Recipe(), [facts(1, (5,))], METHODS["weighted_sft"], [facts(2, (3,))])
+    data = one.dump()
+    old = data.replace(b'"attributes":{},', b"")
+    assert old.count(b"attributes") == 0 < data.count(b"attributes")
+    assert load(old, sha256(old)) == one
+
+
 def test_of_others_it_holds_the_newest_tracks_and_no_champion_in_one_order() -> None:
     many, few = facts(2, (3,) * (OTHERS_TRACKS + 4)), facts(3, (1, 5))
     one, again = (

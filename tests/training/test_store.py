@@ -145,6 +145,12 @@ def test_facts_carry_what_was_heard(connection: psycopg.Connection, store: Store
     assert (track.heard, track.stars, track.prompt, track.features_url) == (0.25, 4, "calm", "track")
 
 
+def test_facts_carry_the_cohorts_of_a_listener_as_they_are_now(connection: psycopg.Connection, store: Store) -> None:
+    assert facts_of(store).attributes == {}
+    connection.execute("""update gateway.listeners set attributes = '{"home": "north"}'""")
+    assert facts_of(store).attributes == {"home": "north"}
+
+
 def test_a_request_is_untaken_until_a_round_answers_it(connection: psycopg.Connection, store: Store) -> None:
     first, second, later = uuid4(), uuid4(), uuid4()
     asked = "insert into gateway.round_requests (request_id, listeners) values (%s, %s)"
