@@ -91,6 +91,15 @@ def test_a_second_attribute_by_which_nobody_differs_changes_nothing() -> None:
         same(one, other)
 
 
+def test_who_is_in_cohorts_that_differ_starts_between_them() -> None:
+    people, told = crowd()
+    both = [{"home": each["home"], "work": each["home"]} for each in told]
+    *_, here, there = found(people, both)
+    *_, moved, _ = found(people, [*both[:-2], {"home": "here", "work": "there"}, {}])
+    apart = there.mean - here.mean
+    assert 0.2 < float((moved.mean - here.mean) @ apart / (apart @ apart)) < 0.8
+
+
 def test_the_order_of_listeners_and_of_attributes_does_not_matter() -> None:
     people, told = crowd()
     again = list(range(len(people)))[::-1]

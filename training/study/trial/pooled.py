@@ -120,19 +120,19 @@ def gains(round_: Sequence[Rater], others: Sequence[Rater], seeds: Sequence[int]
         numbers = space.numbers(each.shown.descriptions[FIRST:])
         close = numbers @ expected
         believed = found is not None and not contradicted(space, each.heard, found[place])
-        score = _pessimistic(numbers, fit(space, each.heard, found[place])) if found and believed else close
-        rows.append([[*(_gain(guess, stars, n) for guess in (score, close, stars)), float(believed)] for n in seeds])
+        score = pessimistic(numbers, fit(space, each.heard, found[place])) if found and believed else close
+        rows.append([[*(gain(guess, stars, n) for guess in (score, close, stars)), float(believed)] for n in seeds])
     return np.array(rows)
 
 
-def _pessimistic(numbers: Array, weights: Weights) -> Array:
+def pessimistic(numbers: Array, weights: Weights) -> Array:
     """As `Scorer.score`, of each track [tracks]."""
     variance = np.einsum("ij,jk,ik->i", numbers, weights.covariance, numbers)
     found: Array = numbers @ weights.mean - CAUTION * np.sqrt(np.maximum(variance, 0.0))
     return found
 
 
-def _gain(score: Array, stars: Array, seeds: int) -> float:
+def gain(score: Array, stars: Array, seeds: int) -> float:
     chosen, each = score.reshape(-1, seeds).argmax(1), stars.reshape(-1, seeds)
     return float((each[np.arange(len(each)), chosen] - each.mean(1)).mean())
 
@@ -161,7 +161,7 @@ def table(
             one, other = true[each][:, column], placebo[each][:, column]
             cells = [one[:, 2], one[:, 1], one[:, 0], one[:, 0] - one[:, 1], other[:, 0] - other[:, 1]]
             learned = one[:, 0] - other[:, 0]
-            said = " | ".join([*map(_cell, [*cells, learned]), between(learned, list(map(len, populations)))])
+            said = " | ".join([*map(cell, [*cells, learned]), between(learned, list(map(len, populations)))])
             shares = f"{one[:, 3].mean():.0%}, {other[:, 3].mean():.0%} | {(one[:, 0] < 0).mean():.0%}"
             lines.append(f"| {count} | {each.others} | {each.ratings} | {said} | {shares} |")
     return "\n".join(lines)
@@ -198,7 +198,7 @@ def _over(
     return {each: np.concatenate([np.mean(drawn, axis=0) for drawn in of]) for each, of in found.items()}
 
 
-def _cell(values: Array) -> str:
+def cell(values: Array) -> str:
     """Over listeners."""
     half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
     return f"{values.mean():+.3f} ({values.mean() - half:+.3f} to {values.mean() + half:+.3f})"
