@@ -68,10 +68,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A branch over all cycles together: k - cold, and the share of listeners who are below cold in the mean of all
+    they heard, which a cycle's few tracks say badly."""
+
+    over_cold: Estimate
+    worse_off: float
+
+
+@dataclass(frozen=True)
 class Study:
-    """All figures; `shares` says what comes from where in the last cycle."""
+    """All figures; `whole` are those of each branch over all cycles, `shares` says what comes from where in the last
+    one."""
 
     rows: list[Row]
+    whole: dict[str, Whole]
     shares: dict[str, Estimate]
     cold: float
     base: float
@@ -102,7 +113,10 @@ def study(populations: Sequence[Parts], unseen: Sequence[set[int]], library: Ten
     keys = [key for key in populations[0] if key[0] > 0 and key[1] not in (COLD, BASE)]
     rows = [_row(populations, unseen, library, *key) for key in keys]
     last = max(cycle for cycle, _ in populations[0])
-    return Study(rows, _shares(populations, last), _mean(populations, last, COLD), _mean(populations, last, BASE))
+    whole = {name: _whole(populations, name) for name in dict.fromkeys(row.name for row in rows)}
+    return Study(
+        rows, whole, _shares(populations, last), _mean(populations, last, COLD), _mean(populations, last, BASE)
+    )
 
 
 def differences(populations: Sequence[Parts], cycle: int, first: str, second: str) -> list[float]:
@@ -150,6 +164,12 @@ def _row(populations: Sequence[Parts], unseen: Sequence[set[int]], library: Tens
         making_s=sum(part.making_s for part, _ in pairs) / sum(len(part.records) for part, _ in pairs),
         refused=sum(part.refused for part, _ in pairs) / listeners,
     )
+
+
+def _whole(populations: Sequence[Parts], name: str) -> Whole:
+    cycles = sorted({cycle for cycle, _ in populations[0] if cycle})
+    own = np.mean([differences(populations, cycle, name, COLD) for cycle in cycles], axis=0)
+    return Whole(estimate(list(own)), float(np.mean(own < 0)))
 
 
 def _shares(populations: Sequence[Parts], cycle: int) -> dict[str, Estimate]:

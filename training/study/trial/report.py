@@ -14,13 +14,20 @@ COLOURS = ("#0b6e99", "#d9730d", "#0f7b6c", "#6940a5", "#ad1a72", "#e03e3e", "#6
 
 
 def markdown(found: Study) -> str:
-    """Both tables."""
+    """All tables."""
     lines = [
         f"Mean stars in the last cycle: cold {found.cold:.2f}, base {found.base:.2f}.",
         "",
         _line(HEADINGS),
         _line(["---"] * len(HEADINGS)),
         *(_line(_cells(row)) for row in found.rows),
+        "",
+        _line(("over all cycles", "k - cold", "95 % interval", "worse off")),
+        _line(["---"] * 4),
+        *(
+            _line((name, f"{e.over_cold.mean:+.2f}", _interval(e.over_cold), f"{e.worse_off:.0%}"))
+            for name, e in found.whole.items()
+        ),
         "",
         _line(("in the last cycle", "stars", "95 % interval", "says")),
         _line(["---"] * 4),

@@ -97,3 +97,14 @@ def test_songs_have_no_placebo_and_everything_else_has_one() -> None:
 def test_without_any_signal_only_what_chooses_is_left() -> None:
     names = [branch.name for branch in branches(("songs", "signed", "selection-4"), ("stars", "none"))]
     assert names == ["songs / stars", "signed / stars", "selection-4 / stars", "selection-4 / none"]
+
+
+def test_over_all_cycles_a_listener_is_worse_off_by_all_they_heard(populations: list[Parts]) -> None:
+    [first, *_] = populations
+    better, worse = first[1, "signed / stars"], first[1, "signed / permuted"]
+    once = {(1, "a / stars"): better, (2, "a / stars"): worse, (1, COLD): first[1, COLD], (2, COLD): worse}
+    found = study([{(0, COLD): worse, (1, BASE): worse, (2, BASE): worse, **once}], [set()], torch.randn(12, 200))
+    one, other = (row.over_cold.mean for row in found.rows)
+    assert found.whole["a / stars"].over_cold.mean == pytest.approx((one + other) / 2)
+    assert found.whole["a / stars"].worse_off < 0.2
+    assert "| a / stars | " in markdown(found).split("over all cycles")[1]
