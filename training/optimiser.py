@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from serving.engine.adapters.pool import untouched_zeros
+
 
 class SlotAdamW:
     """Decoupled weight decay (Loshchilov and Hutter, algorithm 2), slot by slot.
@@ -37,8 +39,9 @@ class SlotAdamW:
         slots, device = self._parameters[0].shape[0], self._parameters[0].device
         self.steps = torch.zeros(slots, dtype=torch.int64, device=device)
         self.skipped = torch.zeros(slots, dtype=torch.int64, device=device)
-        self._mean = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
-        self._square = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
+        self._mean, self._square = (
+            [untouched_zeros(tuple(p.shape), p.dtype, device) for p in self._parameters] for _ in range(2)
+        )
 
     @torch.no_grad()
     def step(self, active: Tensor, rate: Tensor) -> Tensor:

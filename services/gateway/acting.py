@@ -18,7 +18,8 @@ class Subject:
 
     def __call__(self) -> frozenset[str]:
         """As much of it as is known by now."""
-        return frozenset(self._noted.union(map(str, self._scope.get("path_params", {}).values())))
+        named = (str(value).lower() for value in self._scope.get("path_params", {}).values())
+        return frozenset(self._noted.union(named))
 
 
 def note(listeners: Iterable[UUID]) -> None:

@@ -74,8 +74,11 @@ class Admission:
             raise
 
     def _give_up(self, owner: str, turn: asyncio.Future[None]) -> None:
-        self._waiting[owner].remove(turn)
-        if not self._waiting[owner]:
+        waiting = self._waiting.get(owner, deque())
+        if turn not in waiting:
+            return  # it was passed over already
+        waiting.remove(turn)
+        if not waiting:
             del self._waiting[owner]
 
     def _may(self, owner: str) -> bool:
@@ -120,11 +123,12 @@ class Admission:
         self._forget_silent()
         while due := [of for of in self._waiting if self._may(of)]:
             first = min(due, key=self._shares.start)
-            self._take(first)
             turn = self._waiting[first].popleft()
             if not self._waiting[first]:
                 del self._waiting[first]
-            turn.set_result(None)
+            if not turn.done():  # who was cancelled in this turn of the loop has not said so yet
+                self._take(first)
+                turn.set_result(None)
         self._wake_rested()
 
     def _wake_rested(self) -> None:

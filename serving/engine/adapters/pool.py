@@ -113,7 +113,7 @@ class Pool(nn.Module):
         self.shapes, self.slots, self.rank = shapes, slots, rank
 
         def zeros(*sizes: int) -> nn.Parameter:
-            return nn.Parameter(_zeros(sizes, dtype, device), requires_grad=trainable)
+            return nn.Parameter(untouched_zeros(sizes, dtype, device), requires_grad=trainable)
 
         self.down = nn.ParameterList(zeros(slots, s.features_in, rank) for s in shapes.values())
         self.up = nn.ParameterList(zeros(slots, rank, s.features_out) for s in shapes.values())
@@ -286,7 +286,7 @@ class _Rows(torch.autograd.Function):
             return torch.sparse_coo_tensor(index[None], gradient, ctx.sizes), None
 
 
-def _zeros(sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+def untouched_zeros(sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Zeros that take no memory on a processor until they are written."""
     if device.type != "cpu":
         return torch.zeros(sizes, dtype=dtype, device=device)

@@ -183,3 +183,14 @@ async def test_a_request_gives_its_place_back_when_its_answer_begins() -> None:
     assert begun["http.response.start"] == 3
     ends.set()
     await asyncio.gather(*streams)
+
+
+@runs
+async def test_who_is_cancelled_just_as_a_place_comes_free_takes_none_with_them() -> None:
+    line = Admission(1)
+    held, waiting = await asked(line, "a"), await asked(line, "b")
+    waiting.cancel()
+    held.result().leave()  # before the one who waited could say that it does not any more
+    await settled()
+    assert waiting.cancelled()
+    assert (await asked(line, "c")).done()

@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".encore/study"), help="where what was made is kept")
     given = parser.parse_args()
     seeds, beside = ([int(word) for word in said.split(",") if word] for said in (given.populations, given.beside))
-    hall = Hall(*parse(["--quick", "--work", str(given.work), "--ears", "1"]))
+    hall = Hall(*parse(["--quick", "--others", "0", "--work", str(given.work), "--ears", "1"]))
     try:
         newcomers = [_residents(hall, seed) for seed in seeds]
         raters = [_residents(hall, seed, rated=True) for seed in beside]

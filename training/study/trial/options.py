@@ -74,7 +74,6 @@ class Options:
     def name(self, base_hash: str) -> str:
         """Names the same study with the same base, numbers of sound and ear; where it runs makes no difference."""
         said = {key: value for key, value in asdict(self).items() if key not in NOT_IN_A_PART}
-        # Without them a part is what it was before there were any.
         said |= {"others": self.others} if self.others else {}
         said |= {"base": base_hash, "sound": KIND, "ear": EAR}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]

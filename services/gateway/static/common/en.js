@@ -115,11 +115,11 @@ export const en = {
     add: "Something it does not know yet", example: "piano",
   },
   consent: {
-    title: "Your data", version: "room-1",
+    title: "Your data", version: "room-2",
     hint: "You may change either at any time, and music goes on.",
     purposes: { training: "Learn from what I hear and rate", analysis: "Count me when releases are judged" },
     means: {
-      training: { true: "Your ratings and songs teach versions of your own.", false: "Nothing is learned from you from now on." },
+      training: { true: "Your ratings and songs teach versions of your own, and with those of many others, by what is known of you such as your country, what they have in common.", false: "Nothing is learned from you from now on." },
       analysis: { true: "You are one of those whose ratings analysts see summed up.", false: "You are in nothing that analysts see." },
     },
     since: (when) => `Said on ${when}.`,

@@ -278,7 +278,7 @@ def test_consent_is_given_and_taken_back_each_for_itself(house: Gateway, enter: 
     expect(learning).to_be_focused()
     now = house.http.get(f"/v1/listeners/{listener}/consent").json()
     assert (now["training"], now["analysis"]) == (not was["training"], was["analysis"])
-    assert (now["history"][0]["said_by"], now["history"][0]["text_version"]) == ("listener", "room-1")
+    assert (now["history"][0]["said_by"], now["history"][0]["text_version"]) == ("listener", "room-2")
     assert violations(page) == []
     page.route("**/consent", lambda route: route.fulfill(status=503, json={"code": "away", "message": "It is away."}))
     page.get_by_label("Count me when releases are judged").click()
