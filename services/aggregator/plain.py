@@ -41,7 +41,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Plain(NamedTuple):
-    """An event, and its `data` in the one text that equal data has (`copies.as_text`)."""
+    """An event, and its `data` in the one text that equal data has (`reading.as_text`)."""
 
     event: PlayEvent | RatingEvent
     data: str

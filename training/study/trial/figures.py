@@ -68,21 +68,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A branch over all cycles together: k - cold, and the share of listeners who are below cold in the mean of all
-    they heard, which a cycle's few tracks say badly."""
-
-    over_cold: Estimate
-    worse_off: float
-
-
-@dataclass(frozen=True)
 class Study:
-    """All figures; `whole` are those of each branch over all cycles, `shares` says what comes from where in the last
-    one."""
+    """All figures; `overall` says what comes from where in the mean over all cycles, `shares` in the last one.
+    `worse_off`: of each branch, the share of listeners below cold in the mean of all they heard, which a cycle's
+    few tracks say badly."""
 
     rows: list[Row]
-    whole: dict[str, Whole]
+    overall: dict[str, Estimate]
+    worse_off: dict[str, float]
     shares: dict[str, Estimate]
     cold: float
     base: float
@@ -112,10 +105,15 @@ def study(populations: Sequence[Parts], unseen: Sequence[set[int]], library: Ten
     """
     keys = [key for key in populations[0] if key[0] > 0 and key[1] not in (COLD, BASE)]
     rows = [_row(populations, unseen, library, *key) for key in keys]
-    last = max(cycle for cycle, _ in populations[0])
-    whole = {name: _whole(populations, name) for name in dict.fromkeys(row.name for row in rows)}
+    cycles = sorted({cycle for cycle, _ in populations[0] if cycle})
+    names = dict.fromkeys(row.name for row in rows)
     return Study(
-        rows, whole, _shares(populations, last), _mean(populations, last, COLD), _mean(populations, last, BASE)
+        rows=rows,
+        overall=_shares(populations, cycles),
+        worse_off={name: float(np.mean(_between(populations, cycles, name, COLD) < 0)) for name in names},
+        shares=_shares(populations, cycles[-1:]),
+        cold=_mean(populations, cycles[-1], COLD),
+        base=_mean(populations, cycles[-1], BASE),
     )
 
 
@@ -166,29 +164,32 @@ def _row(populations: Sequence[Parts], unseen: Sequence[set[int]], library: Tens
     )
 
 
-def _whole(populations: Sequence[Parts], name: str) -> Whole:
-    cycles = sorted({cycle for cycle, _ in populations[0] if cycle})
-    own = np.mean([differences(populations, cycle, name, COLD) for cycle in cycles], axis=0)
-    return Whole(estimate(list(own)), float(np.mean(own < 0)))
+def _between(populations: Sequence[Parts], cycles: Sequence[int], first: str, second: str) -> NDArray[np.float64]:
+    """`differences`, the mean over these cycles [listeners]."""
+    found: NDArray[np.float64] = np.mean([differences(populations, cycle, first, second) for cycle in cycles], axis=0)
+    return found
 
 
-def _shares(populations: Sequence[Parts], cycle: int) -> dict[str, Estimate]:
-    """Songs, then what each approach adds to them, then what of that the ratings themselves do."""
-    names = [name for number, name in populations[0] if number == cycle]
-    found = {"songs: cold - base": estimate(differences(populations, cycle, COLD, BASE))}
+def _shares(populations: Sequence[Parts], cycles: Sequence[int]) -> dict[str, Estimate]:
+    """Songs, then what each approach adds to them, then what of that the ratings themselves do; means over these
+    cycles."""
+
+    def beyond(first: str, second: str) -> Estimate:
+        return estimate(list(_between(populations, cycles, first, second)))
+
+    names = [name for number, name in populations[0] if number == cycles[-1]]
+    found = {"songs: cold - base": beyond(COLD, BASE)}
     for name in names:
         if name in (COLD, BASE):
             continue
-        found[f"{name} - cold"] = estimate(differences(populations, cycle, name, COLD))
+        found[f"{name} - cold"] = beyond(name, COLD)
         approach, _, signal = name.partition(" / ")
         for other in ("permuted", "none"):
             if signal in ("permuted", "none", other, "") or f"{approach} / {other}" not in names:
                 continue
-            beyond = differences(populations, cycle, name, f"{approach} / {other}")
-            found[f"ratings: {name} - {other}"] = estimate(beyond)
+            found[f"ratings: {name} - {other}"] = beyond(name, f"{approach} / {other}")
         if signal == "permuted" and f"{approach} / none" in names:
-            placebo = differences(populations, cycle, name, f"{approach} / none")
-            found[f"placebo: {name} - none"] = estimate(placebo)
+            found[f"placebo: {name} - none"] = beyond(name, f"{approach} / none")
     return found
 
 

@@ -1,6 +1,6 @@
 """The study's table, in Markdown, and its picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle as around
 
 from training.study.trial.figures import Estimate, Row, Study
@@ -22,18 +22,23 @@ def markdown(found: Study) -> str:
         _line(["---"] * len(HEADINGS)),
         *(_line(_cells(row)) for row in found.rows),
         "",
-        _line(("over all cycles", "k - cold", "95 % interval", "worse off")),
-        _line(["---"] * 4),
-        *(
-            _line((name, f"{e.over_cold.mean:+.2f}", _interval(e.over_cold), f"{e.worse_off:.0%}"))
-            for name, e in found.whole.items()
-        ),
+        *_shares("over all cycles", found.overall),
         "",
-        _line(("in the last cycle", "stars", "95 % interval", "says")),
-        _line(["---"] * 4),
-        *(_line((name, f"{e.mean:+.2f}", _interval(e), _verdict(e))) for name, e in found.shares.items()),
+        _line(("worse off by all they heard", "listeners")),
+        _line(["---"] * 2),
+        *(_line((name, f"{share:.0%}")) for name, share in found.worse_off.items()),
+        "",
+        *_shares("in the last cycle", found.shares),
     ]
     return "\n".join(lines)
+
+
+def _shares(when: str, shares: Mapping[str, Estimate]) -> list[str]:
+    return [
+        _line((when, "stars", "95 % interval", "says")),
+        _line(["---"] * 4),
+        *(_line((name, f"{e.mean:+.3f}", _interval(e), _verdict(e))) for name, e in shares.items()),
+    ]
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -61,7 +66,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _interval(found: Estimate) -> str:
-    return f"{found.low:+.2f} to {found.high:+.2f}"
+    return f"{found.low:+.3f} to {found.high:+.3f}"
 
 
 def _verdict(found: Estimate) -> str:

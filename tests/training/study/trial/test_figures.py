@@ -102,9 +102,10 @@ def test_without_any_signal_only_what_chooses_is_left() -> None:
 def test_over_all_cycles_a_listener_is_worse_off_by_all_they_heard(populations: list[Parts]) -> None:
     [first, *_] = populations
     better, worse = first[1, "signed / stars"], first[1, "signed / permuted"]
-    once = {(1, "a / stars"): better, (2, "a / stars"): worse, (1, COLD): first[1, COLD], (2, COLD): worse}
+    once = {(1, "a / stars"): better, (2, "a / stars"): worse, (1, COLD): first[1, COLD], (2, COLD): first[1, COLD]}
     found = study([{(0, COLD): worse, (1, BASE): worse, (2, BASE): worse, **once}], [set()], torch.randn(12, 200))
     one, other = (row.over_cold.mean for row in found.rows)
-    assert found.whole["a / stars"].over_cold.mean == pytest.approx((one + other) / 2)
-    assert found.whole["a / stars"].worse_off < 0.2
-    assert "| a / stars | " in markdown(found).split("over all cycles")[1]
+    assert found.overall["a / stars - cold"].mean == pytest.approx((one + other) / 2)
+    assert found.shares["a / stars - cold"].mean == pytest.approx(other)
+    assert found.worse_off["a / stars"] < 0.2 < found.rows[1].worse_off
+    assert "| a / stars | " in markdown(found).split("worse off by all they heard")[1]
