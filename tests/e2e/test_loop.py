@@ -164,14 +164,15 @@ def test_every_listener_has_one_registered_adapter_whose_bytes_are_the_registere
 
 def test_what_operators_are_linked_to_is_that_version_and_that_run_in_mlflow(played: Played, page: Page) -> None:
     headers = {"Authorization": f"Bearer {played.stack.token('operator')}"}
+    learner = played.rows("select * from training.adapters where listener_id = any(%(people)s)")[0]["listener_id"]
     with httpx.Client(base_url=played.stack.gateway_url, headers=headers, timeout=120) as http:
-        version = http.get("/v1/versions", params={"listener_id": str(played.people[0])}).raise_for_status().json()[0]
+        version = http.get("/v1/versions", params={"listener_id": str(learner)}).raise_for_status().json()[0]
         curve = http.get(f"/v1/rounds/{version['round_id']}/curve").raise_for_status().json()
     user, password = played.stack.mlflow_login("operator")
     page.set_extra_http_headers({"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"})
     page.goto(version["mlflow_url"])
     expect(page.get_by_role("heading", name=f"Version {version['version']}")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_text(model_name(played.people[0])).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text(model_name(learner)).first).to_be_visible(timeout=PATIENCE_MS)
     run = curve["mlflow_url"].rpartition("/")[2]
     page.goto(curve["mlflow_url"])
     expect(page).to_have_url(re.compile(rf"/experiments/\d+/runs/{run}"), timeout=PATIENCE_MS)
