@@ -45,6 +45,7 @@ LAUNCHER = {
     "ENCORE_POSTGRES_DSN_AGGREGATOR": "At a given `ENCORE_POSTGRES_DSN`: as whom the aggregator enters that database.",
     "ENCORE_POSTGRES_DSN_ROLLOUT": "At a given `ENCORE_POSTGRES_DSN`: as whom rollout enters that database.",
     "ENCORE_POSTGRES_DSN_FACTORY": "At a given `ENCORE_POSTGRES_DSN`: as whom the factory enters that database.",
+    "ENCORE_POSTGRES_DSN_MLFLOW": "At a given `ENCORE_POSTGRES_DSN`: as whom our MLflow enters which database there.",
 }
 # Read by programs beside the processes, and by the shell lines of the pages.
 PROGRAMS = {

@@ -28,7 +28,7 @@ def jobs(home: Home, stack: Stack, environ: Mapping[str, str]) -> tuple[Job, ...
     server = postgres.with_database(dsn, "postgres") if stack.part("postgres").is_ours else dsn
     databases = [postgres.DATABASE] if stack.part("postgres").is_ours else []
     if stack.part("mlflow").is_ours:
-        databases.append(mlflow.DATABASE)
+        databases.append(mlflow.database_of(stack))
     return (
         Job("data folder of postgres", lambda: postgres.make_data_folder(home, environ)),
         Job("data folder of kafka", lambda: _make_kafka_folder(home, stack)),
@@ -79,8 +79,7 @@ def _make_logins(home: Home, stack: Stack) -> None:
 def _hand_over(home: Home, stack: Stack) -> None:
     if not stack.part("mlflow").is_ours:
         return
-    if stack.part("postgres").is_ours:
-        mlflow.hand_over(home, logins.owner_of(home, stack))
+    mlflow.make_its_own(home, stack)
     mlflow.tell_where_users_are(home, stack)
 
 

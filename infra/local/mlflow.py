@@ -1,10 +1,11 @@
 """MLflow as a part that asks who one is, and the database that is its own: its login owns that one and has no right in
-ours."""
+ours, at our server and, where one is named, at a given one."""
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg import sql
@@ -18,6 +19,8 @@ from services import mlflow_users
 from services.private_files import write_private
 
 DATABASE: Final = "mlflow"
+OWN_DSN: Final = f"{logins.DSN}_MLFLOW"
+"""Where a database is given: the variable that names MLflow's login and its database at that server."""
 _PROCESS: Final = "mlflow"
 
 
@@ -78,10 +81,10 @@ def password_file(user: str) -> str:
 
 def tell_where_users_are(home: Home, stack: Stack) -> None:
     """Write MLflow's own settings of them, which it reads when it starts: they lie beside its rows."""
-    database = stack.part("mlflow").environment["MLFLOW_BACKEND_STORE_URI"]
     settings = {
         "default_permission": "NO_PERMISSIONS",
-        "database_uri": database.replace("%", "%%"),
+        "authorization_function": "training.mlflow_login:name_and_password",
+        "database_uri": _as_itself(stack).replace("%", "%%"),
         # A password is looked at as slowly as it should be; once a minute is enough.
         "auth_cache_ttl_seconds": "60",
     }
@@ -101,30 +104,90 @@ def make_users(home: Home, stack: Stack) -> None:
         raise StackError(f"MLflow's users cannot be made: {error}") from error
 
 
-def hand_over(home: Home, server: str) -> None:
-    """Make MLflow's login and leave it the owner of its database and of all that is in it, also where the owner of ours
-    made them. Nobody else may connect to it.
+def database_of(stack: Stack) -> str:
+    """The name of its database."""
+    return urlsplit(_as_itself(stack)).path.removeprefix("/")
+
+
+def make_its_own(home: Home, stack: Stack) -> None:
+    """Leave MLflow's login the owner of its database: at our server made for it, at a given one as it is named.
+
+    Raises:
+        StackError: that may not be, or the named login is not let in.
+    """
+    owner, itself = logins.owner_of(home, stack), _as_itself(stack)
+    as_owner = postgres.with_database(owner, database_of(stack))
+    if stack.part("postgres").is_ours:
+        hand_over(as_owner, make_login(home, owner))
+    elif itself != as_owner and not is_handed_over(itself):
+        hand_over(as_owner, unquote(urlsplit(itself).username or ""))
+
+
+def make_login(home: Home, owner: str) -> str:
+    """Make MLflow's login at our own server, with the password that lies in `home`; returns its name.
 
     Args:
-        server: DSN of a superuser.
+        owner: DSN of a superuser.
 
     Raises:
         StackError: that may not be.
     """
-    login = sql.Identifier(logins.name_of(_PROCESS))
     try:
-        with psycopg.connect(postgres.with_database(server, DATABASE), connect_timeout=10) as connection:
+        with psycopg.connect(owner, connect_timeout=10) as connection:
             logins.make_login(home, connection, _PROCESS)
+    except psycopg.Error as error:
+        raise StackError(f"MLflow's login cannot be made: {str(error).strip()}") from error
+    return logins.name_of(_PROCESS)
+
+
+def hand_over(database: str, login: str) -> None:
+    """Leave a login the owner of MLflow's database and of all that is in it, also where the owner of ours made them.
+    Nobody else may connect to it.
+
+    Args:
+        database: DSN of MLflow's database, as its owner, who is a member of `login`, or as a superuser.
+        login: MLflow's, which is there.
+
+    Raises:
+        StackError: that may not be.
+    """
+    owner = sql.Identifier(login)
+    try:
+        with psycopg.connect(database, connect_timeout=10) as connection:
+            name = sql.Identifier(connection.info.dbname)
             for statement in ("alter database {} owner to {}", "revoke all on database {} from public"):
-                connection.execute(sql.SQL(statement).format(sql.Identifier(DATABASE), login))
-            connection.execute(sql.SQL("alter schema public owner to {}").format(login))
-            for (table,) in connection.execute(_OF_OTHERS, (logins.name_of(_PROCESS),)).fetchall():
-                connection.execute(sql.SQL("alter table public.{} owner to {}").format(sql.Identifier(table), login))
+                connection.execute(sql.SQL(statement).format(name, owner))
+            connection.execute(sql.SQL("alter schema public owner to {}").format(owner))
+            for (table,) in connection.execute(_OF_OTHERS, (login,)).fetchall():
+                connection.execute(sql.SQL("alter table public.{} owner to {}").format(sql.Identifier(table), owner))
     except psycopg.Error as error:
         raise StackError(f"MLflow cannot be given its database: {str(error).strip()}") from error
 
 
+def is_handed_over(database: str) -> bool:
+    """Whether the login of this DSN owns its database and all tables that are in it.
+
+    Raises:
+        StackError: the login is not let in.
+    """
+    try:
+        with psycopg.connect(database, connect_timeout=10) as connection:
+            found = connection.execute(_IS_OWNER).fetchone()
+    except psycopg.Error as error:
+        raise StackError(f"{OWN_DSN}: MLflow's login is not let in: {str(error).strip()}") from error
+    return found == (True,)
+
+
 _OF_OTHERS: Final = "select tablename from pg_tables where schemaname = 'public' and tableowner <> %s"
+_IS_OWNER: Final = """
+select pg_get_userbyid(datdba) = current_user
+    and not exists (select from pg_tables where schemaname = 'public' and tableowner <> current_user)
+from pg_database where datname = current_database()
+"""
+
+
+def _as_itself(stack: Stack) -> str:
+    return stack.part("mlflow").environment["MLFLOW_BACKEND_STORE_URI"]
 
 
 def _users_file(home: Home) -> Path:

@@ -50,11 +50,13 @@ def plan(home: Home, environ: Mapping[str, str], claim: Claim, *, usual_ports: b
 
 def _postgres(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) -> Part:
     given = environ.get(logins.DSN)
-    for name in logins.OWN_DSN.values():
+    for name in (*logins.OWN_DSN.values(), mlflow.OWN_DSN):
         if own := environ.get(name):
-            _address_of_database(name, own)
+            address = _address_of_database(name, own)
             if not given:
-                raise StackError(f"{name}: only beside {logins.DSN}, which names the same database's owner.")
+                raise StackError(f"{name}: only beside {logins.DSN}, which names its server and the owner of ours.")
+            if name == mlflow.OWN_DSN and address == _address_of_database(logins.DSN, given):
+                raise StackError(f"{name}: expected a database of MLflow's own, not that of {logins.DSN}.")
     if not given:
         return postgres.part(home, ports["postgres"], environ)
     return _elsewhere("postgres", _address_of_database(logins.DSN, given), Probe("postgres", given))
@@ -82,8 +84,9 @@ def _mlflow(home: Home, environ: Mapping[str, str], ports: Mapping[str, int], sh
     probe = Probe("http", f"{url}/health")
     if environ.get("ENCORE_MLFLOW_URL"):
         return _elsewhere("mlflow", url, probe)
-    given = environ.get(logins.DSN)
-    database = postgres.with_database(given, mlflow.DATABASE) if given else mlflow.dsn(home, ports["postgres"])
+    itself, given = environ.get(mlflow.OWN_DSN), environ.get(logins.DSN)
+    as_owner = postgres.with_database(given, mlflow.DATABASE) if given else None
+    database = itself or as_owner or mlflow.dsn(home, ports["postgres"])
     return mlflow.part(home, ports["mlflow"], database, LIGHT)
 
 

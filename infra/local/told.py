@@ -27,6 +27,7 @@ _NOT_FOR_ALL: Final = (
     MLFLOW_PASSWORD,
     logins.DSN,
     *logins.OWN_DSN.values(),
+    mlflow.OWN_DSN,
     kafka.BOOTSTRAP,
 )
 

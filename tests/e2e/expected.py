@@ -28,8 +28,8 @@ def _all(request: str, answer: str = "200") -> Ask:
 
 
 def _mlflows(request: str) -> Ask:
-    """Nobody is answered without a name and a password; over a token, which has none, MLflow stumbles."""
-    return Ask(request, "401", "500")
+    """Nobody is answered without a name and a password, which a token has not."""
+    return Ask(request, "401", "401")
 
 
 def _rays(request: str, let_in: str | None = None) -> Ask:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import addresses as told
-from infra.local import kafka, logins
+from infra.local import kafka, logins, mlflow
 from infra.local.addresses import addresses
 from infra.local.cli import IN_STACK
 from infra.local.errors import StackError
@@ -73,9 +73,30 @@ def test_at_a_given_database_each_is_told_its_own_login_where_there_is_one(home:
     assert all("own@" not in str(part) for part in stack.parts if part.name not in ("gateway", "factory"))
 
 
-def test_a_login_of_a_process_alone_says_nothing_of_the_database(home: Home, claim: Claim) -> None:
-    given = {logins.OWN_DSN["rollout"]: "postgresql://rollout:hush@db.example/music"}
-    with pytest.raises(StackError, match=f"{logins.OWN_DSN['rollout']}: only beside {logins.DSN}") as caught:
+@pytest.mark.parametrize("name", [logins.OWN_DSN["rollout"], mlflow.OWN_DSN])
+def test_a_login_of_a_process_alone_says_nothing_of_the_database(home: Home, claim: Claim, name: str) -> None:
+    given = {name: "postgresql://rollout:hush@db.example/music"}
+    with pytest.raises(StackError, match=f"{name}: only beside {logins.DSN}") as caught:
+        plan(home, given, claim, usual_ports=False)
+    assert "hush" not in str(caught.value)
+
+
+def test_at_a_given_database_mlflow_enters_its_own_as_itself_where_its_login_is_named(home: Home, claim: Claim) -> None:
+    database = {logins.DSN: GIVEN[logins.DSN]}
+    own = "postgresql://registry:own@db.example:5433/runs"
+    for environ, enters in (
+        (database, "postgresql://me:secret@db.example:5433/mlflow"),
+        (database | {mlflow.OWN_DSN: own}, own),
+    ):
+        stack = plan(home, environ, claim, usual_ports=False)
+        assert stack.part("mlflow").environment["MLFLOW_BACKEND_STORE_URI"] == enters
+        assert mlflow.OWN_DSN not in stack.environment
+        assert all("own@" not in str(part) for part in stack.parts if part.name != "mlflow")
+
+
+def test_mlflow_is_not_sent_into_our_own_database(home: Home, claim: Claim) -> None:
+    given = {logins.DSN: GIVEN[logins.DSN], mlflow.OWN_DSN: "postgresql://registry:hush@db.example:5433/music"}
+    with pytest.raises(StackError, match=f"{mlflow.OWN_DSN}: expected a database of MLflow's own") as caught:
         plan(home, given, claim, usual_ports=False)
     assert "hush" not in str(caught.value)
 
@@ -135,6 +156,7 @@ def test_a_stack_of_an_earlier_version_is_not_joined(home: Home, claim: Claim, e
         (BOOTSTRAP, "sasl://me:hush?hush@a:1"),
         (logins.DSN, "postgresql://me:hush"),
         (logins.OWN_DSN["factory"], "postgresql://me:hush"),
+        (mlflow.OWN_DSN, "postgresql://me:hush"),
     ],
 )
 def test_an_address_that_is_none_is_refused_without_its_password(

@@ -1,5 +1,6 @@
 """A real MLflow lets nobody in without a login, and each of its users do what they are for and no more."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -99,6 +100,25 @@ def test_without_a_login_neither_the_page_nor_an_artifact_is_shown(
     for path in ("/", artifact, "/version", f"{API}/experiments/search?max_results=1"):
         assert clients["nobody"].get(path).status_code == 401, path
     assert clients["nobody"].get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer a-token",
+        'Digest username="admin"',
+        "Bearer username=admin, password=x",
+        "Basic",
+        "Basic !",
+        f"Basic {b64encode(b'admin').decode()}",
+        f"Basic {b64encode(b'ad' + bytes(1) + b'min:x').decode()}",
+        f"Basic {b64encode(bytes([255, 58, 255])).decode()}",
+    ],
+)
+@pytest.mark.parametrize("path", ["/", f"{API}/experiments/search?max_results=1", f"{API}/users/current"])
+def test_what_is_no_name_and_password_is_refused(clients: dict[str, httpx.Client], header: str, path: str) -> None:
+    answer = clients["nobody"].get(path, headers={"Authorization": header})
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Basic realm="mlflow"')
 
 
 def test_rollout_cannot_give_itself_more(clients: dict[str, httpx.Client], made: dict[str, Any]) -> None:
