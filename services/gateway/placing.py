@@ -21,7 +21,7 @@ class Placed:
         if principal is None:
             await self._app(scope, receive, send)
             return
-        subject = Subject(scope) if principal.kind == "service" else _themselves
+        subject = Subject() if principal.kind == "service" else _themselves
         try:
             place = await self._admission.place(principal.owner, subject)
         except ServiceError as error:

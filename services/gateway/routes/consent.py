@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body
 from schemas.api import ConsentEntry, ConsentGiven, ConsentView
 from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
+from services.gateway.acting import note
 from services.gateway.consents import QUERIES, Consent, noted
 from services.gateway.executes import Execute
 from services.gateway.parts import At, By
@@ -40,5 +41,6 @@ async def _view(execute: Execute, listener_id: UUID) -> ConsentView:
     state = await execute(QUERIES["state"], {"listener_id": listener_id})
     if not state:
         raise unknown_listener()
+    note([listener_id])
     history = await execute(QUERIES["history"], {"listener_id": listener_id})
     return ConsentView(**state[0], history=[ConsentEntry.model_validate(row) for row in history])

@@ -9,6 +9,7 @@ from schemas.erasures import ErasureView, Reason
 from services.errors import ServiceError
 from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
+from services.gateway.acting import note
 from services.gateway.erasures import erase, job
 from services.gateway.parts import At, By
 
@@ -33,6 +34,7 @@ async def erase_listener(
     erasure = await erase(own, by, listener_id, reason or "")
     if erasure is None:
         raise unknown_listener()
+    note([listener_id])
     for track_id in erasure.open_tracks:
         parts.maker.cancel(track_id)
     response.headers["Location"] = f"/v1/erasures/{erasure.erasure_id}"

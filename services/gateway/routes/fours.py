@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Response
 from schemas.api import Four, FourCreate
 from services.errors import ServiceError
 from services.gateway.access import needs
+from services.gateway.acting import note
 from services.gateway.parts import At, By
 from services.gateway.routes.tracks import wishing
 from services.gateway.wishes import TAKES, make_four
@@ -40,4 +41,5 @@ async def get_four(four_id: UUID, parts: At) -> Four:
     tracks = await parts.store.four(four_id)
     if tracks is None:
         raise ServiceError("unknown_four", "No such four.", status=404, field="four_id", expected="the id of a four")
+    note([tracks[0].listener_id])
     return Four(four_id=four_id, tracks=tracks)

@@ -42,4 +42,5 @@ async def require_listener(parts: Parts, listener_id: UUID) -> Listener:
     listener = await parts.store.listener(listener_id)
     if listener is None:
         raise unknown_listener()
+    note([listener_id])
     return listener

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Response
 from schemas.api import Pair, TrackCreate
 from services.errors import ServiceError
 from services.gateway.access import needs
+from services.gateway.acting import note
 from services.gateway.assignment import draw_pair
 from services.gateway.parts import At, By
 from services.gateway.routes.tracks import wishing
@@ -53,4 +54,5 @@ async def get_pair(pair_id: UUID, parts: At) -> Pair:
     tracks = await parts.store.pair(pair_id)
     if tracks is None:
         raise ServiceError("unknown_pair", "No such pair.", status=404, field="pair_id", expected="the id of a pair")
+    note([tracks[0].listener_id])
     return Pair(pair_id=pair_id, first=tracks[0], second=tracks[1])

@@ -15,6 +15,7 @@ from schemas.generation import Progress
 from services.errors import BackendAway, ServiceError
 from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
+from services.gateway.acting import note
 from services.gateway.budgets import Stream
 from services.gateway.parts import At, By, Parts
 from services.gateway.routes.listeners import require_listener
@@ -204,6 +205,7 @@ async def require_track(parts: Parts, track_id: UUID) -> TrackRow:
         raise ServiceError(
             "unknown_track", "No such track.", status=404, field="track_id", expected="the id of a track"
         )
+    note([row.track.listener_id])
     return row
 
 

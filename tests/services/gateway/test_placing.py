@@ -62,10 +62,43 @@ def test_whom_a_service_asks_for_is_known_by_path_and_body(gateway: Gateway, wat
         "time": datetime.now(UTC).isoformat(),
         "data": {"track_id": str(uuid7()), "stars": 5},
     }
-    asked = [("GET", f"/v1/listeners/{made}", None), ("POST", "/v1/tracks", wish), ("POST", "/v1/events", [rating])]
+    asked = [
+        ("GET", f"/v1/listeners/{made}", None),
+        ("GET", f"/v1/listeners/{made}/consent", None),
+        ("POST", f"/v1/listeners/{made}/tokens", {}),
+        ("POST", "/v1/tracks", wish),
+        ("POST", "/v1/events", [rating]),
+        ("DELETE", f"/v1/listeners/{made}", None),
+    ]
     for method, path, body in asked:
-        gateway.http.request(method, path, json=body, headers=headers)
-    assert watched.served == [("service", frozenset({made}))] * 4
+        assert gateway.http.request(method, path, json=body, headers=headers).status_code < 300 or path == "/v1/events"
+    assert watched.served == [("service", frozenset({made}))] * 7
+
+
+def test_what_a_service_asks_of_a_listeners_tracks_is_for_that_listener(gateway: Gateway, watched: Watched) -> None:
+    headers = {"Authorization": f"Bearer {gateway.token('service', 'product')}"}
+    made = gateway.http.post("/v1/listeners", json={}, headers=headers).json()["listener_id"]
+    wish = {"listener_id": made, "prompt": "a reel", "seconds": 2}
+    four = gateway.http.post("/v1/fours", json=wish, headers=headers).raise_for_status().json()
+    tracks = [track["track_id"] for track in four["tracks"]]
+    watched.served.clear()
+    for path in (
+        f"/v1/fours/{four['four_id']}",
+        *(f"/v1/tracks/{track}{of}" for track in tracks for of in ("", "/audio")),
+    ):
+        gateway.http.get(path, headers=headers)
+    assert watched.served == [("service", frozenset({made}))] * 9
+
+
+def test_ids_of_nothing_and_of_others_are_nobodys_whatever_they_are(gateway: Gateway, watched: Watched) -> None:
+    """Or a service that makes them up would be served for a thousand listeners."""
+    other = {"Authorization": f"Bearer {gateway.token('service', 'another-product')}"}
+    foreign = gateway.http.post("/v1/listeners", json={}, headers=other).json()["listener_id"]
+    watched.served.clear()
+    headers = {"Authorization": f"Bearer {gateway.token('service', 'product')}"}
+    for path in (f"/v1/listeners/{foreign}", f"/v1/listeners/{uuid7()}", *(f"/v1/tracks/{uuid7()}" for _ in "ab")):
+        assert gateway.http.get(path, headers=headers).status_code == 404
+    assert watched.served == [("service", frozenset())] * 4
 
 
 def test_whoever_is_no_service_is_one_for_all_they_ask(gateway: Gateway, watched: Watched, listener_id: str) -> None:
