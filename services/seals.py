@@ -21,7 +21,7 @@ from services.streams import Message, Outgoing
 
 VERSION: Final = 1
 KEY_BYTES: Final = 32
-MOST_AGE_S: Final = 60.0
+MOST_AGE_S: Final = 20.0
 """How long a process remembers a key, or that there is none, before it asks again."""
 _MARK: Final = bytes((VERSION,))
 _NONCE_BYTES: Final = 12

@@ -78,7 +78,8 @@ class Worker:
         code = run_process(self._settings, self._hear, "training.forgetting_process")
         if code != DONE:
             self._log.warning("forgetting_put_off", exit_code=code)
-        self._forget_from = time.monotonic() + FORGET_EVERY_S
+        if is_due(self._store):  # what keeps somebody's step open lasts
+            self._forget_from = time.monotonic() + FORGET_EVERY_S
 
     def _start(self) -> None:
         pending = self._store.release_pending()

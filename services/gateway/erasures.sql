@@ -166,7 +166,7 @@ where e.listener is not null
 order by e.asked_at;
 
 -- name: forget_spent
--- A token that still lasts may spend once more.
+-- A request that was being paid for when the erasure began.
 delete from gateway.budgets b using gateway.erasures e where b.owner = 'listener:' || e.listener::text;
 
 -- name: forget_ids

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, LiteralString, Protocol
+from uuid import UUID
 
 from services.gateway.buckets import Charge, Short, shortage
 from services.gateway.shortages import Shortages
@@ -29,16 +30,23 @@ class Ledger(Protocol):
 
 _NOW: Final = "coalesce(%(now)s::timestamptz, statement_timestamp())"
 # In one order of rows, so that two statements never wait for each other. A time that waited for the row's lock lies
-# behind the row's own, which only moves on.
+# behind the row's own, which only moves on. Who is erased pays nothing, or their token would leave their id here again.
 _TAKE: Final[LiteralString] = f"""
-insert into gateway.budgets as there (owner, budget, full_at)
-select owner, budget, {_NOW} + cost
-from unnest(%(owners)s::text[], %(budgets)s::text[], %(costs)s::interval[]) as asked(owner, budget, cost)
-order by owner, budget
-on conflict (owner, budget) do update
-set full_at = greatest(there.full_at, {_NOW}) + (excluded.full_at - {_NOW})
-where greatest(there.full_at, {_NOW}) + (excluded.full_at - {_NOW}) <= {_NOW} + %(refill)s
-returning owner
+with asked as materialized (
+    select owner, budget, cost
+    from unnest(%(owners)s::text[], %(budgets)s::text[], %(costs)s::interval[], %(listeners)s::uuid[])
+        as a(owner, budget, cost, listener_id)
+    where a.listener_id is null
+       or exists (select from gateway.listeners l where l.listener_id = a.listener_id)
+), taken as (
+    insert into gateway.budgets as there (owner, budget, full_at)
+    select owner, budget, {_NOW} + cost from asked order by owner, budget
+    on conflict (owner, budget) do update
+    set full_at = greatest(there.full_at, {_NOW}) + (excluded.full_at - {_NOW})
+    where greatest(there.full_at, {_NOW}) + (excluded.full_at - {_NOW}) <= {_NOW} + %(refill)s
+    returning owner
+)
+select (select count(*) from taken) = (select count(*) from asked) as is_all
 """  # noqa: S608 - nothing of a caller is in it
 _STATES: Final[LiteralString] = f"""
 select owner, budget, full_at, {_NOW} as now
@@ -67,7 +75,7 @@ class PostgresLedger:
             return known
         asked = self._asked(charges, refill)
         try:
-            await self._take_all(asked, len(charges))
+            await self._take_all(asked)
         except _NotAll:
             short = await self._longest(charges, asked, refill)
             self._shortages.note(short)
@@ -79,11 +87,11 @@ class PostgresLedger:
             async with self._pool.connection() as connection:
                 return (await connection.execute(_DROP_FULL, self._time())).rowcount
 
-    async def _take_all(self, asked: Mapping[str, Any], count: int) -> None:
+    async def _take_all(self, asked: Mapping[str, Any]) -> None:
         with reaching():
             async with self._pool.connection() as connection, connection.transaction():
-                cursor = await connection.execute(_TAKE, asked)
-                if len(await cursor.fetchall()) < count:
+                found = await (await connection.execute(_TAKE, asked)).fetchone()
+                if found is None or not found["is_all"]:
                     raise _NotAll  # which undoes the others
 
     async def _longest(self, charges: Sequence[Charge], asked: Mapping[str, Any], refill: timedelta) -> Short:
@@ -99,11 +107,20 @@ class PostgresLedger:
             "owners": [charge.owner for charge in charges],
             "budgets": [charge.budget for charge in charges],
             "costs": [charge.cost for charge in charges],
+            "listeners": [_listener(charge.owner) for charge in charges],
             "refill": refill,
         }
 
     def _time(self) -> dict[str, Any]:
         return {"now": None if self._now is None else self._now()}
+
+
+def _listener(owner: str) -> UUID | None:
+    kind, _, name = owner.partition(":")
+    try:
+        return UUID(name) if kind == "listener" else None
+    except ValueError:
+        return None
 
 
 def _wait(short: Short) -> timedelta:

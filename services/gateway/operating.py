@@ -9,6 +9,7 @@ from uuid import UUID
 from schemas.operating import OrderCreate, OrderView, Signed, SwitchCreate, SwitchView
 from services.audit import Actor, record
 from services.gateway.executes import Row
+from services.gateway.known import require_there
 from services.gateway.store import Store
 from services.identifiers import uuid7
 from services.postgres import load_queries
@@ -22,7 +23,11 @@ class Operating:
         self._queries = load_queries(Path(__file__).with_name("operating.sql"))
 
     async def throw(self, actor: Actor, wish: SwitchCreate) -> SwitchView:
-        """From now on."""
+        """From now on.
+
+        Raises:
+            ServiceError: 404 `unknown_listener`.
+        """
         attribute, _, value = (wish.cohort or "").partition("=")
         rows = await self._changed(
             "throw",
@@ -50,7 +55,11 @@ class Operating:
         return [_switch(row) for row in await self._rows("switches", limit=limit, thrown=thrown)]
 
     async def order(self, actor: Actor, wish: OrderCreate) -> OrderView:
-        """Stored for the rollout process."""
+        """Stored for the rollout process.
+
+        Raises:
+            ServiceError: 404 `unknown_listener`.
+        """
         order_id = uuid7()
         about = "release_id" if wish.release_id else "listener_id"
         values = {"order_id": order_id, "by": actor.name, **wish.model_dump()}
@@ -64,8 +73,10 @@ class Operating:
 
     async def _changed(self, name: str, actor: Actor, deed: str, /, *, about: str, **parameters: Any) -> list[Row]:
         """Runs a statement and records what it did, both or neither; `about` names the parameter that it is about."""
-        subject = parameters[about]
+        subject, whom = parameters[about], parameters.get("listener_id")
         async with self._store.transaction() as execute:
+            if whom is not None:
+                await require_there(execute, [whom])
             rows = await execute(self._queries[name], parameters)
             about_id = None if subject is None else str(subject)
             if rows:  # else nothing was done

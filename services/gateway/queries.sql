@@ -132,9 +132,13 @@ insert into gateway.pairs (pair_id, listener_id, first_track, second_track)
 values (%(pair_id)s, %(listener_id)s, %(first_track)s, %(second_track)s);
 
 -- name: pair
-select pair_id, listener_id, first_track, second_track from gateway.pairs
-where pair_id = %(pair_id)s
-  and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = pairs.listener_id));
+-- Its tracks in the order in which they are offered.
+select t.* from (
+    select array[first_track, second_track] as tracks from gateway.pairs
+    where pair_id = %(pair_id)s
+      and (listener_id = %(me)s or %(service)s = (select service from gateway.listeners l where l.listener_id = pairs.listener_id))
+) p join gateway.tracks t on t.track_id = any(p.tracks)
+order by array_position(p.tracks, t.track_id);
 
 -- name: add_four
 insert into gateway.fours (four_id, listener_id, tracks) values (%(four_id)s, %(listener_id)s, %(tracks)s::uuid[]);

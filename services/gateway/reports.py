@@ -4,7 +4,7 @@ The numbers of uplift are made by the views in the schema `analytics`; here they
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from schemas.api import (
 )
 from services.audit import Actor, record
 from services.gateway.executes import Row
+from services.gateway.known import require_there
 from services.gateway.store import Store
 from services.identifiers import uuid7
 from services.postgres import load_queries
@@ -46,14 +47,15 @@ class Reports:
             uplift=[Uplift.model_validate(row) for row in uplift],
         )
 
-    async def know(self, listeners: Collection[UUID]) -> bool:
-        """Whether each of them exists."""
-        rows = await self._rows("count_listeners", listeners=list(listeners))
-        return int(rows[0]["known"]) == len(set(listeners))
-
     async def ask_for_round(self, by: Actor, wish: RoundCreate) -> RoundView:
+        """For the factory.
+
+        Raises:
+            ServiceError: 404 `unknown_listener`.
+        """
         wanted = {"request_id": uuid7(), "listeners": list(wish.listeners)}
         async with self._store.transaction() as execute:
+            await require_there(execute, wish.listeners)
             rows = await execute(self._queries["add_round_request"], wanted)
             subject, listeners = str(wanted["request_id"]), len(wish.listeners)
             await record(execute, by, "round.asked", subject=subject, reason=wish.reason, listeners=listeners)

@@ -15,9 +15,6 @@ where not exists (select from training.fulfilled f where f.request_id = q.reques
   and (%(round_id)s::uuid is null or q.request_id = %(round_id)s)
 order by created_at desc limit %(limit)s;
 
--- name: count_listeners
-select count(*) as known from gateway.listeners where listener_id = any(%(listeners)s);
-
 -- name: audit
 select entry_id, at, kind, name, key_id, action, subject, reason, detail from audit.entries
 where %(subject)s::text is null or subject = %(subject)s

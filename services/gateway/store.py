@@ -275,15 +275,10 @@ class Store:
         rows = await self._all("tracks", listener_id=listener_id, limit=limit, before=before)
         return [track_row(row).track for row in rows]
 
-    async def pair(self, pair_id: UUID) -> tuple[Track, Track] | None:
+    async def pair(self, pair_id: UUID) -> list[Track] | None:
         """The two tracks in the order in which they are offered."""
-        row = await self._one("pair", pair_id=pair_id)
-        if row is None:
-            return None
-        first, second = await self.track(row["first_track"]), await self.track(row["second_track"])
-        assert first is not None
-        assert second is not None
-        return first.track, second.track
+        rows = await self._all("pair", pair_id=pair_id)
+        return [track_row(row).track for row in rows] or None
 
     async def four(self, four_id: UUID) -> list[Track] | None:
         """The four tracks in the order in which they are offered."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.training.test_forgetting import begin
 from training import worker
+from training.forgetting import is_due
 from training.metrics import FactoryMetrics, Published
 from training.round_process import AWAY, DONE
 from training.settings import Settings
@@ -119,6 +120,23 @@ def test_who_is_due_in_the_registry_has_a_process_of_its_own_and_is_tried_again_
         polling.poll()
         polling.poll()
     assert asked == ["training.forgetting_process"] * 3
+
+
+def test_who_is_due_in_the_registry_next_does_not_wait_for_who_is_forgotten_there(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection, Store(postgres_dsn) as store:
+
+        def run(_settings: Settings, _hear: object, _module: str) -> int:
+            connection.execute("update gateway.erasure_steps set confirmed_at = now() where store = 'mlflow'")
+            return DONE
+
+        monkeypatch.setattr(worker, "run_process", run)
+        polling = worker.Worker(settings(tmp_path, postgres_dsn), store, FactoryMetrics(tmp_path), lambda _: None)
+        for _ in range(2):
+            begin(connection, uuid4())
+            polling.poll()
+            assert not is_due(store)
 
 
 def test_the_process_of_the_registry_waits_when_a_backend_is_away(tmp_path: Path) -> None:

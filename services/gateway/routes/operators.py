@@ -1,6 +1,5 @@
 """For operators: training rounds, releases and their decisions, how far feedback is."""
 
-from collections.abc import Collection
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +8,6 @@ from fastapi import APIRouter, Body, Query, Response
 from schemas.api import AuditEntry, EngineView, FeedbackCounts, ReleaseView, RoundCreate, RoundView
 from schemas.topics import FEEDBACK
 from services.errors import BackendAway, ServiceError
-from services.gateway.absent import unknown_listener
 from services.gateway.access import needs
 from services.gateway.engine import EngineAway, EngineRefused
 from services.gateway.parts import At, By, Parts
@@ -28,7 +26,6 @@ async def create_round(
     response: Response,
 ) -> RoundView:
     """Asks the factory to train now. `Location` tells the state, also once the wish has become a round."""
-    await require_known(parts, body.listeners)
     wish = await Reports(parts.store).ask_for_round(by.actor, body)
     response.headers["Location"] = f"/v1/rounds/{wish.round_id}"
     return wish
@@ -91,12 +88,6 @@ async def release_of(parts: Parts, release_id: UUID) -> ReleaseView:
         expected = "the id of a release"
         raise ServiceError("unknown_release", "No such release.", status=404, field="release_id", expected=expected)
     return releases[0]
-
-
-async def require_known(parts: Parts, listeners: Collection[UUID]) -> None:
-    """Passes if each of these listeners exists, whosever they are; else 404 `unknown_listener`."""
-    if not await parts.reports.know(listeners):
-        raise unknown_listener()
 
 
 @router.get("/audit", dependencies=needs("audit:read"))

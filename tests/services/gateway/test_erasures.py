@@ -173,6 +173,41 @@ def test_the_engine_forgets_once_nobody_names_them_to_it_any_more(gateway: Gatew
     assert gateway.engine.forgotten == [listener_id]
 
 
+def test_their_token_leaves_nothing_of_them_when_the_erasure_is_done(gateway: Gateway, listener_id: str) -> None:
+    """A phone goes on asking for as long as its token lasts."""
+    erasure_id = ask(gateway, listener_id).json()["erasure_id"]
+    others_confirm(gateway, erasure_id, *set(STORES) - {"gateway", "blobs", "audit", "engine"})
+    until(lambda: job(gateway, erasure_id)["done_at"] is not None)
+    until(lambda: traces(gateway.settings.postgres_dsn, [listener_id]) == [])
+    headers = {"Authorization": f"Bearer {gateway.token('listener', listener_id)}"}
+    for _ in range(2):
+        assert gateway.http.get(f"/v1/listeners/{listener_id}/songs", headers=headers).status_code == 404
+    assert gateway.http.get(f"/v1/erasures/{erasure_id}", headers=headers).status_code == 200
+    assert traces(gateway.settings.postgres_dsn, [listener_id]) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/switches", "/v1/orders", "/v1/rounds"])
+def test_what_an_operator_says_of_them_meanwhile_is_not_kept(gateway: Gateway, path: str) -> None:
+    """A row that was written after the erasure had looked would name them for ever."""
+    listener_id, dsn = gateway.http.post("/v1/listeners", json={}).json()["listener_id"], gateway.settings.postgres_dsn
+    wish: dict[str, Any] = {"listener_id": listener_id, "reason": "one more"}
+    wish |= {"/v1/orders": {"action": "opt_out"}}.get(path, {})
+    if path == "/v1/rounds":
+        wish = {"listeners": [listener_id]}
+    said: list[int] = []
+    with psycopg.connect(dsn) as erasing:  # one that has not ended yet
+        erasing.execute("delete from gateway.consents where listener_id = %s", (listener_id,))
+        erasing.execute("delete from gateway.listeners where listener_id = %s", (listener_id,))
+        saying = threading.Thread(
+            target=lambda: said.append(gateway.http.post(path, json=wish).status_code), daemon=True
+        )
+        saying.start()
+        until(lambda: bool(said) or waits(dsn))
+    ended(saying)
+    assert said == [404]
+    assert traces(dsn, [listener_id]) == []
+
+
 def test_an_engine_that_is_away_is_asked_again(gateway: Gateway, listener_id: str) -> None:
     gateway.engine.away = True
     erasure_id = ask(gateway, listener_id).json()["erasure_id"]
