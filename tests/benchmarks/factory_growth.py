@@ -1,6 +1,7 @@
 """What the factory costs as listeners grow, beside PEFT in one process and beside a job for each of them.
 
     python -m tests.benchmarks.factory_growth [--base FOLDER] [--listeners 8,32,128,512] [--steps 4] [--threads 1]
+        [--dtype bfloat16]
 
 Each row is a process of its own, so that peak memory is its own. What it takes until the first step is what a job for
 each listener pays every time: to start, to load the base, and to make room for one adapter.
@@ -21,7 +22,7 @@ import torch
 from serving.engine.bases.base import Base
 from serving.engine.bases.load import load_base
 from serving.engine.heap import keep_freed_memory
-from tests.benchmarks.factory import material, one_by_one
+from tests.benchmarks.factory import DTYPES, material, one_by_one
 from training.factory import Factory
 from training.snapshot import Recipe
 
@@ -35,12 +36,14 @@ def main() -> None:
     parser.add_argument("--listeners", default="8,32,128,512")
     parser.add_argument("--steps", type=int, default=4, help="of the factory, as many listeners each as fill a batch")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the base, on both sides")
     parser.add_argument("--side", choices=(STACKED, PEFT), help="measure this one only, in this process")
     options = parser.parse_args()
     if options.side:
         torch.set_num_threads(options.threads)
         keep_freed_memory()
-        measured = measure(options.base, int(options.listeners), options.steps, stacked=options.side == STACKED)
+        base = load_base(options.base, dtype=getattr(torch, options.dtype))
+        measured = measure(base, int(options.listeners), options.steps, stacked=options.side == STACKED)
         sys.stdout.write(json.dumps(measured) + "\n")
         return
     sys.stdout.write(
@@ -60,6 +63,7 @@ def main() -> None:
 
 def _row(options: argparse.Namespace, side: str, listeners: int) -> dict[str, Any]:
     given = ["--base", options.base, "--steps", str(options.steps), "--threads", str(options.threads)]
+    given += ["--dtype", options.dtype]
     command = [sys.executable, "-m", "tests.benchmarks.factory_growth", *given, "--listeners", str(listeners)]
     run = subprocess.run([*command, "--side", side], check=True, capture_output=True, text=True)
     row: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
@@ -68,9 +72,8 @@ def _row(options: argparse.Namespace, side: str, listeners: int) -> dict[str, An
     return row
 
 
-def measure(folder: str, listeners: int, steps: int, *, stacked: bool) -> dict[str, float]:
+def measure(base: Base, listeners: int, steps: int, *, stacked: bool) -> dict[str, float]:
     """Processor seconds of this process until the first step and for a step of one listener, and its peak memory."""
-    base = load_base(folder)
     step = _factory(base, listeners) if stacked else _alone(base)
     first_s = time.process_time()
     advanced = sum(step() for _ in range(steps))
