@@ -1,7 +1,7 @@
 """How long and how many strangers may hold a connection, before anything is known of them.
 
-uvicorn's own options limit only the time between two requests: a connection that never ends its first head, or that
-sends a head byte by byte, would be held for ever.
+uvicorn's own options limit only the time between two requests: a connection that never ends its first head, that sends
+a head byte by byte, or that does not read its answer, would be held for ever.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from services.gateway.problems import rendered
 
 HEAD_S: Final = 10.0
 """From the connection, or the end of the answer before, to the end of a request's head."""
+UNREAD_S: Final = 120.0
+"""How long an answer may wait for its client to read on; a player that paused for longer asks again for the rest."""
 LINGER_S: Final = 60.0
 """How long the rest of an answer may take to be read by a client whose connection is to be closed."""
 
@@ -27,6 +29,7 @@ class Timed(H11Protocol):
         super().__init__(*arguments, **options)
         self._most, self.limit_concurrency = self.limit_concurrency, None
         self._due: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -45,8 +48,17 @@ class Timed(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._is_read()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset()
+        self._is_read()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
@@ -59,6 +71,11 @@ class Timed(H11Protocol):
         if self._due is not None:
             self._due.cancel()
             self._due = None
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _too_late(self) -> None:
         self.transport.close()

@@ -1,8 +1,10 @@
-"""Each request of a known principal waits for a place before anything is asked of PostgreSQL for it."""
+"""Each request waits for a place before anything is asked of PostgreSQL for it: of its principal, or, of a stranger who
+brings the code of a login, of the address that they come from."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.errors import ServiceError
+from services.gateway.access import OPEN
 from services.gateway.acting import Subject
 from services.gateway.admission import Admission
 from services.gateway.problems import answered
@@ -18,12 +20,15 @@ class Placed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         principal: Principal | None = scope.get("encore.principal")
-        if principal is None:
+        if principal is not None:
+            owner, subject = principal.owner, Subject() if principal.kind == "service" else _themselves
+        elif scope["type"] == "http" and scope["path"] in OPEN:
+            owner, subject = f"stranger:{_address(scope)}", Subject()
+        else:
             await self._app(scope, receive, send)
             return
-        subject = Subject() if principal.kind == "service" else _themselves
         try:
-            place = await self._admission.place(principal.owner, subject)
+            place = await self._admission.place(owner, subject)
         except ServiceError as error:
             await answered(error, scope)(scope, receive, send)
             return
@@ -36,6 +41,11 @@ class Placed:
             await self._app(scope, receive, begun)
         finally:
             place.leave()
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return "" if client is None else str(client[0])
 
 
 def _themselves() -> str:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body
 
 from schemas.api import LoginCreate, LoginView, SessionCreate, TokenCreate, TokenView
 from services.gateway.access import forbidden, needs
+from services.gateway.acting import note
 from services.gateway.attributes import declared, require_declared
 from services.gateway.consents import Consent, by_default
 from services.gateway.logins import Logins
@@ -45,7 +46,10 @@ async def exchange_login(body: Annotated[SessionCreate, Body(openapi_examples=_C
     """Exchanges the code of a login for a token. No token is needed."""
     require_declared(body.attributes, declared(parts.settings.cohort_attributes))
     consent = by_default(parts.settings) if body.consent is None else Consent("listener", body.consent)
-    return await Logins(parts.store, parts.keys.current()).exchange(body.code, body.attributes, consent)
+    token = await Logins(parts.store, parts.keys.current()).exchange(body.code, body.attributes, consent)
+    if token.listener_id is not None:
+        note([token.listener_id])
+    return token
 
 
 @router.post("/sessions/renewals", dependencies=needs("tokens:renew"), status_code=201)

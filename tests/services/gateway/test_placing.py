@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 
+import httpx
 import pytest
 
 from services.gateway import app
@@ -108,3 +109,14 @@ def test_whoever_is_no_service_is_one_for_all_they_ask(gateway: Gateway, watched
         gateway.http.get(path, headers=headers)
     assert len(watched.served) == 2
     assert len(set(watched.served)) == 1
+
+
+def test_a_stranger_who_guesses_codes_works_for_nobody_and_who_is_let_in_for_themselves(
+    gateway: Gateway, watched: Watched
+) -> None:
+    code = gateway.http.post("/v1/logins", json={"kind": "listener"}).raise_for_status().json()["code"]
+    watched.served.clear()
+    for said in ("0123456789abcdefghijkl", "abcdefghijkl0123456789"):
+        assert httpx.post(f"{gateway.url}/v1/sessions", json={"code": said}, timeout=60).status_code == 401
+    made = httpx.post(f"{gateway.url}/v1/sessions", json={"code": code}, timeout=60).json()["listener_id"]
+    assert watched.served == [("stranger", frozenset())] * 2 + [("stranger", frozenset({made}))]

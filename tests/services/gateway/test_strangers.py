@@ -99,6 +99,34 @@ def test_a_body_that_stops_is_not_waited_for(gateway: Gateway, monkeypatch: pyte
     assert b'"code":"too_slow"' in answer
 
 
+def test_an_answer_that_is_not_read_is_not_waited_for(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that everybody may have, more of them than sockets hold."""
+    monkeypatch.setattr(connections, "UNREAD_S", SOON_S)
+    with opened(gateway.url) as connection:
+        connection.sendall(b"GET /vendor/d3/d3.min.js HTTP/1.1\r\nHost: encore\r\n\r\n" * 64)
+        connection.setblocking(False)
+        until(lambda: is_hung_up(connection))
+
+
+def is_hung_up(connection: socket.socket) -> bool:
+    """Whether the other side takes nothing any more."""
+    try:
+        connection.send(b"GET")
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def test_an_answer_that_is_read_slowly_comes_whole(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD_S", SOON_S)
+    wanted = httpx.get(f"{gateway.url}/vendor/d3/d3.min.js", timeout=60).content
+    with opened(gateway.url) as connection:
+        connection.sendall(b"GET /vendor/d3/d3.min.js HTTP/1.1\r\nHost: encore\r\nConnection: close\r\n\r\n")
+        assert read_to_end(connection).endswith(wanted)
+
+
 def test_who_leaves_within_a_body_is_counted_as_gone_and_not_as_an_error(gateway: Gateway) -> None:
     def answered(status: int) -> float:
         lines = httpx.get(f"{gateway.inside_url}/metrics").text.splitlines()
