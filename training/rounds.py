@@ -13,7 +13,8 @@ from schemas.registry import AdapterRef
 from serving.engine.bases.base import Base
 from training import checkpoint, snapshot
 from training.blobs import Blobs
-from training.methods import METHODS
+from training.measuring import measuring
+from training.methods import method
 from training.registry import version_tags
 from training.settings import Settings
 from training.snapshot import Snapshot
@@ -56,7 +57,7 @@ def finish(room: Room, current: Round) -> int:
         How many adapters it registered.
     """
     base = room.base()
-    data, digest = _snapshot(room, current, base.manifest.base_hash)
+    data, digest = _snapshot(room, current, base)
     facts = snapshot.load(data, digest)
     place = Place(
         room.settings.factory_folder / "rounds" / str(current.round_id) / "checkpoint.pt",
@@ -82,7 +83,7 @@ def _troubles(facts: Snapshot, trained: Result) -> dict[UUID, str]:
     return read | {UUID(outcome.listener_id): outcome.refused for outcome in trained.outcomes if outcome.broken}
 
 
-def _snapshot(room: Room, current: Round, base_hash: str) -> tuple[bytes, str]:
+def _snapshot(room: Room, current: Round, base: Base) -> tuple[bytes, str]:
     room.report("snapshot", {"listeners": len(current.listeners)})
     if current.snapshot_sha256 is not None:
         return room.blobs.read(room.blobs.url(_key(current.snapshot_sha256))), current.snapshot_sha256
@@ -90,7 +91,8 @@ def _snapshot(room: Room, current: Round, base_hash: str) -> tuple[bytes, str]:
     recipe = room.settings.recipe
     facts = room.store.facts(current.listeners)
     others = room.store.others(current.listeners, MOST_OTHERS)
-    data = snapshot.build(base_hash, recipe, facts, METHODS[recipe.method], others).dump()
+    made_by = method(recipe.method, measuring(base, room.blobs.read))
+    data = snapshot.build(base.manifest.base_hash, recipe, facts, made_by, others).dump()
     digest = snapshot.sha256(data)
     room.blobs.write_once(_key(digest), data)
     room.store.set_snapshot(current.round_id, digest)

@@ -21,7 +21,9 @@ from schemas.registry import AdapterRef
 OTHERS_TRACKS: Final = 16
 
 Weight = Annotated[float, Field(gt=0)]
-MethodName = Literal["weighted_sft", "signed", "threshold_guided", "diffusion_kto", "flow_dpo", "distillation"]
+MethodName = Literal[
+    "weighted_sft", "signed", "threshold_guided", "diffusion_kto", "flow_dpo", "distillation", "staged_rewards"
+]
 
 
 class Recipe(Frozen):

@@ -42,6 +42,7 @@ APPROACHES: Mapping[str, Approach] = {
     "kto": Approach(adapter="diffusion_kto"),
     "distillation": Approach(adapter="distillation", rehearsed=4),
     "dpo": Approach(adapter="flow_dpo"),
+    "rewards": Approach(adapter="staged_rewards"),
     "steering": Approach(steered=True),
     "selection": Approach(choose=8),
     "selection-4": Approach(choose=4),

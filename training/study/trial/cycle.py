@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from training.methods import METHODS
-from training.snapshot import Recipe
+from training.snapshot import MethodName, Recipe
 from training.study.trial.approaches import Approach, Branch
 from training.study.trial.hearing import Member, Room
 from training.study.trial.learning import Pupil, Version, judged, permuted, versions
@@ -142,7 +142,7 @@ class Population:
         adapter = branch.made_by.adapter
         return Recipe.model_validate(
             {
-                "method": adapter if adapter in METHODS else "weighted_sft",
+                "method": adapter if adapter in get_args(MethodName) else "weighted_sft",
                 "steps": self.options.train_steps,
                 "row_budget": max(Recipe().row_budget, self.options.together),
                 "seed": cycle,

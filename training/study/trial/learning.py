@@ -15,7 +15,8 @@ from schemas.registry import AdapterRef
 from serving.engine.bases.base import Base
 from training.blobs import Blobs
 from training.liking import Liking, likings
-from training.methods import METHODS, diffusion_kto, flow_dpo, signed
+from training.measuring import measuring
+from training.methods import METHODS, diffusion_kto, flow_dpo, signed, staged_rewards
 from training.methods.steering import Steering, steer
 from training.preference import Belief, Hearing, Signals, estimate
 from training.snapshot import Contest, Example, ListenerFacts, RatedTrack, Recipe, Song, build, sha256
@@ -178,7 +179,7 @@ def _adapters(
     base: Base, branch: Branch, facts: Mapping[UUID, ListenerFacts], recipe: Recipe, blobs: Blobs, folder: Path
 ) -> dict[UUID, tuple[AdapterRef | None, str]]:
     """A new adapter, or why there is none."""
-    snapshot = build(base.manifest.base_hash, recipe, facts.values(), _method(branch))
+    snapshot = build(base.manifest.base_hash, recipe, facts.values(), _method(base, branch, blobs))
     place = Place(folder / "training.pt", every_s=300.0, slots=len(facts))
     training = Training(base, snapshot, sha256(snapshot.dump()), blobs, place)
     found: dict[UUID, tuple[AdapterRef | None, str]] = {}
@@ -193,12 +194,15 @@ def _adapters(
     return found
 
 
-def _method(branch: Branch) -> Callable[[ListenerFacts], tuple[Example, ...]]:
+def _method(base: Base, branch: Branch, blobs: Blobs) -> Callable[[ListenerFacts], tuple[Example, ...]]:
     name = branch.made_by.adapter
     if name == "songs":
         return lambda facts: METHODS["weighted_sft"](facts.model_copy(update={"tracks": ()}))
     if name in BY_SIGNAL:
         return lambda facts: BY_SIGNAL[name](facts, FIT[branch.signal])
+    if name == "staged_rewards":
+        measure = measuring(base, blobs.read)
+        return lambda facts: staged_rewards.examples(facts, measure, FIT[branch.signal])
     return METHODS[str(name)]
 
 
