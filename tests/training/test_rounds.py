@@ -23,10 +23,12 @@ from tests.training.examples import START, features
 from training.blobs import Blobs
 from training.due import Start
 from training.liking import Liking
+from training.methods import METHODS
+from training.methods.staged_rewards import Measure, Measured
 from training.registry import Registry
 from training.rounds import Room, finish
 from training.settings import Settings
-from training.snapshot import ListenerFacts
+from training.snapshot import Example, ListenerFacts
 from training.store import Round, Store
 
 STEPS = 8
@@ -138,6 +140,23 @@ class House:
 @pytest.fixture
 def house(postgres_dsn: str, mlflow_url: str, tmp_path: Path) -> House:
     return House(postgres_dsn, mlflow_url, tmp_path)
+
+
+def test_a_round_whose_method_asks_how_tracks_sound_hears_them(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = house.newcomer()
+    heard: list[Measured] = []
+
+    def spy(facts: ListenerFacts, measure: Measure) -> tuple[Example, ...]:
+        heard.extend(measure(track) for track in facts.tracks)
+        return METHODS["weighted_sft"](facts)
+
+    monkeypatch.setattr("training.methods.staged_rewards.examples", spy)
+    house.settings = house.settings.model_copy(update={"factory_method": "staged_rewards"})
+    house.start(listener)
+    assert house.work() == 1
+    ((method,),) = house.rows("select method from training.adapters where listener_id = %s", listener)
+    assert method == "staged_rewards"
+    assert [each.quality is not None for each in heard] == [True]
 
 
 def test_a_round_leaves_a_version_a_candidate_and_a_file_that_the_engine_takes(house: House) -> None:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from training.answers import belief
 from training.methods.signed import FEWEST_RATED, MOST_RATED, SONG_SHARE
-from training.preference import EVERY_SIGNAL, Signals
+from training.preference import EVERY_SIGNAL, Belief, Signals
 from training.snapshot import Example, ListenerFacts, RatedTrack
 
 Vector = NDArray[np.float64]
@@ -103,8 +103,9 @@ def bounded(reward: Vector, reference: Vector, bound: float) -> Vector:
 
 def tilted(reward: Vector, reference: Vector, slope: float) -> Vector:
     """In proportion to p exp(slope r), with the sum 1 [tracks]."""
-    found: Vector = reference * np.exp(slope * (reward - reward.max()))
-    return found / found.sum()
+    found = reference * np.exp(slope * (reward - reward.max()))
+    weights: Vector = found / found.sum()
+    return weights
 
 
 def divergence(weights: Vector, reference: Vector) -> float:
@@ -118,11 +119,16 @@ def choice_of(count: int) -> float:
     return float(np.log(count)) - (count - 1) / count
 
 
+def pessimistic(found: Belief) -> Vector:
+    """What each track is surely worth to the listener, in deviations of satisfaction [tracks]."""
+    worth: Vector = found.mean - PESSIMISM * np.sqrt(found.variance)
+    return worth
+
+
 def _tracks(facts: ListenerFacts, measure: Measure, signals: Signals, together: float) -> list[Example]:
     """Weighing `together` as much as a song each; without songs they share a weight of their number."""
     found = belief(facts.tracks, signals)
-    sure = found.mean - PESSIMISM * np.sqrt(found.variance)
-    liked = dict(zip(found.tracks, sure, strict=True))
+    liked = dict(zip(found.tracks, pessimistic(found), strict=True))
     rated = [track for track in facts.tracks if track.track_id in liked][-MOST_RATED:]
     if len(rated) < FEWEST_RATED:
         return []

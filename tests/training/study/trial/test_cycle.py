@@ -31,7 +31,7 @@ from training.study.trial.options import parse
 from training.study.trial.records import Part, Record
 
 FEATURES = len(NAMES)
-METHODS = ("signed", "distillation", "steering", "controls+selection", "evolution")
+METHODS = ("signed", "distillation", "rewards", "steering", "controls+selection", "evolution")
 
 
 class LoudnessEar:
