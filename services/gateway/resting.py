@@ -12,7 +12,7 @@ from typing import Final
 
 BURST_S: Final = 0.5
 """So much at once costs no rest: a page that opens asks several things at once, and is no flood."""
-SLOWER: Final = 20.0
+SLOWER: Final = 40.0
 """A flood is served for one second in so many."""
 MOST_S: Final = 1.0
 """No rest is longer, so that whoever floods is served as well."""

@@ -127,7 +127,9 @@ async def _news(parts: Parts, track_id: UUID, stream: Stream) -> AsyncIterator[S
                 seen = number
                 yield _sent(progress.stage, progress, number)
             if look:
-                row = await require_track(parts, track_id)
+                row = await parts.store.track(track_id)
+                if row is None:  # its listener was erased
+                    return
                 if row.track.status in ("ready", "failed"):
                     yield _sent(row.track.status, row.track)
                     return

@@ -257,6 +257,16 @@ def test_a_track_in_the_making_leaves_nothing(gateway: Gateway, listener_id: str
     assert traces(gateway.settings.postgres_dsn, [track_id]) == []
 
 
+def test_who_follows_a_track_of_theirs_is_told_its_end(gateway: Gateway, listener_id: str) -> None:
+    gateway.engine.paused = True
+    track_id = gateway.ask(listener_id, seconds=2)["track_id"]
+    with gateway.http.stream("GET", f"/v1/tracks/{track_id}/events") as followed:
+        news = followed.iter_lines()
+        assert next(news) == "event: queued"
+        assert ask(gateway, listener_id).status_code == 202
+        assert "event: ready" not in list(news)  # a stream that broke off would raise
+
+
 def test_a_song_that_is_taken_back_meanwhile_and_the_erasure_do_not_wait_for_each_other(
     gateway: Gateway, listener_id: str
 ) -> None:
