@@ -144,8 +144,8 @@ class Consumer(Protocol):
             PositionLost: a position is not in the log any more. It is never passed over: close, and look again.
         """
 
-    def seek(self, place: TopicPartition, offset: int) -> None:
-        """Read on from `offset`.
+    def seek(self, place: TopicPartition, start: Start) -> None:
+        """Read on from there.
 
         Raises:
             ValueError: the partition is not this member's.

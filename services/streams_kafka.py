@@ -182,10 +182,14 @@ class KafkaReader:
         messages, self._kept = self._kept, []
         return messages
 
-    def seek(self, place: TopicPartition, offset: int) -> None:
+    def seek(self, place: TopicPartition, start: Start) -> None:
+        refusal = ValueError(f"{place.topic}[{place.partition}] is not assigned")
         if self._client is None:
-            raise ValueError(f"{place.topic}[{place.partition}] is not assigned")
-        self._client.seek(KafkaPartition(*place), offset)
+            raise refusal
+        try:
+            self._start(KafkaPartition(*place), start)
+        except (KeyError, ValueError) as error:
+            raise refusal from error
 
     def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
         self.end_offsets([TopicPartition(topic, 0) for topic in topics])  # else the next question has no time limit
@@ -244,7 +248,7 @@ class KafkaReader:
         try:
             starts = on_assigned(gained)
         except Exception:
-            self._changes.gain(gained)
+            self._changes.gain_again(gained)
             raise
         # Between the look and here the network thread may have taken some away again.
         held = {TopicPartition(place.topic, place.partition) for place in self._client.assignment()}
@@ -312,6 +316,11 @@ class _Changes:
     def gain(self, places: Iterable[TopicPartition]) -> None:
         with self._lock:
             self._gained |= set(places)
+
+    def gain_again(self, places: Iterable[TopicPartition]) -> None:
+        """Those that were taken and not dealt with, less what was lost meanwhile: it would have no owner to lose it."""
+        with self._lock:
+            self._gained |= set(places) - self._lost
 
     def lose(self, places: Iterable[TopicPartition]) -> None:
         with self._lock:

@@ -192,10 +192,10 @@ class MemoryReader:
             self._broker.changed.wait_for(something, timeout_s)
             return messages
 
-    def seek(self, place: TopicPartition, offset: int) -> None:
+    def seek(self, place: TopicPartition, start: Start) -> None:
         if place not in self._positions:
             raise ValueError(f"{place.topic}[{place.partition}] is not assigned")
-        self._positions[place] = offset
+        self._positions[place] = start.offset
 
     def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
         self._require_broker()

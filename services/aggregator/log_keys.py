@@ -1,5 +1,6 @@
 """The keys with which the log is opened."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,11 +16,12 @@ _REMEMBERED: Final = 50_000
 
 
 class LogKeys:
-    """Remembers keys for a while. One that was thrown away meanwhile may still open a record, of which nothing is kept:
-    whoever folds it asks who was erased."""
+    """Remembers keys for a while; several threads may ask. One that was thrown away meanwhile may still open a record,
+    of which nothing is kept: whoever folds it asks who was erased."""
 
     def __init__(self, pool: Pool, now: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
+        self._asking = threading.Lock()
         self._recent: Recent[UUID, LogKey | None] = Recent(_REMEMBERED, MOST_AGE_S, now)
         self._query = load_queries(Path(__file__).with_suffix(".sql"))["keys"]
 
@@ -30,12 +32,16 @@ class LogKeys:
             BackendAway: the database cannot be reached.
         """
         logs = {log for message in messages if (log := log_of(message))}
-        found = self._recent.among(logs)
-        missing = logs - found.keys()
-        if not missing:
-            return found
+        with self._asking:
+            found = self._recent.among(logs)
+            missing = logs - found.keys()
+            if missing:
+                asked = self._ask(missing)
+                self._recent.add(asked)
+                found |= asked
+        return found
+
+    def _ask(self, logs: Iterable[UUID]) -> dict[UUID, LogKey | None]:
         with transaction(self._pool) as connection:
-            rows = connection.execute(self._query, {"logs": sorted(missing)}).fetchall()
-        asked = {row["log"]: LogKey(row["listener_id"], row["log"], row["key"]) if row["key"] else None for row in rows}
-        self._recent.add(asked)
-        return found | asked
+            rows = connection.execute(self._query, {"logs": sorted(logs)}).fetchall()
+        return {row["log"]: LogKey(row["listener_id"], row["log"], row["key"]) if row["key"] else None for row in rows}

@@ -105,7 +105,7 @@ def _produce(bootstrap: str, messages: Sequence[Outgoing]) -> None:
 
 def _fold_all(bootstrap: str, dsn: str, starts: dict[TopicPartition, int], count: int) -> tuple[float, float]:
     """Events a second, from the first message read to the last commit; processor seconds of Postgres' servers."""
-    with open_pool(dsn) as pool, psycopg.connect(dsn, autocommit=True) as eye:
+    with open_pool(dsn, 2) as pool, psycopg.connect(dsn, autocommit=True) as eye:
         eye.cursor().executemany(
             "insert into feedback.offsets (topic, partition, next_offset) values (%s, %s, %s)",
             [(*place, offset) for place, offset in starts.items()],

@@ -93,7 +93,7 @@ def ours(place: Place, _: Mapping[TopicPartition, Start], stop: Flag, __: Reache
     """The aggregator. How far it is stands in Postgres."""
     configure_logging("benchmark", "warning")
     collect_seldom()
-    with open_pool(place.dsn) as pool:
+    with open_pool(place.dsn, 2) as pool:
         stopping = cast("threading.Event", stop)
         Aggregator(KafkaReader(place.kafka, place.group), Store(pool), BATCH, stopping).run()
 

@@ -321,12 +321,12 @@ class StreamsContract(ProducerContract):
         producer.send_all(numbered(broker.topic, 10, keys=1))
         member = join()
         place = member.read(10)[0].place
-        member.consumer.seek(place, 6)
+        member.consumer.seek(place, Start(6))
         assert [message.offset for message in member.read(4)] == [6, 7, 8, 9]
 
     def test_seek_refuses_a_partition_of_others(self, broker: Broker, join: Callable[..., Member]) -> None:
         with pytest.raises(ValueError, match="assigned"):
-            join().consumer.seek(TopicPartition(broker.topic, 0), 1)
+            join().consumer.seek(TopicPartition(broker.topic, 0), Start(1))
 
     def test_after_close_a_poll_joins_anew_at_the_stored_offsets(
         self, broker: Broker, producer: Producer, join: Callable[..., Member]

@@ -10,7 +10,7 @@ from kafka.admin import KafkaAdminClient
 from services.errors import BackendAway, NotAcknowledged
 from services.kafka_access import options
 from services.streams import Outgoing, Producer, Start, TopicPartition
-from services.streams_kafka import KafkaReader, KafkaWriter
+from services.streams_kafka import KafkaReader, KafkaWriter, _Changes
 from tests.contracts.streams import PARTITIONS, Member, StreamsContract, until
 from tests.frozen import frozen
 
@@ -105,3 +105,14 @@ def test_a_topic_that_appears_later_is_read_though_the_rejoin_outlasts_a_poll(ka
 
     until(sees_both)
     reader.close()
+
+
+def test_what_was_lost_while_it_was_being_taken_is_not_taken_again() -> None:
+    """`on_assigned` failed for both, and one was lost meanwhile: nobody would ever lose it again."""
+    lost, held = TopicPartition("t", 0), TopicPartition("t", 1)
+    changes = _Changes()
+    changes.gain({lost, held})
+    _, taken = changes.take()
+    changes.lose({lost})
+    changes.gain_again(taken)
+    assert changes.take() == (frozenset({lost}), frozenset({held}))

@@ -1,7 +1,7 @@
 """The loop, with the broker in memory and a real database: interruptions of every kind change nothing in the end."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from uuid import UUID
@@ -13,10 +13,12 @@ from schemas.topics import FEEDBACK, PARTITIONS, PLAYS, RATINGS
 from services.aggregator.batch import Batch
 from services.aggregator.fold import Event
 from services.aggregator.gaps import Gap
+from services.aggregator.log_keys import LogKeys
 from services.aggregator.main import GROUP, Aggregator
 from services.aggregator.store import Store, Written
 from services.errors import BackendAway
 from services.postgres import Pool, open_pool
+from services.seals import Keys
 from services.streams import Consumer, Extent, Message, Outgoing, Start, TopicPartition
 from services.streams_memory import MemoryBroker
 from tests.contracts.streams import until
@@ -160,11 +162,23 @@ def test_two_share_the_work_and_one_takes_over(broker: MemoryBroker, pool: Pool,
     require_equal(broker, postgres_dsn)
 
 
+class Asked(LogKeys):
+    """Counts how often it was asked, which is once a batch."""
+
+    times = 0
+
+    def of(self, messages: Iterable[Message]) -> Keys:
+        self.times += 1
+        return super().of(messages)
+
+
 class Sleeper(Store):
-    """Falls asleep before its first write, until woken: the consumer becomes a zombie with a batch in hand."""
+    """Falls asleep before its first write, until woken: the consumer becomes a zombie with a batch in hand, and the
+    next one read."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
+        self.keys = self.asked = Asked(pool)
         self.asleep, self.wake = threading.Event(), threading.Event()
 
     def write(self, batch: Batch, expected: Mapping[TopicPartition, int]) -> Written:
@@ -180,6 +194,7 @@ def test_a_zombie_is_refused_and_joins_anew(broker: MemoryBroker, pool: Pool, po
     sleeper = Sleeper(pool)
     with running(broker.consumer(GROUP), sleeper):
         sleeper.asleep.wait()
+        until(lambda: sleeper.asked.times == 2)
         broker.clock.advance(broker.session_timeout_s + 1)
         with running(broker.consumer(GROUP), Store(pool)):
             drain(broker, postgres_dsn)
