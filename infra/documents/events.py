@@ -64,7 +64,7 @@ random UUID as text. Its value:
 
 Associated data are topic, name of the log and the bytes before the nonce, joined by zero bytes. A reader of your own
 asks `select log, listener_id, key from gateway.log_keys where log = any(...)` and `select log from gateway.thrown_logs`
-with a login that you grant both to, for a batch at a time, and remembers no key for longer than a minute; `opened` in
+with a login that you grant both to, for a batch at a time, and remembers no key for longer than 20 seconds; `opened` in
 `services/seals.py` does the rest. A name that is thrown is of somebody who was erased: pass over the record, and remove
 what you keep of them. A value that begins with `{` is from before events were sealed. Releases are in the open, under
 the release's id.

@@ -52,11 +52,12 @@ def _postgres(home: Home, environ: Mapping[str, str], ports: Mapping[str, int]) 
     given = environ.get(logins.DSN)
     for name in (*logins.OWN_DSN.values(), mlflow.OWN_DSN):
         if own := environ.get(name):
-            address = _address_of_database(name, own)
+            _address_of_database(name, own)
             if not given:
                 raise StackError(f"{name}: only beside {logins.DSN}, which names its server and the owner of ours.")
-            if name == mlflow.OWN_DSN and address == _address_of_database(logins.DSN, given):
-                raise StackError(f"{name}: expected a database of MLflow's own, not that of {logins.DSN}.")
+            # By name alone: a host has many names, and MLflow's database is handed over at the server of ours.
+            if name == mlflow.OWN_DSN and postgres.database_of(own) == postgres.database_of(given):
+                raise StackError(f"{name}: expected a database of another name than that of {logins.DSN}.")
     if not given:
         return postgres.part(home, ports["postgres"], environ)
     return _elsewhere("postgres", _address_of_database(logins.DSN, given), Probe("postgres", given))

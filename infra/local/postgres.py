@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from infra.local.errors import StackError
 from infra.local.home import Home
@@ -57,6 +58,12 @@ def without_password(url: str) -> str:
     """For eyes and logs: host, port and database only."""
     parts = urlsplit(url)
     return f"{parts.hostname or 'local'}:{parts.port or 5432}{parts.path}"
+
+
+def database_of(url: str) -> str:
+    """The name of the database, as the server knows it."""
+    said = conninfo_to_dict(url)
+    return str(said.get("dbname") or said.get("user") or "")
 
 
 def with_database(url: str, name: str) -> str:

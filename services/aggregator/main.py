@@ -73,6 +73,8 @@ class Aggregator:
             self._stop.set()  # for the batch in hand too, whatever ended the loop
             try:
                 self._settle()
+            except OwnershipLost:
+                metrics.OWNERSHIP_LOST.inc()  # whoever has the partitions now goes on with the batch
             finally:
                 self._thread.shutdown()
                 self._consumer.close()
@@ -80,6 +82,7 @@ class Aggregator:
 
     def _step(self) -> None:
         self._stop.wait(max(0.0, self._batch_due - time.monotonic()))
+        self._audit()
         try:
             messages, batch = self._read()
         except OwnershipLost as error:
@@ -94,7 +97,6 @@ class Aggregator:
             self._look_again(str(error))
             return
         self._pause_s = FIRST_PAUSE_S
-        self._audit()
         if self._measure_lag() and messages:
             self._writing = self._thread.submit(self._apply, messages, batch)
 

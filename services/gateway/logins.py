@@ -1,7 +1,7 @@
 """Tokens that the gateway gives: to a service for one of its listeners, and to whoever brings the code of a login."""
 
 import hashlib
-import secrets
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from schemas.api import LoginCreate, LoginView, TokenView
 from services import audit
 from services.audit import Actor, Kind
 from services.errors import ServiceError
+from services.gateway import login_codes
 from services.gateway.consents import Consent
 from services.gateway.store import Store
 from services.postgres import load_queries
@@ -20,7 +21,6 @@ from services.principals.principal import Principal
 from services.principals.tokens import LONGEST, SESSION, minted
 
 CODE_LIVES: Final = timedelta(hours=1)
-_CODE_BYTES: Final = 16
 
 
 class Logins:
@@ -41,14 +41,23 @@ class Logins:
 
     async def make(self, by: Principal, wish: LoginCreate) -> LoginView:
         """A code that is exchanged once."""
-        code, expires_at = secrets.token_urlsafe(_CODE_BYTES), datetime.now(UTC) + CODE_LIVES
-        values = {"code_sha256": _digest(code), "expires_at": expires_at, "listener_id": wish.listener_id}
+        code, expires_at = login_codes.drawn(self._keys, time.time()), datetime.now(UTC) + CODE_LIVES
+        values = {"code_sha256": digest(code), "expires_at": expires_at, "listener_id": wish.listener_id}
         values |= {"kind": wish.kind, "name": wish.name, "owner": by.name if by.kind == "service" else None}
         async with self._store.transaction() as execute:
             await execute(self._queries["add_login"], values)
             subject = wish.name if wish.listener_id is None else str(wish.listener_id)
             await audit.record(execute, by.actor, "login.made", subject=subject, kind=wish.kind)
         return LoginView(code=code, expires_at=expires_at)
+
+    def require_ours(self, code: str) -> None:
+        """Passes if the code was once given, without asking the database.
+
+        Raises:
+            ServiceError: 401 `unknown_login`.
+        """
+        if not login_codes.is_ours(code, self._keys):
+            raise _unknown_login()
 
     async def exchange(self, code: str, attributes: Mapping[str, str], consent: Consent) -> TokenView:
         """The token of a login, and the listener whom it makes where it is nobody's yet.
@@ -57,7 +66,7 @@ class Logins:
             ServiceError: 401 `unknown_login`: there is no such code, it has been used, or it has ended.
         """
         async with self._store.transaction() as execute:
-            found = await execute(self._queries["take_login"], {"code_sha256": _digest(code)})
+            found = await execute(self._queries["take_login"], {"code_sha256": digest(code)})
             if not found:
                 raise _unknown_login()
             kind, name, listener_id = found[0]["kind"], found[0]["name"], found[0]["listener_id"]
@@ -106,8 +115,8 @@ def _token(keys: Keys, kind: Kind, name: str, life: timedelta, until: datetime |
     )
 
 
-def _digest(code: str) -> bytes:
-    """The code is drawn at random, so a plain hash is enough."""
+def digest(code: str) -> bytes:
+    """What is kept of a code; it is drawn at random, so a plain hash is enough."""
     return hashlib.sha256(code.encode()).digest()
 
 

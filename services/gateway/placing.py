@@ -1,14 +1,18 @@
-"""Each request waits for a place before anything is asked of PostgreSQL for it: of its principal, or, of a stranger who
-brings the code of a login, of the address that they come from."""
+"""Each request of a known principal waits for a place before anything is asked of PostgreSQL for it. A stranger is told
+from others by what they bring, so the one route that takes it waits for a place itself."""
 
+from typing import Final
+
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.errors import ServiceError
-from services.gateway.access import OPEN
 from services.gateway.acting import Subject
 from services.gateway.admission import Admission
 from services.gateway.problems import answered
 from services.principals.principal import Principal
+
+_PLACES: Final = "encore.places"
 
 
 class Placed:
@@ -20,15 +24,13 @@ class Placed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         principal: Principal | None = scope.get("encore.principal")
-        if principal is not None:
-            owner, subject = principal.owner, Subject() if principal.kind == "service" else _themselves
-        elif scope["type"] == "http" and scope["path"] in OPEN:
-            owner, subject = f"stranger:{_address(scope)}", Subject()
-        else:
+        if principal is None:
+            scope[_PLACES] = self._admission
             await self._app(scope, receive, send)
             return
+        subject = Subject() if principal.kind == "service" else _themselves
         try:
-            place = await self._admission.place(owner, subject)
+            place = await self._admission.place(principal.owner, subject)
         except ServiceError as error:
             await answered(error, scope)(scope, receive, send)
             return
@@ -43,9 +45,11 @@ class Placed:
             place.leave()
 
 
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return "" if client is None else str(client[0])
+def places_of(request: Request) -> Admission:
+    """What gives the places, for a request without a principal."""
+    places = request.scope[_PLACES]
+    assert isinstance(places, Admission)
+    return places
 
 
 def _themselves() -> str:

@@ -94,9 +94,10 @@ def test_at_a_given_database_mlflow_enters_its_own_as_itself_where_its_login_is_
         assert all("own@" not in str(part) for part in stack.parts if part.name != "mlflow")
 
 
-def test_mlflow_is_not_sent_into_our_own_database(home: Home, claim: Claim) -> None:
-    given = {logins.DSN: GIVEN[logins.DSN], mlflow.OWN_DSN: "postgresql://registry:hush@db.example:5433/music"}
-    with pytest.raises(StackError, match=f"{mlflow.OWN_DSN}: expected a database of MLflow's own") as caught:
+@pytest.mark.parametrize("place", ["db.example:5433/music", "another-name.example:5433/music", "db.example/m%75sic"])
+def test_mlflow_is_not_sent_into_our_own_database(place: str, home: Home, claim: Claim) -> None:
+    given = {logins.DSN: GIVEN[logins.DSN], mlflow.OWN_DSN: f"postgresql://registry:hush@{place}"}
+    with pytest.raises(StackError, match=f"{mlflow.OWN_DSN}: expected a database of another name") as caught:
         plan(home, given, claim, usual_ports=False)
     assert "hush" not in str(caught.value)
 

@@ -137,7 +137,7 @@ def await_by(address: str, written: Receipt) -> None:
     with closing(KafkaConsumer(**options(address), group_id=None)) as consumer:
         place = KafkaPartition(written.topic, written.partition)
         consumer.assign([place])
-        consumer.seek(place, Start(written.offset))
+        consumer.seek(place, written.offset)
         until(lambda: bool(consumer.poll(timeout_ms=500)))
 
 

@@ -3,22 +3,22 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Request
 
 from schemas.api import LoginCreate, LoginView, SessionCreate, TokenCreate, TokenView
 from services.gateway.access import forbidden, needs
-from services.gateway.acting import note
 from services.gateway.attributes import declared, require_declared
 from services.gateway.consents import Consent, by_default
-from services.gateway.logins import Logins
+from services.gateway.logins import Logins, digest
 from services.gateway.parts import At, By
+from services.gateway.placing import places_of
 from services.gateway.routes.listeners import require_listener
 
 router = APIRouter(prefix="/v1", tags=["tokens"])
 
 _HOUR: Final = {"an-hour": {"value": {"seconds": 3600}}}
 _NEWCOMER: Final = {"newcomer": {"value": {"kind": "listener"}}}
-_CODE: Final = {"newcomer": {"value": {"code": "0123456789abcdefghijkl", "attributes": {"home": "folk"}}}}
+_CODE: Final = {"newcomer": {"value": {"code": "0123456789abcdefghijklmnopqrstuv", "attributes": {"home": "folk"}}}}
 
 
 @router.post("/listeners/{listener_id}/tokens", dependencies=needs("tokens:mint"), status_code=201)
@@ -42,14 +42,19 @@ async def make_login(body: Annotated[LoginCreate, Body(openapi_examples=_NEWCOME
 
 
 @router.post("/sessions", status_code=201)
-async def exchange_login(body: Annotated[SessionCreate, Body(openapi_examples=_CODE)], parts: At) -> TokenView:
+async def exchange_login(
+    body: Annotated[SessionCreate, Body(openapi_examples=_CODE)], parts: At, request: Request
+) -> TokenView:
     """Exchanges the code of a login for a token. No token is needed."""
     require_declared(body.attributes, declared(parts.settings.cohort_attributes))
     consent = by_default(parts.settings) if body.consent is None else Consent("listener", body.consent)
-    token = await Logins(parts.store, parts.keys.current()).exchange(body.code, body.attributes, consent)
-    if token.listener_id is not None:
-        note([token.listener_id])
-    return token
+    logins = Logins(parts.store, parts.keys.current())
+    logins.require_ours(body.code)
+    place = await places_of(request).place(f"login:{digest(body.code).hex()}")
+    try:
+        return await logins.exchange(body.code, body.attributes, consent)
+    finally:
+        place.leave()
 
 
 @router.post("/sessions/renewals", dependencies=needs("tokens:renew"), status_code=201)

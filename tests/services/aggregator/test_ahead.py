@@ -148,6 +148,21 @@ def test_what_was_read_ahead_of_a_lost_batch_is_not_written() -> None:
     assert table.firsts == [0]
 
 
+def test_a_stop_while_a_partition_is_lost_is_a_stop() -> None:
+    asked = iter((False, True))
+
+    class Stopping(threading.Event):
+        """Set for the loop when a batch is in hand, and for who writes it not yet."""
+
+        def is_set(self) -> bool:
+            return threading.current_thread() is threading.main_thread() and next(asked)
+
+    stop, table = Stopping(), Table(raising(OwnershipLost("another's")))
+    reader = Reader(stop, table, read(0))
+    Aggregator(reader, table, SIZE, stop).run()  # type: ignore[arg-type]  # of both what the loop calls
+    assert (table.begun.is_set(), table.firsts, reader.closed) == (True, [], 1)
+
+
 @pytest.mark.usefixtures("no_pause")
 def test_what_was_read_ahead_of_a_write_that_was_repeated_is_read_again() -> None:
     table = Table(raising(BackendAway("postgres", "away")))
