@@ -135,12 +135,16 @@ join unnest(%(sources)s::text[], %(ids)s::uuid[]) as given (source, id) using (s
 where e.source = i.source and e.id = i.id;
 
 -- name: same_id_elsewhere
--- Among listeners: an identity of Encore's own is one whoever the event is about.
+-- Among listeners: an identity of Encore's own is one whoever the event is about. Each id is looked up by itself: as
+-- joins, for which the server knows nothing of the batch, this was planned as one walk over all events for each of it.
 select distinct e.source, e.id, e.listener_id
 from incoming i
-join feedback.events o on o.id = i.id and o.listener_id <> i.listener_id
-join feedback.events e on e.id = i.id
-where i.source like 'listeners/%' and o.source like 'listeners/%' and e.source like 'listeners/%';
+cross join lateral (
+    select source, id, listener_id, bool_or(listener_id <> i.listener_id) over () as shared
+    from feedback.events
+    where id = i.id and source like 'listeners/%'
+) e
+where i.source like 'listeners/%' and e.shared;
 
 -- name: add_conflicts
 with added as (
