@@ -48,6 +48,7 @@ APPROACHES: Mapping[str, Approach] = {
     "selection-4": Approach(choose=4),
     "controls": Approach(controlled=True),
     "controls+selection": Approach(controlled=True, choose=8),
+    "distillation+selection": Approach(adapter="distillation", rehearsed=4, choose=8),
     "evolution": Approach(bred=True),
     "steering+selection": Approach(steered=True, choose=8),
     "everything": Approach(adapter="signed", steered=True, choose=8),
