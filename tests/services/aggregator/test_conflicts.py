@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,11 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas.events import Heard
+from services.aggregator import store
 from services.aggregator.batch import sort_out
 from services.aggregator.copies import Copy, best, copies
 from services.aggregator.fold import Event
 from services.aggregator.store import Store, Written
-from services.postgres import Pool, open_pool
+from services.postgres import Pool, load_queries, open_pool
 from services.streams import Message, TopicPartition
 from tests.services.aggregator.rows import conflicts, counted, folded, resumed, stored
 from tests.services.aggregator.samples import (
@@ -205,3 +207,16 @@ def test_a_row_from_before_contents_were_compared_is_judged_by_its_data(empty: S
     assert not write(empty, [one], places).conflicts
     other = renamed(one, data=one.data.model_copy(update={"stars": 1}))
     assert write(empty, [other], places).conflicts == {"content": 2}
+
+
+def test_each_id_is_looked_up_by_itself_whatever_the_planner_holds_of_it(pool: Pool) -> None:
+    """Or, once it thinks otherwise, each event of a batch is held against all events there are."""
+    queries = load_queries(Path(store.__file__).with_name("queries.sql"))
+    with pool.connection() as connection:
+        connection.execute("set local enable_nestloop = off")
+        connection.execute(queries["make_incoming"])
+        rows = connection.execute("explain " + queries["same_id_elsewhere"]).fetchall()
+    plan = [str(line) for row in rows for line in row.values()]
+    reads = [at for at, line in enumerate(plan) if "Scan" in line and " on events" in line]
+    assert reads
+    assert all("Index Cond: ((id = i.id)" in plan[at + 1] for at in reads)
