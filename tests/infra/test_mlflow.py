@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -82,14 +81,6 @@ def prepare(home: Home, owner: str, own: str) -> None:
 def as_user(server: str, name: str, database: str) -> str:
     address = server.rpartition("@")[2].partition("/")[0]
     return f"postgresql://{name}:{name}@{address}/{database}"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
-    home.make()
-    yield home
-    home.short.rmdir()
 
 
 def test_at_a_given_server_the_login_that_is_named_gets_the_database_and_what_is_in_it(

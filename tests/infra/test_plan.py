@@ -33,14 +33,6 @@ GIVEN = {
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
-    home.make()
-    yield home
-    home.short.rmdir()
-
-
-@pytest.fixture
 def claim() -> Iterator[Claim]:
     with claims() as claim:
         yield claim

@@ -13,12 +13,14 @@ signs add up to nothing does that difference drop out.
 Half of the rows are songs. Below so many rated tracks, or with no two of different standing, songs are all there is.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from training.answers import belief
 from training.preference import EVERY_SIGNAL, Signals
-from training.snapshot import Example, ListenerFacts
+from training.snapshot import Example, ListenerFacts, RatedTrack
 
 Vector = NDArray[np.float64]
 
@@ -70,7 +72,18 @@ def _tracks(facts: ListenerFacts, signals: Signals, together: float) -> list[Exa
     if len(rated) < FEWEST_RATED or np.ptp(values) == 0:
         return []
     target, weight = targets(values)
-    weight *= (together or len(rated)) / weight.sum()
+    return weighed(rated, target, weight, together)
+
+
+def weighed(rated: Sequence[RatedTrack], target: Vector, weight: Vector, together: float) -> list[Example]:
+    """Rated tracks with these targets and weights.
+
+    Args:
+        target: in [0, 1] [tracks].
+        weight: > 0; scaled to add up to `together`, or where that is 0 to the tracks' number [tracks].
+        together: >= 0.
+    """
+    scale = (together or len(rated)) / weight.sum()
     return [
         Example(
             source=track.track_id,
@@ -79,5 +92,5 @@ def _tracks(facts: ListenerFacts, signals: Signals, together: float) -> list[Exa
             weight=round(float(w), 6),
             target=round(float(r), 6),
         )
-        for track, w, r in zip(rated, weight, target, strict=True)
+        for track, w, r in zip(rated, weight * scale, target, strict=True)
     ]

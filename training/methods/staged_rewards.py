@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.answers import belief
-from training.methods.signed import FEWEST_RATED, MOST_RATED, SONG_SHARE
+from training.methods.signed import FEWEST_RATED, MOST_RATED, SONG_SHARE, weighed
 from training.preference import EVERY_SIGNAL, Belief, Signals
 from training.snapshot import Example, ListenerFacts, RatedTrack
 
@@ -136,18 +136,7 @@ def _tracks(facts: ListenerFacts, measure: Measure, signals: Signals, together: 
     ahead = len(rated) * staged(heard, np.array([liked[track.track_id] for track in rated])) - 1
     if np.abs(ahead).max() < 1e-6:
         return []
-    weight = np.maximum(ahead, 1.0)
-    weight *= (together or len(rated)) / weight.sum()
-    return [
-        Example(
-            source=track.track_id,
-            features_url=track.features_url,
-            prompt=track.prompt,
-            weight=round(float(w), 6),
-            target=round(min(0.5 + 0.5 * float(a), SUREST), 6),
-        )
-        for track, w, a in zip(rated, weight, ahead, strict=True)
-    ]
+    return weighed(rated, np.minimum(0.5 + 0.5 * ahead, SUREST), np.maximum(ahead, 1.0), together)
 
 
 def _together(measured: Sequence[Measured]) -> Vector:
