@@ -27,6 +27,12 @@ WATCHED = """
     return play.call(this);
   };
 """
+# Whether the sound of what comes next was fetched to its end.
+NEXT_IS_HERE = """() => {
+  const next = JSON.parse(sessionStorage.getItem("encore-station"))?.items[1]?.track.track_id;
+  const fetched = performance.getEntriesByType("resource").filter(({ responseEnd }) => responseEnd > 0);
+  return fetched.some(({ name }) => name.endsWith(`/${next}/audio`));
+}"""
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def tuned(enter: Opened, listener: str, fade: str) -> Page:
     expect(page.locator(".bar .now")).not_to_contain_text("Step")
     page.reload()  # it plays on all the same
     expect(page.locator(".bar .next")).to_have_text("2 more ready")
-    page.wait_for_load_state("networkidle")  # what comes next is here
+    until(lambda: bool(page.evaluate(NEXT_IS_HERE)))
     return page
 
 
