@@ -73,8 +73,8 @@ def enter(house: Gateway, window: BrowserContext) -> Opened:
 def at_rest(page: Page) -> None:
     """Returns when nothing is asked for any more but the stream by which Operate is live, which never ends.
 
-    Not for a page that was loaded again while its station was known: what it told as it left outlives it, and playwright
-    may wait for the answer for ever.
+    Not for a page that was loaded again while its station was known: what it told as it left outlives it, and
+    playwright may wait for the answer for ever.
     """
     if page.locator("body[data-room=operate]").count():
         expect(page.locator("#live")).to_contain_text("Live")
