@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -41,6 +43,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """End-to-end tests come last: what is wrong in a part shows in its own tests first. Among them the order of their
     names counts: who uploads and never rates would be a silent member of the loop's release."""
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _authorities_are_read_once() -> Iterator[None]:
+    """A client of httpx reads the list of all authorities when it is made, which takes as long as a short test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture
