@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -17,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import scalar_row
 
 from services.gateway.blobs import Blobs
+from services.gateway.erasing import keep_erasing
 from services.gateway.erasures import STORES, Erasure, erase, go_on
 from services.gateway.executes import Execute, Row
 from services.gateway.store import Store
@@ -38,6 +40,12 @@ select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'r' and n.nspname in ('gateway', 'audit', 'secrets')
 """
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasure that could go on is not left for seconds."""
+    monkeypatch.setattr("services.gateway.app.keep_erasing", partial(keep_erasing, every_s=0.1))
 
 
 def traces(dsn: str, ids: Sequence[str]) -> list[str]:
