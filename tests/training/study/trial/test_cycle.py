@@ -73,7 +73,7 @@ def population(folder: Path) -> Population:
         "--cycles",
         "2",
         "--tracks",
-        "5",
+        "3",
         "--first",
         "9",
         "--seconds",
@@ -112,7 +112,7 @@ def test_every_branch_hears_in_every_cycle_and_the_figures_come_out(parts: dict[
     assert {(row.name, row.cycle) for row in found.rows} == {
         (f"{method} / {signal}", cycle) for method in METHODS for signal in ("stars", "permuted") for cycle in (1, 2)
     }
-    assert all(len(part.records) == 2 * (5 if cycle else 9) for (cycle, _), part in parts.items())
+    assert all(len(part.records) == 2 * (3 if cycle else 9) for (cycle, _), part in parts.items())
 
 
 def test_arms_of_a_cycle_share_prompts_and_the_luck_of_raters(parts: dict[tuple[int, str], Part]) -> None:
@@ -135,7 +135,7 @@ def test_steering_changes_what_is_made_and_cold_stays_what_it_was(
 def test_seeds_compete_unheard_for_what_an_adapter_is_to_learn(
     parts: dict[tuple[int, str], Part], population: Population
 ) -> None:
-    for cycle, name, wishes in ((0, "cold of 4", 9), (1, "distillation-by-stars of 4", 5)):
+    for cycle, name, wishes in ((0, "cold of 4", 9), (1, "distillation-by-stars of 4", 3)):
         won = Part.load(population.folder / f"cycle-{cycle}" / name / "part.json").records
         assert len(won) == 2 * wishes
         assert all(len(each.scores) == 4 and each.scores[0] == max(each.scores) for each in won)
