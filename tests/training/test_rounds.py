@@ -31,7 +31,7 @@ from training.settings import Settings
 from training.snapshot import Example, ListenerFacts
 from training.store import Round, Store
 
-STEPS = 8
+STEPS = 4
 
 
 class Killed(BaseException):
