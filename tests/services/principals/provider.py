@@ -81,7 +81,8 @@ def provider() -> Iterator[IdentityProvider]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # How often it asks itself whether it shall end; by itself twice a second.
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     made.url = f"http://127.0.0.1:{server.server_port}/keys"
     try:
