@@ -18,6 +18,10 @@ select gateway.lock_erasures();
 -- No month is taken out meanwhile (`feedback.hold_month`); whoever writes events does not wait.
 lock table feedback.events in row exclusive mode;
 
+-- name: hold_facts
+-- As for each track that goes, and before the first fact does.
+select feedback.hold_facts() where exists (select from feedback.tracks where listener_id = any(%(listeners)s::uuid[]));
+
 -- name: forget_letters
 -- Also those that name a listener where it is not their key.
 delete from feedback.dead_letters

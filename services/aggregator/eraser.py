@@ -12,8 +12,8 @@ from services.postgres import Pool, transaction
 PAUSE_S: Final = 2.0
 # Facts before tracks: a fact of a track that is gone would be rolled up as one that came too early.
 _STEPS: Final = (
-    "forget_letters", "forget_conflicts", "forget_ratings", "forget_plays", "forget_votes", "forget_picks",
-    "forget_failures", "forget_tracks", "forget_rollups", "forget_rating_sums", "forget_vote_rollups",
+    "forget_letters", "forget_conflicts", "hold_facts", "forget_ratings", "forget_plays", "forget_votes",
+    "forget_picks", "forget_failures", "forget_tracks", "forget_rollups", "forget_rating_sums", "forget_vote_rollups",
     "forget_archived_ratings", "forget_archived_plays", "forget_archived_votes", "forget_archived_picks",
     "forget_archived_failures", "forget_archived_tracks", "forget_events", "confirm",
 )  # fmt: skip

@@ -63,7 +63,8 @@ class Ledger:
         self._months: set[date] = set()
 
     def enter(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
-        """Store what counts of these events, beside what is stored."""
+        """Store what counts of these events, beside what is stored. Until the transaction ends nobody else folds
+        events of their listeners."""
         groups: dict[Identity, list[Copy]] = defaultdict(list)
         for copy in copies(arrivals):
             groups[copy.identity].append(copy)
@@ -78,11 +79,13 @@ class Ledger:
             stale, found = self._settle(connection, {copy.identity: copy for copy in chosen})
             conflicts += found
         conflicts += self._of_others(connection)
+        self._take_turns(connection, (copy.arrival.message.partition for copy in chosen))
         kept = [copy.arrival for copy in chosen if copy.identity not in known] if known else [c.arrival for c in chosen]
         return Entered(kept, self._events_about(connection, stale), self._record(connection, conflicts))
 
     def restore(self, connection: Connection[DictRow], rows: Sequence[Mapping[str, Any]]) -> list[Event]:
-        """Put rows of this table back as they were; answers the events of those that were not there."""
+        """Put rows of this table back as they were; answers the events of those that were not there. Until the
+        transaction ends nobody else folds events of their listeners."""
         self._prepare(connection, (row["id"] for row in rows))
         connection.execute(self._queries["make_incoming"])
         with connection.cursor() as cursor:
@@ -92,6 +95,7 @@ class Ledger:
                     copied.write_row([Jsonb(row[name]) if name == "data" else row[name] for name in _INCOMING])
             known = {Identity(**row) for row in cursor.execute(self._queries["keep_new"]).fetchall()}
         connection.execute(self._queries["forget_incoming"])
+        self._take_turns(connection, (row["partition"] for row in rows))
         return [stored_event(dict(row)) for row in rows if Identity(row["source"], row["id"]) not in known]
 
     def _prepare(self, connection: Connection[DictRow], ids: Iterable[UUID]) -> None:
@@ -136,6 +140,11 @@ class Ledger:
             connection.execute(self._queries["replace"], columns(replaced, "sources", "ids"))
         return stale, conflicts
 
+    def _take_turns(self, connection: Connection[DictRow], partitions: Iterable[int]) -> None:
+        """After all that waits for other writers' events, before the first row of what events are folded into. All
+        events of a listener lie in partitions of one number, so two who write the same rows have a number in common."""
+        connection.execute(self._queries["take_turns"], {"partitions": sorted(set(partitions))})
+
     def _of_others(self, connection: Connection[DictRow]) -> list[Conflict]:
         """Ids that several listeners used: all of their events count, each for its own."""
         rows = connection.execute(self._queries["same_id_elsewhere"]).fetchall()
@@ -147,6 +156,7 @@ class Ledger:
         if not keys:
             return []
         names = columns(keys, "listeners", "abouts")
+        connection.execute(self._queries["hold_facts"])
         # First this, which waits for other writers of the rows: only then all of their events are to be seen.
         connection.execute(self._queries["take_away"], names)
         for table in ("tracks", "failures", "plays", "ratings", "votes", "picks"):

@@ -158,6 +158,18 @@ with added as (
 )
 select kind, count(*)::int as recorded from added group by kind;
 
+-- name: take_turns
+-- Held to the transaction's end, in the order of the numbers.
+select pg_advisory_xact_lock(hashtextextended('encore.feedback ' || partition, 0))
+from unnest(%(partitions)s::int[]) as partition;
+
+-- name: hold_facts
+select feedback.hold_facts();
+
+-- name: hold_facts_of_known
+-- A track that is made again is rolled up again, for which nobody else may write feedback.
+select feedback.hold_facts() where exists (select from feedback.tracks where track_id = any(%(tracks)s::uuid[]));
+
 -- name: take_away
 with keys as (
     select * from unnest(%(listeners)s::uuid[], %(abouts)s::uuid[]) as k (listener_id, about)

@@ -14,7 +14,7 @@ from services.aggregator.accounts import Account, Slot, accounts, kind_of, momen
 from services.aggregator.batch import Batch, DeadLetter
 from services.aggregator.columns import columns
 from services.aggregator.erased import erased, named
-from services.aggregator.fold import fold
+from services.aggregator.fold import Aggregates, fold
 from services.aggregator.gaps import Gap, Stored, holes, resumed
 from services.aggregator.ledger import Entered, Kind, Ledger
 from services.aggregator.log_keys import LogKeys
@@ -136,8 +136,13 @@ class Store:
     def _fold(self, connection: Connection[DictRow], arrivals: Sequence[Arrival]) -> Entered:
         gone = erased(connection, (arrival.event.subject for arrival in arrivals))
         entered = self._ledger.enter(connection, [each for each in arrivals if each.event.subject not in gone])
-        self._tables.merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
+        self._merge(connection, fold([*(arrival.event for arrival in entered.kept), *entered.again]))
         return entered
+
+    def _merge(self, connection: Connection[DictRow], state: Aggregates) -> None:
+        if state.tracks:
+            connection.execute(self._queries["hold_facts_of_known"], {"tracks": list(state.tracks)})
+        self._tables.merge(connection, state)
 
     def _advance(
         self, connection: Connection[DictRow], batch: Batch, expected: Mapping[TopicPartition, int]
@@ -168,7 +173,7 @@ class Store:
         """Put rows of `feedback.events` back as they were and fold them; answers how many were new."""
         gone = erased(connection, (row["listener_id"] for row in rows))
         kept = self._ledger.restore(connection, [row for row in rows if row["listener_id"] not in gone])
-        self._tables.merge(connection, fold(kept))
+        self._merge(connection, fold(kept))
         return len(kept)
 
     def bury(self, connection: Connection[DictRow], dead: Sequence[DeadLetter]) -> None:
