@@ -150,7 +150,7 @@ on conflict (listener_id, version) do nothing
 -- name: set_progress
 -- Marks only move on; null says nothing.
 insert into training.progress (listener_id, round_id, learned_to, ratings_to)
-values (%(listener_id)s, %(round_id)s, coalesce(%(songs_to)s, '-infinity'), %(ratings_to)s)
+values (%(listener_id)s, %(round_id)s, coalesce(%(songs_to)s::timestamptz, '-infinity'), %(ratings_to)s)
 on conflict (listener_id) do update
 set round_id = excluded.round_id, learned_to = greatest(excluded.learned_to, training.progress.learned_to),
     ratings_to = greatest(excluded.ratings_to, training.progress.ratings_to)

@@ -29,7 +29,7 @@ MethodName = Literal[
 class Recipe(Frozen):
     """How a round trains. Rows and frames are those of one optimiser step; a second has 21.5 latent frames."""
 
-    method: MethodName = "weighted_sft"
+    method: MethodName = "signed"
     rank: int = 8
     steps: int = 60
     learning_rate: float = 2e-3

@@ -155,7 +155,12 @@ class Training:
         return likings(facts, self._blobs.read, others=self._snapshot.others)
 
     def _material(self, entry: ListenerSnapshot) -> Material | None:
-        """None if it cannot be read: then the listener has their outcome, and the others go on."""
+        """None if there is none or it cannot be read: then the listener has their outcome, and the others go on."""
+        if not entry.examples:
+            # No trouble of theirs: they brought no song, and what they answered says too little yet.
+            who = entry.facts.listener_id
+            self._outcomes[who] = Outcome(str(who), refused="too few answers to learn from")
+            return None
         try:
             return load_material(entry, self._blobs.read, self._base)
         except OSError:

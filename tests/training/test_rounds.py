@@ -69,6 +69,7 @@ class House:
             store_url=str(folder / "store"),
             mlflow_url=mlflow_url,
             factory_folder=folder / "factory",
+            factory_method="weighted_sft",  # learns from a single rating
             factory_steps=STEPS,
             factory_crop_frames=32,
             factory_learning_rate=0.002,
@@ -240,6 +241,20 @@ def test_a_listener_without_usable_material_is_left_out_and_the_others_are_train
     assert str(broken) in detail
     assert house.rows("select listener_id from training.progress") == [(sound,)]
     assert house.rows("select listener_id, failures from training.troubles") == [(broken, 1)]
+
+
+def test_who_brought_no_song_and_has_answered_too_little_is_in_no_trouble(house: House) -> None:
+    house.settings = house.settings.model_copy(update={"factory_method": "signed"})
+    listener = house.newcomer()
+    with psycopg.connect(house.dsn, autocommit=True) as connection:
+        connection.execute("delete from gateway.songs where listener_id = %s", (listener,))
+    house.start(listener)
+    assert house.work() == 0
+    assert house.rows("select status, detail from training.rounds") == [
+        ("empty", f"1 without an adapter: {listener}: too few answers to learn from")
+    ]
+    assert house.rows("select listener_id from training.troubles") == []
+    assert house.rows("select listener_id from training.progress") == [(listener,)]
 
 
 def test_a_round_in_which_nobody_gets_an_adapter_ends_empty(house: House) -> None:

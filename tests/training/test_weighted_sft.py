@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from tests.training.examples import facts, track
 from training.methods.weighted_sft import GOOD_STARS, TARGETS_PER_PROMPT, examples, offset, survivors, weight
-from training.snapshot import Recipe
 
 
 def test_songs_come_first_with_full_weight_and_no_prompt() -> None:
@@ -63,7 +62,3 @@ def test_what_was_heard_is_a_weak_factor(heard: float) -> None:
     assert part <= whole
     assert part >= 0.7 * whole
     assert weight(track(1, 5, heard=0.0), 3.0) > weight(track(1, 4, heard=1.0), 3.0)
-
-
-def test_it_is_how_a_round_trains_unless_a_recipe_says_otherwise() -> None:
-    assert Recipe().method == "weighted_sft"
