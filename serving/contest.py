@@ -30,7 +30,6 @@ class Entrant:
     seed: int
     ticket: Ticket
     outcome: "asyncio.Future[Tensor]"
-    started: bool = False
     halfway: float | None = None
     final: float | None = None
     rewards: Rewards | None = None
@@ -134,7 +133,6 @@ class Contest:
         return told[0]
 
     def _note(self, entrant: Entrant, update: Update) -> None:
-        entrant.started |= update.stage == "denoising"
         if update.guess is not None:
             self._guesses[entrant] = update.guess
         if update.fresh is not None and self.winner is None:
@@ -160,8 +158,8 @@ class Contest:
         if self.winner is not None:
             return
         if not self._scored and self._guesses:
-            # Whoever has not begun by now has no room; they would only come later.
-            self._drop([entrant for entrant in self._live if not entrant.started])
+            # Whoever is not in the batch by now has no room; they would only come later.
+            self._drop([entrant for entrant in self._live if not entrant.ticket.begun])
             if all(entrant in self._guesses for entrant in self._live):
                 await self._halfway()
         if self.winner is None and all(each in self._held or each.outcome.done() for each in self._live):

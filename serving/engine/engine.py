@@ -258,6 +258,7 @@ class Engine:
         slot = BASE_SLOT if adapter is None else self._slots.slot(adapter)
         try:
             self._running[ticket] = admit(self.base, ticket.job, slot, ticket.canvas)
+            ticket.begun = True
         except Exception as error:  # noqa: BLE001 - as in `_step`
             self._end(ticket, StepError(f"the conditions failed: {error}"))
 

@@ -18,6 +18,7 @@ class Ticket:
 
     Attributes:
         canvas: the latents so far; the engine's thread alone touches it.
+        begun: it has been in the batch.
         cancelled: nobody waits for it any more.
     """
 
@@ -27,6 +28,7 @@ class Ticket:
         self.future: Future[Tensor] = Future()
         # From here on only the engine ends it: a waiter that gives up must call `Engine.cancel`.
         self.future.set_running_or_notify_cancel()
+        self.begun = False
         self.cancelled = False
         self._notify = notify
 
