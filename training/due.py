@@ -26,6 +26,11 @@ class Standing:
     is over."""
 
     @property
+    def is_free(self) -> bool:
+        """Whether a round that nobody asked for may take them."""
+        return self.may_train and not (self.in_canary or self.rests)
+
+    @property
     def has_material(self) -> bool:
         return self.songs + self.ratings > 0
 
@@ -83,13 +88,14 @@ def decide(
     known = {standing.listener_id: standing for standing in standings}
     if asked := list(requests):
         return _requested(asked, known)
-    listeners = sorted(s.listener_id for s in known.values() if is_due(s, rule, now))
-    return Start(tuple(listeners)) if listeners else None
+    if not any(is_due(s, rule, now) for s in known.values()):
+        return None
+    return Start(tuple(sorted(s.listener_id for s in known.values() if is_due(s, rule, now) or comes_along(s, rule))))
 
 
 def is_due(standing: Standing, rule: Rule, now: datetime) -> bool:
     """Whether the automatic rule wants this listener trained."""
-    if standing.in_canary or standing.rests or not standing.may_train:
+    if not standing.is_free:
         return False
     if standing.new_ratings >= rule.min_ratings:
         return True
@@ -98,6 +104,12 @@ def is_due(standing: Standing, rule: Rule, now: datetime) -> bool:
     return (
         not standing.has_adapter and standing.new_songs > 0 and newest is not None and now - newest > rule.upload_wait
     )
+
+
+def comes_along(standing: Standing, rule: Rule) -> bool:
+    """Whether a round that begins for others takes this listener, too: what a release of few is worth nobody can tell,
+    and who is left behind would soon be due alone."""
+    return standing.is_free and 2 * standing.new_ratings >= rule.min_ratings
 
 
 def _requested(requests: Sequence[Request], known: dict[UUID, Standing]) -> Start:

@@ -164,7 +164,10 @@ def _method(facts: Snapshot, outcome: Outcome) -> str:
     if outcome.bare:
         return "selection"
     entry = next(entry for entry in facts.listeners if str(entry.facts.listener_id) == outcome.listener_id)
-    return facts.recipe.method if entry.has_feedback else "songs"
+    if not entry.has_feedback:
+        return "songs"
+    # Songs alone, of somebody who brought none.
+    return "signed" if facts.recipe.method == "songs" else facts.recipe.method
 
 
 def _summary(trained: Result) -> dict[str, float]:

@@ -50,7 +50,9 @@ class Settings(BaseSettings):
         le=86400,
         description="how long they rest at first; twice as long each time, at most a day",
     )
-    factory_min_ratings: int = Field(default=20, ge=1)
+    factory_min_ratings: int = Field(
+        default=20, ge=1, description="new ratings that start a round; who has half of them is taken along"
+    )
     factory_upload_wait_s: float = Field(default=600.0, ge=0)
     factory_checkpoint_s: float = Field(default=10.0, ge=0)
     factory_slots: int = Field(default=32, ge=1, description="listeners that train at the same time")

@@ -22,7 +22,14 @@ OTHERS_TRACKS: Final = 16
 
 Weight = Annotated[float, Field(gt=0)]
 MethodName = Literal[
-    "weighted_sft", "signed", "threshold_guided", "diffusion_kto", "flow_dpo", "distillation", "staged_rewards"
+    "songs",
+    "weighted_sft",
+    "signed",
+    "threshold_guided",
+    "diffusion_kto",
+    "flow_dpo",
+    "distillation",
+    "staged_rewards",
 ]
 
 
@@ -113,6 +120,11 @@ class Example(Frozen):
     weight: Weight
     target: Annotated[float, Field(ge=0, le=1)] = 1.0
     loser: Loser | None = None
+
+    @staticmethod
+    def of_song(song: Song) -> "Example":
+        """Towards a song, whatever is asked for."""
+        return Example(source=song.song_id, features_url=song.features_url, prompt="", weight=1.0)
 
 
 class ListenerFacts(Frozen):

@@ -97,6 +97,17 @@ def test_rule_waits_for_enough_ratings() -> None:
     assert decide([], [enough], RULE, NOW, release_pending=False) == Start((UUID(int=1),))
 
 
+def test_a_round_takes_along_who_is_halfway_and_none_begins_for_them() -> None:
+    due = Standing(UUID(int=1), ratings=40, new_ratings=20)
+    halfway = Standing(UUID(int=2), ratings=40, new_ratings=10)
+    short = Standing(UUID(int=3), ratings=40, new_ratings=9)
+    other = replace(halfway, listener_id=UUID(int=4))
+    for aside in (replace(other, in_canary=True), replace(other, rests=True), replace(other, may_train=False)):
+        start = decide([], [due, halfway, short, aside], RULE, NOW, release_pending=False)
+        assert start == Start((due.listener_id, halfway.listener_id))
+    assert decide([], [halfway, short], RULE, NOW, release_pending=False) is None
+
+
 def test_rule_trains_on_songs_alone_once_and_when_the_uploads_have_settled() -> None:
     uploader = Standing(UUID(int=1), songs=2, new_songs=2, newest_song_at=NOW - timedelta(minutes=11))
     assert decide([], [uploader], RULE, NOW, release_pending=False) == Start((UUID(int=1),))

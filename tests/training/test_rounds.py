@@ -99,6 +99,11 @@ class House:
             )
         return listener
 
+    def take_songs(self, listener: UUID) -> None:
+        """They have brought none."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("delete from gateway.songs where listener_id = %s", (listener,))
+
     def silence(self) -> None:
         """Nobody has rated anything: whoever did is read in the rounds of others."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -243,11 +248,23 @@ def test_a_listener_without_usable_material_is_left_out_and_the_others_are_train
     assert house.rows("select listener_id, failures from training.troubles") == [(broken, 1)]
 
 
+def test_with_songs_alone_a_version_says_what_it_was_made_from_where_there_are_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.methods.signed.examples", METHODS["weighted_sft"])
+    house.settings = house.settings.model_copy(update={"factory_method": "songs"})
+    brought, bare = house.newcomer(), house.newcomer()
+    house.take_songs(bare)
+    house.start(brought, bare)
+    assert house.work() == 2
+    made = dict(house.rows("select listener_id, method from training.adapters"))
+    assert made == {brought: "songs", bare: "signed"}
+
+
 def test_who_brought_no_song_and_has_answered_too_little_is_in_no_trouble(house: House) -> None:
-    house.settings = house.settings.model_copy(update={"factory_method": "signed"})
+    house.settings = house.settings.model_copy(update={"factory_method": "songs"})
     listener = house.newcomer()
-    with psycopg.connect(house.dsn, autocommit=True) as connection:
-        connection.execute("delete from gateway.songs where listener_id = %s", (listener,))
+    house.take_songs(listener)
     house.start(listener)
     assert house.work() == 0
     assert house.rows("select status, detail from training.rounds") == [

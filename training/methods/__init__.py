@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from functools import partial
 
-from training.methods import diffusion_kto, distillation, flow_dpo, signed, staged_rewards, weighted_sft
+from training.methods import diffusion_kto, distillation, flow_dpo, signed, songs, staged_rewards, weighted_sft
 from training.methods.staged_rewards import Measure
 from training.snapshot import Method, MethodName
 
 # Those that facts are enough for.
 METHODS: Mapping[str, Method] = {
+    "songs": songs.examples,
     "weighted_sft": weighted_sft.examples,
     "signed": signed.examples,
     # The same examples; the loss differs (`losses.threshold_guided`).

@@ -31,7 +31,7 @@ SONG_SHARE = 0.5
 
 def examples(facts: ListenerFacts) -> tuple[Example, ...]:
     """The listener's songs under no prompt, then the winners under their prompts, oldest first; all with target 1."""
-    songs = [Example(source=s.song_id, features_url=s.features_url, prompt="", weight=1.0) for s in facts.songs]
+    songs = [Example.of_song(song) for song in facts.songs]
     return (*songs, *_winners(facts.contests, len(songs) * (1 - SONG_SHARE) / SONG_SHARE))
 
 

@@ -37,7 +37,7 @@ SILENT = Signals(stars=False, listening=False, pairs=False)
 def examples(facts: ListenerFacts, signals: Signals = EVERY_SIGNAL) -> tuple[Example, ...]:
     """The listener's songs under no prompt, then the pairs, surest first, as winners with their losers; the target is
     the chance that the winner is the better one."""
-    songs = [Example(source=s.song_id, features_url=s.features_url, prompt="", weight=1.0) for s in facts.songs]
+    songs = [Example.of_song(song) for song in facts.songs]
     found = pairs(facts, signals)[:MOST]
     if len(found) < FEWEST:
         return tuple(songs)

@@ -37,7 +37,7 @@ HALVINGS = 60
 
 def examples(facts: ListenerFacts, signals: Signals = EVERY_SIGNAL) -> tuple[Example, ...]:
     """The listener's songs under no prompt and with target 1, then the rated tracks that were heard, oldest first."""
-    songs = [Example(source=s.song_id, features_url=s.features_url, prompt="", weight=1.0) for s in facts.songs]
+    songs = [Example.of_song(song) for song in facts.songs]
     return (*songs, *_tracks(facts, signals, len(songs) * (1 - SONG_SHARE) / SONG_SHARE))
 
 

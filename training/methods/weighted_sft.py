@@ -17,7 +17,6 @@ MIDDLE = 3.0
 GOOD_STARS = 4
 TARGETS_PER_PROMPT = 4
 TARGETS = 32
-SONG_WEIGHT = 1.0
 # Of all that is trained on beside songs: tracks are the model's own, and too many of them hold it where it is.
 TRACKS_PER_SONG_WEIGHT = 0.1
 FULL_STANDING = 2.0
@@ -29,12 +28,9 @@ def examples(facts: ListenerFacts) -> tuple[Example, ...]:
 
     Where there are songs, the tracks together weigh at most a tenth of them.
     """
-    songs = [
-        Example(source=song.song_id, features_url=song.features_url, prompt="", weight=SONG_WEIGHT)
-        for song in facts.songs
-    ]
+    songs = [Example.of_song(song) for song in facts.songs]
     tracks = [_example(track, offset(facts.tracks)) for track in survivors(facts.tracks)]
-    return (*songs, *_lightened(tracks, TRACKS_PER_SONG_WEIGHT * SONG_WEIGHT * len(songs)))
+    return (*songs, *_lightened(tracks, TRACKS_PER_SONG_WEIGHT * len(songs)))
 
 
 def offset(tracks: tuple[RatedTrack, ...]) -> float:

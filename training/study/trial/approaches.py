@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from training.snapshot import MethodName
+
 # `none`: nothing of what was answered, so what is left is the approach without ratings.
 Signal = Literal["stars", "time", "both", "permuted", "none"]
 SIGNALS: tuple[Signal, ...] = ("stars", "time", "both", "permuted", "none")
@@ -21,7 +23,7 @@ class Approach:
     rehearsed: seeds that compete, unheard, for each wish of the past, to become what the adapter learns.
     """
 
-    adapter: str | None = None
+    adapter: MethodName | None = None
     steered: bool = False
     bred: bool = False
     controlled: bool = False
@@ -44,6 +46,7 @@ APPROACHES: Mapping[str, Approach] = {
     "dpo": Approach(adapter="flow_dpo"),
     "rewards": Approach(adapter="staged_rewards"),
     "steering": Approach(steered=True),
+    "songs+selection": Approach(adapter="songs", choose=8),
     "selection": Approach(choose=8),
     "selection-4": Approach(choose=4),
     "controls": Approach(controlled=True),

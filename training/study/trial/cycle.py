@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
-from training.snapshot import MethodName, Recipe
+from training.snapshot import Recipe
 from training.study.trial.approaches import Approach, Branch
 from training.study.trial.hearing import Member, Room
 from training.study.trial.learning import Pupil, Version, judged, permuted, versions
@@ -138,11 +137,10 @@ class Population:
         return self._kept(cycle, name, compete).records
 
     def _recipe(self, cycle: int, branch: Branch) -> Recipe:
-        """Of the adapters; what learns from songs alone learns as `weighted_sft` does."""
-        adapter = branch.made_by.adapter
+        """Of the adapters."""
         return Recipe.model_validate(
             {
-                "method": adapter if adapter in get_args(MethodName) else "weighted_sft",
+                "method": branch.made_by.adapter or Recipe().method,
                 "steps": self.options.train_steps,
                 "row_budget": max(Recipe().row_budget, self.options.together),
                 "seed": cycle,

@@ -196,8 +196,6 @@ def _adapters(
 
 def _method(base: Base, branch: Branch, blobs: Blobs) -> Callable[[ListenerFacts], tuple[Example, ...]]:
     name = branch.made_by.adapter
-    if name == "songs":
-        return lambda facts: METHODS["weighted_sft"](facts.model_copy(update={"tracks": ()}))
     if name in BY_SIGNAL:
         return lambda facts: BY_SIGNAL[name](facts, FIT[branch.signal])
     if name == "staged_rewards":
