@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     factory_checkpoint_s: float = Field(default=10.0, ge=0)
     factory_slots: int = Field(default=32, ge=1, description="listeners that train at the same time")
     factory_method: MethodName = Field(
-        default="signed", description="how ratings and choices become training; docs/study.md compares them"
+        default="songs", description="how songs, ratings and choices become training; docs/study.md compares them"
     )
     factory_rank: int = Field(default=8, ge=1)
     factory_steps: int = Field(default=60, ge=1)

@@ -36,7 +36,7 @@ MethodName = Literal[
 class Recipe(Frozen):
     """How a round trains. Rows and frames are those of one optimiser step; a second has 21.5 latent frames."""
 
-    method: MethodName = "signed"
+    method: MethodName = "songs"
     rank: int = 8
     steps: int = 60
     learning_rate: float = 2e-3

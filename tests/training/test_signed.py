@@ -13,7 +13,7 @@ from tests.training.examples import LIKED, PERMUTED, facts, learned, two_colours
 from training.losses import flow_matching, signed, threshold_guided
 from training.material import Material
 from training.methods.signed import FEWEST_RATED, examples, targets
-from training.snapshot import MethodName, Recipe
+from training.snapshot import MethodName
 
 
 def tensors(seed: int = 0) -> tuple[torch.Tensor, ...]:
@@ -98,7 +98,3 @@ def test_a_planted_preference_is_learned_and_permuted_stars_teach_nothing(method
     true, permuted = (learned(planted(stars), method) for stars in (LIKED, PERMUTED))
     assert true.preference > 0.1
     assert abs(permuted.preference) < 0.3 * true.preference
-
-
-def test_it_is_how_a_round_trains_unless_a_recipe_says_otherwise() -> None:
-    assert Recipe().method == "signed"

@@ -8,6 +8,7 @@ from tests.training.examples import LIKED, facts, learned, two_colours
 from training.methods import signed
 from training.methods.signed import FEWEST_RATED
 from training.methods.songs import examples
+from training.snapshot import Recipe
 
 BEYOND_DOUBT = (5, 1, 4, 2, 5, 1, 4, 2)
 
@@ -33,3 +34,7 @@ def test_the_model_comes_nearer_to_the_songs_and_no_nearer_to_anything_else() ->
     )
     assert one > 0.05
     assert opposite < -0.05
+
+
+def test_it_is_how_a_round_trains_unless_a_recipe_says_otherwise() -> None:
+    assert Recipe().method == "songs"
