@@ -19,7 +19,7 @@ from serving.errors import Refused
 from serving.judge import Judge, Sound
 from serving.studio import Studio
 
-SKETCH_S: Final = 3.0  # of what a track may become, halfway: a glimpse costs a fifth of hearing the whole
+GLIMPSE_S: Final = 3.0  # of what a track may become, heard halfway: it costs a fifth of hearing the whole
 
 
 @dataclass(eq=False)
@@ -109,6 +109,8 @@ class Contest:
             if update is not None:
                 self._note(entrant, update)
             await self._decide()
+            if self._scored or self.winner is not None:
+                self._wake()
             for told in self._tellable(entrant, update):
                 yield told
 
@@ -167,13 +169,23 @@ class Contest:
 
     async def _halfway(self) -> None:
         self._scored = True
-        frames = self._studio.base.codec.frames_for(min(SKETCH_S, self._seconds))
-        for entrant in self._live:
-            sound = await self._heard(self._guesses.pop(entrant)[:frames])
-            entrant.halfway, entrant.rewards = sound.score, sound.rewards
+        assert self._judge is not None, "only entrants with a judge are compared"
+        await (self._sketch(self._judge) if self._judge.sketches else self._glimpse())
         best = sorted(self._live, key=lambda each: each.halfway or 0.0, reverse=True)
         keep = 1 if self._studio.engine.state().waiting else -(-len(best) // 2)
         self._drop(best[keep:])
+
+    async def _sketch(self, judge: Judge) -> None:
+        whole = self._studio.base.codec.frames_for(self._seconds)
+        guesses = [self._guesses.pop(entrant)[:whole] for entrant in self._live]
+        for entrant, score in zip(self._live, await self._studio.decode(judge.sketched, guesses), strict=True):
+            entrant.halfway = score
+
+    async def _glimpse(self) -> None:
+        frames = self._studio.base.codec.frames_for(min(GLIMPSE_S, self._seconds))
+        for entrant in self._live:
+            sound = await self._heard(self._guesses.pop(entrant)[:frames])
+            entrant.halfway, entrant.rewards = sound.score, sound.rewards
 
     async def _final(self) -> None:
         whole = self._studio.base.codec.frames_for(self._seconds)
@@ -194,6 +206,10 @@ class Contest:
         for entrant in entrants:
             self._live.remove(entrant)
             self._leave(entrant)
+
+    def _wake(self) -> None:
+        for entrant in self._live:
+            self._studio.engine.wake(entrant.ticket)
 
     def _leave(self, entrant: Entrant) -> None:
         entrant.outcome.cancel()

@@ -1,6 +1,7 @@
 """How well a seed turned out for its listener: by what was learned of them, else by likeness to their songs; and by the
 dials that were set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,15 +47,27 @@ class Judge:
         # As it was made: levelling rounds off what was clipped.
         made = waveform[: round(seconds * codec.sample_rate)]
         rewards = rewards_of(made, codec.sample_rate, self.dials)
-        score = self._liking(sound) + worth(self.dials, rewards)
+        score = self._liking(sound.style, sound.numbers) + worth(self.dials, rewards)
         return Sound(sound.audio, sound.style, sound.numbers, score, rewards)
 
-    def _liking(self, sound: Sound) -> float:
+    @property
+    def sketches(self) -> bool:
+        """Whether a spectrogram tells it enough halfway; dials are about the waveform."""
+        return self.studio.base.sketch is not None and self.dials == NO_DIALS
+
+    def sketched(self, latents: Sequence[Tensor]) -> list[float]:
+        """Scores of what several latents [frames, channels], alike in length, would about be heard as; only where it
+        `sketches`. Slow."""
+        sketch = self.studio.base.sketch
+        assert sketch is not None, "without a sketch seeds are heard"
+        return [self._liking(*each) for each in zip(*sketch(torch.stack(list(latents))), strict=True)]
+
+    def _liking(self, style: Tensor, numbers: Tensor) -> float:
         if self.scorer is not None and self.sound is not None:
-            description = describe(sound.style, self.wanted, sound.numbers, self.sound)
+            description = describe(style, self.wanted, numbers, self.sound)
             if self.scorer.reads(description):
                 return self.scorer.score(description)
-        return closeness(sound.style, self.wanted, sound.numbers, self.sound)
+        return closeness(style, self.wanted, numbers, self.sound)
 
 
 def heard(studio: Studio, waveform: Tensor, seconds: float) -> Sound:

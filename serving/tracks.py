@@ -130,7 +130,8 @@ class Tracks:
             seeds = seeds_from(request.seed, seats(self._studio.engine.state(), own.rows, most))
             asked: dict[str, Any] = {"style": own.style if action is None else action.style}
             if len(seeds) > 1:
-                asked["look"] = own.path.steps // 2
+                # Who is heard halfway goes on meanwhile: that takes as long as the steps that could be saved.
+                asked |= {"look": own.path.steps // 2, "rest": judge is not None and judge.sketches}
             try:
                 contest = Contest(self._studio, judge, partial(self._entered, jobs, asked), seeds, request.seconds)
             except AdapterNotResidentError:

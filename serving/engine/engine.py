@@ -5,6 +5,7 @@ two steps. Waiting is fair between listeners, bounded, and ends at a deadline or
 Not for audio, files or HTTP: latents go in, latents come out.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -25,13 +26,12 @@ from serving.engine.fair import FairQueue
 from serving.engine.params import Job, Limits, State, StepReport, Update
 from serving.engine.refusals import (
     AdapterNotResidentError,
-    DeadlineError,
     JobCancelledError,
     QueueFullError,
     StepError,
     StoppedError,
 )
-from serving.engine.ticket import Notify, Ticket
+from serving.engine.ticket import REST_S, Notify, Ticket
 
 # A listener's turn: about one track of ten seconds with guidance.
 QUANTUM = 2 * 216 * 8
@@ -147,6 +147,12 @@ class Engine:
         if waiting:
             self._end(ticket, JobCancelledError("cancelled"))
 
+    def wake(self, ticket: Ticket) -> None:
+        """Lets a job that rests after its look go on, before the next step."""
+        with self._changed:
+            ticket.rests_until = -math.inf
+            self._changed.notify_all()
+
     def install(self, key: AdapterKey, factors: Factors) -> None:
         """Publishes an adapter: it takes a slot before the next step; resident ones stay.
 
@@ -223,23 +229,34 @@ class Engine:
         for ticket in list(self._running):
             self._end_if_dead(ticket)
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._writes or not self._idle())
+            rested = min((ticket.rests_until for ticket in self._running), default=math.inf)
+            self._changed.wait_for(self._called, timeout=None if rested == math.inf else rested - time.monotonic())
             if self._stopped:
                 return False
-            dead = [ticket for ticket in self._queue if _ending(ticket)]
+            dead = [ticket for ticket in self._queue if ticket.ending]
             for ticket in dead:
                 self._queue.remove(ticket)
             admitted = self._admit()
             writes, self._writes = self._writes, {}
+            awake = self._awake()
         for slot, factors in writes.items():
             self._pool.write(slot, factors)
         for ticket in dead:
             self._end_if_dead(ticket)
         if admitted:
             self._tell_waiting()
-        if self._running:
-            self._step()
+        if awake:
+            self._step(awake)
         return True
+
+    def _called(self) -> bool:
+        """Whether there is anything to do now."""
+        left = any(ticket.cancelled for ticket in self._running)
+        return bool(self._stopped or self._writes or self._urgent or len(self._queue) or left or self._awake())
+
+    def _awake(self) -> dict[Ticket, Row]:
+        """Who takes the next step: nobody rests while anybody waits for rows."""
+        return {ticket: row for ticket, row in self._running.items() if len(self._queue) or not ticket.resting}
 
     def _admit(self) -> int:
         """Moves tickets from the line into the batch while rows are free."""
@@ -263,16 +280,16 @@ class Engine:
             self._end(ticket, StepError(f"the conditions failed: {error}"))
 
     def _end_if_dead(self, ticket: Ticket) -> None:
-        reason = _ending(ticket)
+        reason = ticket.ending
         if reason is not None:
             self._end(ticket, reason)
 
-    def _step(self) -> None:
+    def _step(self, awake: dict[Ticket, Row]) -> None:
         """One forward of one length; lengths take turns."""
-        lengths = sorted({ticket.job.frames for ticket in self._running})
+        lengths = sorted({ticket.job.frames for ticket in awake})
         frames = next((length for length in lengths if length > self._last_frames), lengths[0])
         self._last_frames = frames
-        batch = {ticket: row for ticket, row in self._running.items() if ticket.job.frames == frames}
+        batch = {ticket: row for ticket, row in awake.items() if ticket.job.frames == frames}
         began = time.monotonic()
         try:
             advance(self.base, self._pool, list(batch.values()))
@@ -296,6 +313,8 @@ class Engine:
             fresh = None if ticket.canvas.complete else fresh
         to_go = (ticket.steps - step) * self._step_seconds
         guess = None if row.guess is None or step != ticket.job.look else row.guess[0].cpu()
+        if guess is not None and ticket.job.rest:
+            ticket.rests_until = time.monotonic() + REST_S
         ticket.tell(Update("denoising", step=step, steps=ticket.steps, to_go_s=to_go, fresh=fresh, guess=guess))
         if ticket.canvas.complete:
             self._end(ticket, ticket.canvas.latents)
@@ -379,10 +398,3 @@ class Engine:
     def _refuse_if_stopping(self) -> None:
         if self._stopping:
             raise StoppedError("the engine stops")
-
-
-def _ending(ticket: Ticket) -> EngineError | None:
-    """Why a job need not go on, None if it must."""
-    if ticket.cancelled:
-        return JobCancelledError("cancelled")
-    return DeadlineError("its deadline passed") if ticket.late else None

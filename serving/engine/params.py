@@ -53,6 +53,7 @@ class Job:
         plan: what is said of the course of the track [frames, plan channels]; None = nothing.
         null_plan: what of it guidance leaves as it is, because songs gave it, shaped alike; None = nothing.
         look: after so many steps of the first window the news carry what the result may become; 0 = never.
+        rest: then it takes no step until `Engine.wake`, or for `ticket.REST_S` at most.
     """
 
     listener: str
@@ -68,6 +69,7 @@ class Job:
     plan: Tensor | None = None
     null_plan: Tensor | None = None
     look: int = 0
+    rest: bool = False
 
     def __post_init__(self) -> None:
         if self.start.ndim != 2 or self.start.shape[0] % 2 or not self.start.shape[0]:

@@ -7,10 +7,14 @@ from concurrent.futures import Future
 
 from torch import Tensor
 
+from serving.engine.errors import EngineError
 from serving.engine.params import Job, Update
+from serving.engine.refusals import DeadlineError, JobCancelledError
 from serving.engine.windows import Canvas
 
 Notify = Callable[[Update], None]
+# Longer than whoever looks at a halfway result needs, unless they are stuck.
+REST_S = 2.0
 
 
 class Ticket:
@@ -20,6 +24,7 @@ class Ticket:
         canvas: the latents so far; the engine's thread alone touches it.
         begun: it has been in the batch.
         cancelled: nobody waits for it any more.
+        rests_until: on the clock of `time.monotonic`; until then it takes no steps but keeps its rows.
     """
 
     def __init__(self, job: Job, notify: Notify | None) -> None:
@@ -30,6 +35,7 @@ class Ticket:
         self.future.set_running_or_notify_cancel()
         self.begun = False
         self.cancelled = False
+        self.rests_until = -math.inf
         self._notify = notify
 
     @property
@@ -41,6 +47,17 @@ class Ticket:
     def late(self) -> bool:
         """Whether its deadline has passed."""
         return time.monotonic() > self.deadline
+
+    @property
+    def ending(self) -> EngineError | None:
+        """Why it need not go on, None if it must."""
+        if self.cancelled:
+            return JobCancelledError("cancelled")
+        return DeadlineError("its deadline passed") if self.late else None
+
+    @property
+    def resting(self) -> bool:
+        return time.monotonic() < self.rests_until
 
     @property
     def cost_left(self) -> float:

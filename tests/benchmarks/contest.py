@@ -4,8 +4,8 @@
 
 Each track is of another song of the study, made once by each number of seeds in turn, by the engine as this machine's
 replica has it; a first one of each does not count. Ratios are taken track by track. The parts are the engine's thread
-(rows) and what the contest hears; a whole hearing of the winner is the track's own sound, which one seed has apart
-from it ("rest"). They are told apart only where a forward has one thread.
+(rows), what the contest looks at and what it hears; a whole hearing of the winner is the track's own sound, which one
+seed has apart from it ("rest"). They are told apart only where a forward has one thread.
 """
 
 import argparse
@@ -24,7 +24,6 @@ import torch
 
 from schemas.generation import GenerationRequest, SongRequest
 from serving.blobs import Blobs
-from serving.contest import SKETCH_S
 from serving.engine.bases.load import load_base
 from serving.engine.engine import Engine
 from serving.engine.hardware.kept import known
@@ -42,8 +41,9 @@ R = TypeVar("R")
 SEEDS, ROWS = (1, 2, 4, 8), 16
 LISTENER = UUID(int=1)
 GOAL = Goal(2.5, most=True)
-ROW_STEPS, STEPPING, GLIMPSES, WHOLE, REST = "rows times steps", "rows", "glimpses", "whole hearings", "rest"
-PARTS = (ROW_STEPS, STEPPING, GLIMPSES, WHOLE, REST)
+ROW_STEPS, STEPPING, LOOKS, WHOLE, REST = "rows times steps", "rows", "looks", "whole hearings", "rest"
+PARTS = (ROW_STEPS, STEPPING, LOOKS, WHOLE, REST)
+HEARD = {"sketched": LOOKS, "hear": WHOLE}
 FIGURES = ("processor seconds", "over one seed", "wall seconds", *PARTS)
 
 
@@ -81,10 +81,9 @@ class WatchedStudio(Studio):
 
     async def decode(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `Studio.decode`."""
-        if call.__name__ != "hear":
+        part = HEARD.get(call.__name__)
+        if part is None:
             return await super().decode(call, *args, **kwargs)
-        glimpse = self.base.codec.frames_for(SKETCH_S)
-        part = GLIMPSES if len(args[0]) <= glimpse else WHOLE  # type: ignore[arg-type]
 
         def timed() -> R:
             began = time.thread_time()
@@ -100,8 +99,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--tracks", type=int, default=5)
     options = parser.parse_args()
-    if options.seconds <= SKETCH_S:
-        parser.error(f"--seconds: expected more than {SKETCH_S:g}, of which a glimpse is")
     keep_freed_memory()
     choice = known(BASE, torch.device("cpu"), Path(tempfile.gettempdir(), "encore-hardware")).choice
     torch.set_num_threads(choice.engine_threads)
@@ -168,7 +165,7 @@ async def made(making: Tracks, watch: Watch, request: GenerationRequest) -> Made
     track = progress[-1].track
     assert track is not None, "the last news of a track is that it is done"
     parts = dict(watch.parts)
-    parts[REST] = taken - sum(parts.get(name, 0.0) for name in (STEPPING, GLIMPSES, WHOLE))
+    parts[REST] = taken - sum(parts.get(name, 0.0) for name in (STEPPING, LOOKS, WHOLE))
     return Made(taken, wall, len(track.selection) or 1, parts)
 
 

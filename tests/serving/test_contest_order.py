@@ -15,11 +15,15 @@ from serving.engine.ticket import Notify
 
 
 class FakeStudio:
-    """One that hears at once and in which nobody waits; `cancelled` are the tickets that were taken out."""
+    """One that hears at once and in which nobody waits; `cancelled` are the tickets that were taken out, `woken` those
+    that may go on."""
 
     def __init__(self) -> None:
         self.cancelled: list[Any] = []
-        self.engine = SimpleNamespace(state=lambda: SimpleNamespace(waiting=0), cancel=self.cancelled.append)
+        self.woken: list[Any] = []
+        self.engine = SimpleNamespace(
+            state=lambda: SimpleNamespace(waiting=0), cancel=self.cancelled.append, wake=self.woken.append
+        )
         self.base = SimpleNamespace(codec=SimpleNamespace(frames_for=round))
 
     def outcome(self, ticket: Any) -> Awaitable[torch.Tensor]:
@@ -37,11 +41,13 @@ def guess(score: float) -> Update:
     return Update("denoising", step=2, steps=4, guess=torch.full((1, 1), score))
 
 
-@pytest.mark.parametrize("begun", [(True, True, True), (True, False, True), (True, False, False)])
-def test_the_first_to_tell_meets_all_who_are_in_the_batch(begun: tuple[bool, ...]) -> None:
-    """The first guess comes before any news of the others."""
+@pytest.mark.parametrize(
+    ("begun", "kept"), [((True, True, True), [0, 2]), ((True, False, True), [0]), ((True, False, False), [0])]
+)
+def test_the_first_to_tell_meets_all_who_are_in_the_batch(begun: tuple[bool, ...], kept: list[int]) -> None:
+    """The first guess comes before any news of the others; who is kept goes on."""
     studio: Any = FakeStudio()
-    judge: Any = SimpleNamespace(hear=heard)
+    judge: Any = SimpleNamespace(hear=heard, sketches=False)
     tickets: list[Any] = [SimpleNamespace(begun=each, future=Future()) for each in begun]
     notify: list[Notify] = []
 
@@ -63,4 +69,5 @@ def test_the_first_to_tell_meets_all_who_are_in_the_batch(begun: tuple[bool, ...
 
     entrants = asyncio.run(compete()).competitors
     assert tuple(each.halfway is not None for each in entrants) == begun
+    assert [place for place, ticket in enumerate(tickets) if ticket in studio.woken] == kept
     assert [ticket in studio.cancelled for ticket in tickets] == [True] * 3

@@ -28,6 +28,7 @@ from serving.audio import Levelled, read_song
 from serving.blobs import Blobs
 from serving.engine.adapters.files import dump
 from serving.engine.bases.shipped.checkpoint import random_base
+from serving.engine.batch import Row
 from serving.engine.engine import Engine
 from serving.engine.hearing.sound import NAMES, SOUND_SIZE
 from serving.engine.music.plan import CLOCK, KEY, PLAN_CHANNELS, Feel, Key, drawn
@@ -308,10 +309,10 @@ def test_a_client_that_leaves_frees_rows_and_pins(studio: Studio, root: str) -> 
 def test_more_than_fits_is_told_to_come_back(studio: Studio, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     full, step = threading.Event(), studio.engine._step
 
-    def held() -> None:
+    def held(awake: dict[Ticket, Row]) -> None:
         """Nothing is denoised before all places are taken."""
         assert full.wait(300)
-        step()
+        step(awake)
 
     monkeypatch.setattr(studio.engine, "_step", held)
 

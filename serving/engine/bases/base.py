@@ -34,6 +34,7 @@ class Base:
 
     Attributes:
         guide: makes the guidance of one job from its scale.
+        sketch: None where none was fitted for it.
     """
 
     codec: interfaces.Codec
@@ -43,6 +44,7 @@ class Base:
     style: interfaces.StyleEncoder
     manifest: Manifest
     guide: Callable[[float], interfaces.Guide] = ClassifierFree
+    sketch: interfaces.Sketch | None = None
 
 
 def nothing_given(conditions: interfaces.Conditions, latents: Tensor) -> Tensor:

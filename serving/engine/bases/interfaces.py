@@ -113,5 +113,13 @@ class StyleEncoder(Protocol):
         ...
 
 
+class Sketch(Protocol):
+    """About how latents would sound, without making their waveform."""
+
+    def __call__(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Styles [rows, style_size] and sounds [rows, SOUND_SIZE] of latents [rows, frames, channels], on the CPU."""
+        ...
+
+
 # One job's guidance: velocity of its rows [1 or 2, frames, channels] to one velocity [1, frames, channels].
 Guide = Callable[[Tensor], Tensor]

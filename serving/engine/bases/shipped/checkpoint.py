@@ -20,6 +20,7 @@ from serving.engine.bases.manifest import Manifest, check_file, read_manifest, s
 from serving.engine.bases.shipped.codec import Codec, CodecConfig
 from serving.engine.bases.shipped.conditions import Conditions, ConditionsConfig
 from serving.engine.bases.shipped.encoders import check_encoders, encoder_digests
+from serving.engine.bases.shipped.sketch import read_sketch
 from serving.engine.bases.shipped.text import TextEncoder
 from serving.engine.errors import BaseError
 from serving.engine.hearing.style import STYLE_SIZE, StyleEncoder
@@ -122,7 +123,7 @@ def load_shipped(
 
     Raises:
         BaseError: a file, here or of an encoder's package, is absent or differs from its sha256; one holds a number
-            that is not finite, or its tensors are not exactly those of the model.
+            that is not finite, or its tensors are not exactly those of the model; its sketch cannot be read.
     """
     folder = Path(folder)
     manifest = read_manifest(folder, FILES)
@@ -148,6 +149,7 @@ def load_shipped(
         text=TextEncoder(device),
         style=StyleEncoder(statistics.mean, statistics.std, device),
         manifest=manifest,
+        sketch=read_sketch(folder, codec, manifest.base_hash),
     )
 
 
