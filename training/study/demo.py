@@ -55,7 +55,7 @@ class Play:
     acknowledged: int = 0
     before: FeedbackCounts | None = None
     versions: int = 0
-    rounds: set[UUID] = field(default_factory=set)  # that were there before, or whose release was played
+    rounds: set[UUID] = field(default_factory=set)  # that were there before, or at the end of a cycle's training
     listeners: list[SimulatedListener] = field(default_factory=list)
     cycles: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
@@ -140,10 +140,11 @@ class Play:
             await self._until(self._folded)
 
     async def _train(self, name: str) -> RoundView:
-        """The round that is asked for; where it finds everybody in a canary, that which the factory began by itself.
+        """Asks for a round. Of those that were trained since, the one with most listeners: the factory may have begun
+        one by itself and left few for this.
 
         Raises:
-            RuntimeError: there is neither.
+            RuntimeError: the round that is asked for failed, or nobody was trained.
         """
         asked = await self.client.start_round()
         view = RoundView.model_validate(
@@ -163,13 +164,13 @@ class Play:
 
         async with self.phase(name, lambda: f"round {view.status}, {view.versions} versions {view.detail}"):
             await self._until(ended)
-        if view.status == "empty":
-            others = (row for row in await self.client.rounds() if row.round_id not in self.rounds)
-            view = next((row for row in others if row.status == "trained"), view)
-        if view.status != "trained":
+        fresh = [
+            row for row in await self.client.rounds() if row.round_id not in self.rounds and row.status == "trained"
+        ]
+        if view.status == "failed" or not fresh:
             raise RuntimeError(f"the training round ended as {view.status}: {view.detail}")
-        self.rounds.add(view.round_id)
-        return view
+        self.rounds |= {row.round_id for row in fresh}
+        return max(fresh, key=lambda row: row.listeners)
 
     async def _canary(self, number: int, round_id: UUID) -> ReleaseView:
         release: ReleaseView | None = None

@@ -64,25 +64,36 @@ def test_listeners_go_on_until_the_release_is_decided() -> None:
 
 
 class Trains:
-    """The API of a factory that had begun a round by itself before one was asked for, so that this one found nobody."""
+    """The API of a factory that had begun a round by itself before one was asked for, which found so many left."""
 
-    def __init__(self) -> None:
-        self.asked, self.own, self.old = uuid4(), uuid4(), uuid4()
+    def __init__(self, left: int) -> None:
+        self.asked, self.own, self.old, self.left = uuid4(), uuid4(), uuid4(), left
 
     async def start_round(self) -> UUID:
         return self.asked
 
     async def rounds(self) -> list[RoundView]:
+        counts = {self.asked: self.left, self.own: 2, self.old: 4}
         return [
-            RoundView(round_id=self.asked, status="empty", listeners=0, versions=0, created_at=datetime.now(UTC)),
-            RoundView(round_id=self.own, status="trained", listeners=2, versions=2, created_at=datetime.now(UTC)),
-            RoundView(round_id=self.old, status="trained", listeners=2, versions=2, created_at=datetime.now(UTC)),
+            RoundView(
+                round_id=round_id,
+                status="trained" if count else "empty",
+                listeners=count,
+                versions=count,
+                created_at=datetime.now(UTC),
+            )
+            for round_id, count in counts.items()
         ]
 
 
-def test_a_round_that_the_factory_began_by_itself_is_played_once() -> None:
-    api = Trains()
+def trained(play: Play) -> UUID:
+    return asyncio.run(play._train("cycle train")).round_id
+
+
+@pytest.mark.parametrize(("left", "played"), [(0, "own"), (1, "own"), (3, "asked")])
+def test_of_rounds_that_began_since_the_one_with_most_listeners_is_played_once(left: int, played: str) -> None:
+    api = Trains(left)
     play = Play(cast("Client", api), PLAN, Console(file=io.StringIO()), {}, rounds={api.old})
-    assert asyncio.run(play._train("cycle 1 train")).round_id == api.own
-    with pytest.raises(RuntimeError, match="empty"):
-        asyncio.run(play._train("cycle 2 train"))
+    assert trained(play) == getattr(api, played)
+    with pytest.raises(RuntimeError, match="empty" if not left else "trained"):
+        trained(play)
