@@ -88,9 +88,9 @@ def decide(
     known = {standing.listener_id: standing for standing in standings}
     if asked := list(requests):
         return _requested(asked, known)
-    if not any(is_due(s, rule, now) for s in known.values()):
-        return None
-    return Start(tuple(sorted(s.listener_id for s in known.values() if is_due(s, rule, now) or comes_along(s, rule))))
+    due = {s.listener_id for s in known.values() if is_due(s, rule, now)}
+    along = {s.listener_id for s in known.values() if comes_along(s, rule)}
+    return Start(tuple(sorted(due | along))) if due else None
 
 
 def is_due(standing: Standing, rule: Rule, now: datetime) -> bool:

@@ -54,7 +54,9 @@ def reports() -> list[StepReport]:
 
 
 @pytest.fixture
-def studio(folder: Path, looks: Looks, reports: list[StepReport]) -> Iterator[Studio]:
+def studio(folder: Path, looks: Looks, reports: list[StepReport], monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    # However slow the machine, who rests waits to be woken.
+    monkeypatch.setattr("serving.engine.engine.REST_S", 600.0)
     base = replace(random_base(0), sketch=looks)
     engine = Engine(base, Limits(rows=ROWS, queue=8, slots=4, rank=4), observe=reports.append)
     engine.start()

@@ -65,9 +65,12 @@ def numbers_of(codec: Codec, latents: Tensor) -> Tensor:
 
 
 def write_sketch(folder: str | Path, base_hash: str, fitted: Fitted) -> None:
-    """Puts the map beside the base that it was fitted for."""
+    """Puts the map beside the base that it was fitted for, whole or not at all: with a broken one no base loads."""
     tensors = {name: getattr(fitted, name).float().contiguous() for name in SHAPES}
-    save_file(tensors, Path(folder) / FILE, metadata=_about(base_hash))
+    path = Path(folder) / FILE
+    partial = path.with_suffix(".part")
+    save_file(tensors, partial, metadata=_about(base_hash))
+    partial.replace(path)
 
 
 def read_sketch(folder: str | Path, codec: Codec, base_hash: str) -> Sketch | None:
